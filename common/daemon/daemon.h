@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every daemon's main() shares: options, event loop with signals, readiness and status towards
+ * the service manager, reload over the bus, and how the process ends.
+ */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "common/bus/bus.h"
+#include "common/conf/diag.h"
+
+enum daemon_action { DAEMON_RUN, DAEMON_CHECK, DAEMON_RELOAD, DAEMON_EXIT };
+
+/* What a daemon is called; static. */
+struct daemon_identity {
+	const char *program; /* "ipsec-policyd" */
+	const char *summary; /* one line for --help */
+	const char *bus_name; /* also its interface: "org.netipsec.Policy1" */
+	const char *bus_path;
+	const char *unit; /* "ipsec-policy.service" */
+	const char *config; /* "/etc/netipsec/policy.cfg" */
+};
+
+struct daemon_options {
+	enum daemon_action action;
+	const char *config; /* --config, or the identity's; borrowed from argv */
+	bool config_given; /* a missing file is an error only when it was named */
+	const char *bus; /* --bus, default "system" */
+};
+
+/*
+ * --config FILE, --bus ADDRESS|system, --check, --reload, --help, --version. Prints help, version
+ * and usage errors itself. Return: 0 (see ret->action), or -EINVAL after a usage error.
+ */
+int daemon_options_parse(const struct daemon_identity *identity, int argc, char **argv,
+	struct daemon_options *ret) MUST_CHECK;
+
+/* DAEMON_RELOAD: call Reload on the running instance, print its error on stderr. Return: exit code. */
+int daemon_reload_remote(const struct daemon_identity *identity, const struct daemon_options *options);
+
+struct daemon;
+
+struct daemon_hooks {
+	/* Reread the owned file and publish; also called for SIGHUP. The verdict goes to the status. */
+	int (*reload)(void *userdata);
+	/* Before the loop ends. @withdraw: the unit's job is stop, not restart, and the manager goes on. */
+	void (*stop)(bool withdraw, void *userdata);
+	void *userdata;
+};
+
+/*
+ * Makes the event loop, blocks signals and turns them into events (SIGTERM, SIGINT: stop; SIGHUP:
+ * reload), arms the watchdog, opens the bus. The daemon owns loop and bus.
+ */
+int daemon_new(const struct daemon_identity *identity, const struct daemon_options *options,
+	const struct daemon_hooks *hooks, struct daemon **ret_daemon) MUST_CHECK;
+struct daemon *daemon_free(struct daemon *daemon);
+DEFINE_CLEANUP(struct daemon *, daemon_free)
+sd_event *daemon_event(struct daemon *daemon);
+struct bus *daemon_bus(struct daemon *daemon);
+/* Own the bus name, tell the manager READY=1. */
+int daemon_ready(struct daemon *daemon) MUST_CHECK;
+/* STATUS=..., one line. */
+void daemon_status(struct daemon *daemon, const char *format, ...) PRINTF_LIKE(2, 3);
+/* RELOADING=1 with MONOTONIC_USEC before, READY=1 after. */
+void daemon_reloading(struct daemon *daemon);
+void daemon_reloaded(struct daemon *daemon, int result);
+int daemon_run(struct daemon *daemon) MUST_CHECK; /* until stopped; 0 or negative errno */
+void daemon_quit(struct daemon *daemon, int result);
+
+/* Exit codes: 0, 1 for a failure, 2 usage, 95 configuration, 100 permission (under the manager). */
+int daemon_exit_code(int result);
+
+#endif

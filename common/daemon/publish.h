@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A service's side of the publish contract: its section stands in the datapath whenever both are
+ * there. Publishes again when the datapath comes back, adopts the generation in force when the
+ * content is the same, asks again once when it was stale.
+ */
+#ifndef DAEMON_PUBLISH_H
+#define DAEMON_PUBLISH_H
+
+#include <stdint.h>
+
+#include "common/daemon/daemon.h"
+#include "common/snapshot/snapshot.h"
+
+struct publisher;
+
+enum publish_state { PUBLISH_ABSENT, PUBLISH_PENDING, PUBLISH_ENFORCED, PUBLISH_REFUSED };
+
+/* on_state: after each change of state; error is NULL or why it was refused. */
+int publisher_new(struct daemon *daemon, enum snapshot_section section,
+	void (*on_state)(enum publish_state state, uint64_t generation, const char *error,
+		void *userdata),
+	void *userdata, struct publisher **ret_publisher) MUST_CHECK;
+struct publisher *publisher_free(struct publisher *publisher);
+DEFINE_CLEANUP(struct publisher *, publisher_free)
+
+/*
+ * Publish these bytes (moved out of @snap). on_done (may be NULL) is called exactly once, possibly
+ * before the function returns: result 0 when in force, -ENOTCONN when the datapath is absent (it
+ * will be published when it appears), another errno with @error when it was refused: then the
+ * former bytes stay the ones that are published again.
+ */
+typedef void (*publish_done_fn)(int result, uint64_t generation, const char *error, void *userdata);
+int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
+	publish_done_fn on_done, void *userdata) MUST_CHECK;
+/* Withdraw the section (blocking, at most 5 s); writes the `withdrawn` record when the datapath is down. */
+int publisher_withdraw(struct publisher *publisher) MUST_CHECK;
+uint64_t publisher_generation(const struct publisher *publisher); /* in force, 0: none */
+enum publish_state publisher_state(const struct publisher *publisher);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Daemon settings in libconfig syntax, read against a table of known settings: unknown names, wrong
+ * types and values out of range are diagnostics with their place (libconfig knows lines only).
+ */
+#ifndef DAEMON_SETTINGS_H
+#define DAEMON_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/cleanup.h"
+#include "common/conf/diag.h"
+
+enum setting_type { SETTING_END, SETTING_STRING, SETTING_BOOL, SETTING_NUMBER, SETTING_CHOICE, SETTING_LIST };
+
+struct config_setting_t;
+
+/* `offset` into the daemon's settings struct: char * (owned, strdup'ed), bool, uint64_t, int. */
+struct setting {
+	enum setting_type type;
+	const char *name; /* "config_file" */
+	const char *help;
+	size_t offset;
+	uint64_t min, max; /* SETTING_NUMBER */
+	const char *const *choices; /* SETTING_CHOICE: index is stored */
+	/* SETTING_LIST: called with each group of the list, e.g. `tunnels`. */
+	int (*element)(struct config_setting_t *group, struct conf_loc at, struct conf_diags *diags,
+		void *ret_settings);
+};
+
+/*
+ * @missing_ok: an absent file leaves the defaults. Return: 0, -EBADMSG (see diags), -ENOENT, ...
+ */
+int settings_load(const char *path, bool missing_ok, const struct setting *table, void *ret_settings,
+	struct conf_diags *diags) MUST_CHECK;
+
+#endif

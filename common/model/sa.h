@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A security association as configured (RFC 4301 section 4.4.2): identity, algorithms, keys,
+ * selectors, limits. Immutable once made; what changes while it runs lives in the datapath.
+ */
+#ifndef MODEL_SA_H
+#define MODEL_SA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/secret.h"
+#include "common/base/text.h"
+#include "common/model/address.h"
+
+enum sa_proto { SA_PROTO_AH = 51, SA_PROTO_ESP = 50 }; /* IP protocol numbers */
+enum sa_mode { SA_MODE_TRANSPORT, SA_MODE_TUNNEL };
+enum sa_state { SA_LARVAL = 0, SA_MATURE = 1, SA_DYING = 2, SA_DEAD = 3 }; /* PF_KEY's numbers */
+enum sa_origin { SA_ORIGIN_KEYS, SA_ORIGIN_PFKEY }; /* keys section, or a PF_KEY client */
+
+/* Bits of sa.directions; both zero: by address, see the datapath. */
+#define SA_INBOUND  0x1U
+#define SA_OUTBOUND 0x2U
+
+#define SA_FLAG_ESN    0x1U
+#define SA_FLAG_UNIQUE 0x2U /* set by sa_normalise() from ports and protocols */
+#define SA_FLAG_ENCAP  0x4U /* UDP encapsulation, RFC 3948 */
+
+/* Zero means no limit. */
+struct sa_limits {
+	uint64_t bytes;
+	uint64_t add_sec; /* since it was added */
+	uint64_t use_sec; /* since first use */
+	uint32_t allocations; /* recorded only */
+};
+
+struct sa_key {
+	enum sa_proto proto;
+	uint32_t spi; /* host order */
+	struct address dst;
+};
+
+struct sa {
+	enum sa_proto proto;
+	uint32_t spi; /* host order, never 0 */
+	struct address src; /* unspecified: any */
+	struct address dst;
+	enum sa_mode mode; /* tunnel: inner_src and inner_dst are set */
+	uint8_t protocol; /* outer or transport protocol selector, 0: any */
+	uint16_t src_port, dst_port; /* host order, 0: any */
+	struct prefix inner_src, inner_dst; /* AF_UNSPEC in transport mode */
+	uint8_t inner_protocol;
+	uint16_t inner_src_port, inner_dst_port;
+
+	uint8_t encr; /* ALG_ENCR_*, ALG_ENCR_NONE for AH */
+	uint8_t auth; /* ALG_AUTH_* */
+	struct secret *encr_key; /* with the salt behind it; owned reference, NULL: none */
+	struct secret *auth_key;
+	uint16_t encr_key_bits; /* cipher key without salt */
+	uint16_t salt_bits;
+	uint16_t iv_bits; /* initial IV at the end of encr_key (reserved_bits), 0: none */
+	uint16_t auth_key_bits;
+
+	uint32_t flags; /* SA_FLAG_* */
+	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as asked for, 0: by address */
+	uint8_t state; /* SA_MATURE when added */
+	enum sa_origin origin;
+	uint32_t replay_window; /* packets, 0: off */
+	uint64_t replay_value; /* initial sequence number / highest received, 0: none given */
+	uint32_t pair_spi; /* host order, 0: none */
+	uint32_t reqid;
+	struct sa_limits soft, hard;
+	uint64_t idle_add_sec, idle_use_sec;
+	struct address natt_local, natt_remote; /* AF_UNSPEC: none */
+	uint16_t natt_local_port, natt_remote_port; /* 0: 4500 */
+};
+
+/* Zeroed. NULL: no memory. */
+struct sa *sa_new(void);
+struct sa *sa_free(struct sa *sa);
+DEFINE_CLEANUP(struct sa *, sa_free)
+struct sa *sa_copy(const struct sa *sa);
+
+struct sa_key sa_key_of(const struct sa *sa);
+bool sa_key_equal(const struct sa_key *a, const struct sa_key *b);
+/* The same configuration, keys included (compared in constant time)? */
+bool sa_equal(const struct sa *a, const struct sa *b);
+/* Derived flags and the filled-in protocol 4 / 41 of tunnel mode; idempotent. */
+void sa_normalise(struct sa *sa);
+/* "esp spi 0x1001 192.0.2.1 > 192.0.2.17 transport": never key bytes. */
+void sa_print(const struct sa *sa, struct text *text);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Selectors (RFC 4301 section 4.4.1.1): which packets a rule or an SA is about, and the fields of
+ * one packet that they are compared with.
+ */
+#ifndef MODEL_SELECTOR_H
+#define MODEL_SELECTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/text.h"
+#include "common/model/address.h"
+
+enum direction { DIRECTION_IN, DIRECTION_OUT };
+
+/* Bits of rule.directions. */
+#define DIRECTION_BIT_IN   (1U << DIRECTION_IN)
+#define DIRECTION_BIT_OUT  (1U << DIRECTION_OUT)
+#define DIRECTION_BIT_BOTH (DIRECTION_BIT_IN | DIRECTION_BIT_OUT)
+
+/* What is absent matches anything: zero protocol or port, a prefix of AF_UNSPEC, no ICMP range. */
+struct selector {
+	uint8_t family; /* AF_INET, AF_INET6; AF_UNSPEC: both */
+	uint8_t protocol; /* next layer protocol, 0: any */
+	bool has_icmp_type, has_icmp_code;
+	uint8_t icmp_type_low, icmp_type_high;
+	uint8_t icmp_code_low, icmp_code_high;
+	uint16_t local_port, remote_port; /* host order; TCP, UDP and SCTP only */
+	struct prefix local, remote;
+};
+
+/* One packet as policy sees it; local is this machine's end in both directions. */
+struct flow {
+	enum direction direction;
+	struct address local, remote; /* remote: the final destination when outbound */
+	uint8_t protocol; /* after extension headers 0, 43, 44, 60; never skips 50 and 51 */
+	bool has_ports; /* false: not visible (fragment) or not a protocol with ports */
+	bool has_icmp; /* type and code are valid (only the family's own ICMP) */
+	uint16_t local_port, remote_port; /* host order */
+	uint8_t icmp_type, icmp_code;
+};
+
+bool protocol_has_ports(uint8_t protocol); /* TCP, UDP, SCTP */
+bool protocol_is_icmp(uint8_t protocol, int family); /* 1 with AF_INET, 58 with AF_INET6 */
+
+/* A rule that names a port never matches a flow whose ports are not visible. */
+bool selector_match(const struct selector *selector, const struct flow *flow);
+bool selector_equal(const struct selector *a, const struct selector *b);
+/* Can some packet match both? */
+bool selector_overlaps(const struct selector *a, const struct selector *b);
+/* Does every packet that matches @inner match @outer too? */
+bool selector_covers(const struct selector *outer, const struct selector *inner);
+/*
+ * Canonical text, numbers only: "ulp 6 laddr 192.0.2.1/32 lport 80 raddr ... rport ... type a-b
+ * code c-d", each followed by a blank; nothing for what is absent.
+ */
+void selector_print(const struct selector *selector, struct text *text);
+/* "tcp 192.0.2.1:80 > 192.0.2.7:1234" in packet direction, for messages. */
+void flow_print(const struct flow *flow, struct text *text);
+
+#endif

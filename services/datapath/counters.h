@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Why a packet was dropped or let through: verdict, name, text and counter come from one line each.
+ * Names are those of the original's drop statistics where it has one.
+ */
+#ifndef DATAPATH_COUNTERS_H
+#define DATAPATH_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* clang-format off */
+#define VERDICTS(X)                                                                        \
+	X(OUT_PROTECTED,        out_protected,        "sent protected")                    \
+	X(OUT_BYPASSED,         out_bypassed,         "sent in clear by policy")           \
+	X(OUT_ENCAPSULATED,     out_encapsulated,     "sent as plain IP in IP")            \
+	X(IN_ACCEPTED,          in_accepted,          "opened and accepted")               \
+	X(IN_CLEAR,             in_clear,             "accepted in clear by policy")       \
+	X(SPD_EXPLICIT,         spd_explicit,         "policy says drop")                  \
+	X(SPD_GOT_CLEAR,        spd_got_clear,        "in clear, policy asks for protection") \
+	X(SPD_GOT_SECURE,       spd_got_secure,       "protected, policy does not ask for it") \
+	X(SPD_GOT_AH,           spd_got_ah,           "AH that policy does not ask for")   \
+	X(SPD_GOT_ESP,          spd_got_esp,          "ESP that policy does not ask for")  \
+	X(SPD_BAD_AHALG,        spd_bad_ahalg,        "AH algorithm is not the policy's")  \
+	X(SPD_BAD_ESPEALG,      spd_bad_espealg,      "ESP cipher is not the policy's")    \
+	X(SPD_BAD_ESPAALG,      spd_bad_espaalg,      "ESP integrity algorithm is not the policy's") \
+	X(SPD_ESP_INNERMISMATCH, spd_esp_innermismatch, "packet is outside the selectors of its SA") \
+	X(SPD_NO_POLICY,        spd_no_policy,        "marked for protection, no rule protects it") \
+	X(SPD_MALFORMED_PACKET, spd_malformed_packet, "not a sound IP packet")             \
+	X(SPD_MALFORMED_FRAG,   spd_malformed_frag,   "fragment where whole datagrams are needed") \
+	X(SADB_ACQUIRE,         sadb_acquire,         "no SA, asked for one")              \
+	X(ESP_NOMEM,            esp_nomem,            "no room")                           \
+	X(ESP_NO_SA,            esp_no_sa,            "no SA with this SPI and destination") \
+	X(ESP_RUNT,             esp_runt,             "shorter than header, IV, trailer and ICV") \
+	X(ESP_EARLY_REPLAY,     esp_early_replay,     "sequence number seen or too old, before the ICV") \
+	X(ESP_REPLAY,           esp_replay,           "sequence number seen, after the ICV") \
+	X(ESP_BAD_AUTH,         esp_bad_auth,         "integrity check failed")            \
+	X(ESP_CRYPTO_FAILED,    esp_crypto_failed,    "cipher failed")                     \
+	X(ESP_BAD_PADLEN,       esp_bad_padlen,       "pad length is longer than the packet") \
+	X(ESP_BAD_PADDING,      esp_bad_padding,      "padding is not 1, 2, 3, ...")       \
+	X(ESP_BAD_INNER,        esp_bad_inner,        "inner packet or next header is not sound") \
+	X(ESP_DUMMY,            esp_dummy,            "dummy packet, next header 59")      \
+	X(ESP_SEQ_EXHAUSTED,    esp_seq_exhausted,    "sequence numbers used up")          \
+	X(ESP_SEQ_UNRESERVED,   esp_seq_unreserved,   "no reserved sequence number")       \
+	X(ESP_BYTES_EXPIRE,     esp_bytes_expire,     "byte lifetime used up")             \
+	X(ESP_TOO_BIG,          esp_too_big,          "too long for the path once protected") \
+	X(AH_NO_SA,             ah_no_sa,             "AH, which no SA here takes")         \
+	X(IP_IPSEC_NOT_LOADED,  ip_ipsec_not_loaded,  "algorithm is not available")        \
+	X(IO_SEND_FAILED,       io_send_failed,       "the system refused to send")
+/* clang-format on */
+
+#define VERDICT_ENUM(ID, name, text) VERDICT_##ID,
+enum verdict { VERDICTS(VERDICT_ENUM) VERDICT_COUNT };
+#undef VERDICT_ENUM
+
+/* One block a worker; read by the control thread (relaxed). */
+struct counters {
+	_Atomic uint64_t packets[VERDICT_COUNT];
+};
+
+const char *verdict_name(enum verdict verdict); /* "esp_no_sa" */
+const char *verdict_text(enum verdict verdict);
+/* Was the packet lost? False for the first five. */
+int verdict_is_drop(enum verdict verdict);
+
+static inline void counters_add(struct counters *counters, enum verdict verdict)
+{
+	(void)atomic_fetch_add_explicit(&counters->packets[verdict], 1, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Cipher and integrity algorithm together, as one row each: sizes, RFC, how the nonce is made; and
+ * the prepared state with which a provider seals and opens batches of ESP packets.
+ */
+#ifndef DATAPATH_SUITE_H
+#define DATAPATH_SUITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/model/sa.h"
+
+#define SUITE_MAX_IV  16
+#define SUITE_MAX_ICV 32
+
+enum suite_iv { SUITE_IV_NONE, SUITE_IV_RANDOM, SUITE_IV_COUNTER };
+
+struct suite_cipher {
+	uint8_t encr; /* ALG_ENCR_* */
+	const char *name; /* "aes-gcm-16" */
+	const char *rfc;
+	const char *evp_128, *evp_192, *evp_256; /* OpenSSL names by key size, NULL: size not taken */
+	uint8_t block_bytes, iv_bytes, salt_bytes;
+	uint8_t icv_bytes; /* combined mode; 0: integrity apart */
+	enum suite_iv iv;
+};
+
+struct suite_auth {
+	uint8_t auth; /* ALG_AUTH_* */
+	const char *name; /* "hmac-sha2-256-128" */
+	const char *rfc;
+	const char *evp_digest;
+	uint8_t key_bytes, icv_bytes;
+};
+
+/* What packet code needs to know; derived once from the SA. */
+struct suite {
+	const struct suite_cipher *cipher;
+	const struct suite_auth *auth; /* NULL: none, or combined */
+	uint16_t key_bits;
+	uint8_t iv_bytes, icv_bytes;
+	uint8_t align; /* payload, padding and the two trailer octets are a multiple of this */
+};
+
+/* Return: 0, -ENOTSUP (no row), -EINVAL (key sizes do not fit, or NULL without integrity). */
+int suite_of(const struct sa *sa, struct suite *ret_suite);
+const struct suite_cipher *suite_cipher_row(uint8_t encr); /* NULL: none */
+const struct suite_auth *suite_auth_row(uint8_t auth);
+
+/* Prepared state of one SA for one worker; allocation happens here only. */
+struct suite_context;
+int suite_context_new(const struct sa *sa, struct suite_context **ret_context); /* 0, -ENOTSUP, -EIO, -ENOMEM */
+struct suite_context *suite_context_free(struct suite_context *context);
+
+/* One ESP packet: SPI, sequence, IV, payload with padding and trailer, room for the ICV. */
+struct suite_job {
+	uint8_t *esp; /* at the SPI */
+	size_t text_len; /* octets between IV and ICV */
+	uint64_t seq; /* 64-bit number; the high half is authenticated when esn */
+	bool esn;
+	bool ok; /* set by open: authentic; by seal: done */
+};
+/* Seal: IV is written by the caller's counter (SUITE_IV_COUNTER: iv octets already there) or made
+ * here at random; encrypt in place; ICV written behind the text. */
+void suite_seal(struct suite_context *context, struct suite_job *jobs, size_t n);
+/* Verify, then decrypt in place; a job that is not ok has its text wiped or untouched. */
+void suite_open(struct suite_context *context, struct suite_job *jobs, size_t n);
+
+#endif
