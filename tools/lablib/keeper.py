@@ -58,8 +58,7 @@ def _become_keeper(lab, where, userns, client):
         else:
             keeper.stay()
     except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
+        client.send(json.dumps({"state": "failed", "why": traceback.format_exc()}).encode())
     finally:
         os._exit(1)
 
@@ -124,9 +123,8 @@ class Keeper:
         except (network.NetworkError, OSError) as why:
             theirs.send(json.dumps({"state": "failed", "why": str(why)}).encode())
         except BaseException:
-            traceback.print_exc()
+            theirs.send(json.dumps({"state": "failed", "why": traceback.format_exc()}).encode())
         finally:
-            sys.stderr.flush()
             os._exit(1)
 
     def _await(self, state):
@@ -144,7 +142,7 @@ class Keeper:
                     raise Failed("interrupted")
                 name = names[fd]
                 data = self.hosts[name][1].recv(1 << 16)
-                said = json.loads(data) if data else {"state": "failed", "why": "see keeper.log"}
+                said = json.loads(data) if data else {"state": "failed", "why": "it ended"}
                 if said["state"] != state:
                     raise Failed(f"{name}: {said['why']}")
                 waiting.discard(name)

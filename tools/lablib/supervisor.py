@@ -4,6 +4,7 @@
 import heapq
 import itertools
 import json
+import os
 import select
 import signal
 import socket
