@@ -97,6 +97,11 @@ def up(args, where):
         print(f"lab: nothing is staged in {where.stage}; run ./run build", file=sys.stderr)
         return 1
     os.makedirs(where.stage, exist_ok=True)
+    if (any("ipsec-datapath" in h.services for h in lab.hosts.values())
+            and not os.access("/dev/net/tun", os.R_OK | os.W_OK)):
+        print("lab: you cannot open /dev/net/tun, which the datapath needs (usual mode: 0666)",
+              file=sys.stderr)
+        return 1
     state, why = "forbidden", ""
     if os.geteuid() == 0 and not args.userns:
         state, why = bring_up(args, where, lab, False)

@@ -37,6 +37,7 @@ class Host:
     sysctls: list = field(default_factory=list)
     files: dict = field(default_factory=dict)  # path in the host: path outside
     services: list = field(default_factory=list)
+    after: list = field(default_factory=list)  # (command words, line)
 
 
 @dataclass
@@ -165,6 +166,12 @@ class _Parser:
                 self.error(f"no service '{name}'; there are: all {' '.join(units.UNITS)}")
             elif name not in self.host.services:
                 self.host.services.append(name)
+
+    def read_after(self, args):
+        if not args:
+            self.error("after takes a command to run once the services are ready")
+            return
+        self.host.after.append((args, self.line))
 
     def read_files(self, args):
         """A directory: each file in it goes where its name belongs."""

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -60,7 +61,8 @@ class Loop:
 class Supervisor:
     """Services of one host and the control socket through which they are told what to do."""
 
-    def __init__(self, host, keeper, env):
+    def __init__(self, lab, host, keeper, env):
+        self.lab = lab
         self.host = host
         self.keeper = keeper  # socket to the keeper process; None once the lab stands
         self.loop = Loop()
@@ -86,17 +88,32 @@ class Supervisor:
         def ready(name):
             waiting.discard(name)
             if not waiting:
-                self.tell(state="ready")
+                self.run_after()
 
         def bus_ready(good, text):
             if not good:
                 self.tell(state="failed", why=text)
             elif not waiting:
-                self.tell(state="ready")
+                self.run_after()
             for name in self.host.services:
                 self.services[name].start(lambda good, text, name=name: ready(name))
         self.services["dbus"].start(bus_ready)
         self.watch_start()
+
+    def run_after(self):
+        """The lab file's `after` commands, then the host stands."""
+        for words, line in self.host.after:
+            try:
+                done = subprocess.run(words, env=self.env, text=True, stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                why = done.stdout.strip() if done.returncode else None
+            except OSError as error:
+                why = error.strerror
+            if why is not None:
+                self.tell(state="failed", why=f"{self.lab.path}:{line}: error: "
+                                              f"{' '.join(words)}: {why}")
+                return
+        self.tell(state="ready")
 
     def watch_start(self):
         """While the lab comes up: tell the keeper of a service that dies again and again."""
@@ -173,7 +190,7 @@ def run(lab, host, where, keeper):
     if not keeper.recv(4096):
         return
     network.configure(lab, host)
-    supervisor = Supervisor(host, keeper, where.env)
+    supervisor = Supervisor(lab, host, keeper, where.env)
 
     def keeper_word():
         # The only word that comes now is the end of the conversation: the lab stands.
