@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Fortified headers may have these as macros, which cannot be poisoned as they stand. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strncpy strncat strtok atoi atol atoll
 #pragma GCC poison strtol strtoll strtoul strtoull sscanf gets mktemp tmpnam system inet_addr
 

@@ -36,6 +36,8 @@ int memfd_hash(const void *bytes, size_t len, uint8_t ret_hash[static MEMFD_HASH
  */
 int file_read_fd(int fd, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
 int file_read_path(const char *path, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
+/* All of the bytes, over short writes and interrupts. */
+int file_write_fd(int fd, const void *bytes, size_t len) MUST_CHECK;
 /* Write a temporary file beside @path, fsync, rename over it, fsync the directory. */
 int file_replace(const char *path, const void *bytes, size_t len, unsigned int mode) MUST_CHECK;
 
