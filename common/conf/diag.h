@@ -14,7 +14,8 @@
 
 /* Where a token stood. Counted from 1 in bytes; line 0: the file as a whole, column 0: unknown. */
 struct conf_loc {
-	const char *file; /* borrowed from the diags that it is reported to, see conf_diags_file() */
+	const char
+		*file; /* borrowed from the diags that it is reported to, see conf_diags_file() */
 	unsigned int line, column, length;
 };
 
@@ -39,14 +40,16 @@ DEFINE_CLEANUP(struct conf_diags *, conf_diags_free)
  * and carets are never rendered (key files). Both strings are copied.
  * Return: the stored label for conf_loc.file, NULL without memory.
  */
-const char *conf_diags_file(struct conf_diags *diags, const char *label, const char *source,
-	size_t len, bool secret);
+const char *conf_diags_file(
+	struct conf_diags *diags, const char *label, const char *source, size_t len, bool secret);
 
 /* Add one. Always returns -EBADMSG, so that a parser can `return conf_error(...)`. */
 int conf_error(struct conf_diags *diags, struct conf_loc loc, const char *code, const char *format,
 	...) PRINTF_LIKE(4, 5);
 void conf_warning(struct conf_diags *diags, struct conf_loc loc, const char *code,
 	const char *format, ...) PRINTF_LIKE(4, 5);
+void conf_note(struct conf_diags *diags, struct conf_loc loc, const char *code, const char *format,
+	...) PRINTF_LIKE(4, 5);
 /* A hint for the diagnostic added last. */
 void conf_hint(struct conf_diags *diags, const char *format, ...) PRINTF_LIKE(2, 3);
 

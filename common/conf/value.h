@@ -20,8 +20,8 @@ int value_decimal(const char *word, size_t len, uint64_t max, uint64_t *ret_x) M
 /* A numeric address: 0 or -EINVAL. */
 int value_address(const char *word, size_t len, struct address *ret_addr) MUST_CHECK;
 /* "a-b" or "a": 0, -EINVAL, -ERANGE (above max, or end below start). */
-int value_range(const char *word, size_t len, uint64_t max, uint64_t *ret_low, uint64_t *ret_high)
-	MUST_CHECK;
+int value_range(const char *word, size_t len, uint64_t max, uint64_t *ret_low,
+	uint64_t *ret_high) MUST_CHECK;
 /* IPv4 mask, 0x hex or dotted quad: 0, -EINVAL (no mask, zero, not contiguous). */
 int value_mask(const char *word, size_t len, unsigned int *ret_bits) MUST_CHECK;
 
