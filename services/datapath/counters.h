@@ -7,6 +7,7 @@
 #define DATAPATH_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* clang-format off */
@@ -39,6 +40,7 @@
 	X(ESP_BAD_PADLEN,       esp_bad_padlen,       "pad length is longer than the packet") \
 	X(ESP_BAD_PADDING,      esp_bad_padding,      "padding is not 1, 2, 3, ...")       \
 	X(ESP_BAD_INNER,        esp_bad_inner,        "inner packet or next header is not sound") \
+	X(ESP_ECN,              esp_ecn,              "congestion mark on an inner packet that cannot carry it") \
 	X(ESP_DUMMY,            esp_dummy,            "dummy packet, next header 59")      \
 	X(ESP_SEQ_EXHAUSTED,    esp_seq_exhausted,    "sequence numbers used up")          \
 	X(ESP_SEQ_UNRESERVED,   esp_seq_unreserved,   "no reserved sequence number")       \
@@ -61,7 +63,7 @@ struct counters {
 const char *verdict_name(enum verdict verdict); /* "esp_no_sa" */
 const char *verdict_text(enum verdict verdict);
 /* Was the packet lost? False for the first five. */
-int verdict_is_drop(enum verdict verdict);
+bool verdict_is_drop(enum verdict verdict);
 
 static inline void counters_add(struct counters *counters, enum verdict verdict)
 {
