@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/model/algorithm.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct alg_table *alg_table_new(const struct algorithm *entries, size_t count)
+{
+	struct alg_table *table;
+
+	if (count > ALG_MAX_ENTRIES)
+		return NULL;
+	table = malloc(sizeof(*table) + count * sizeof(table->entries[0]));
+	if (!table)
+		return NULL;
+	table->count = count;
+	if (count)
+		memcpy(table->entries, entries, count * sizeof(table->entries[0]));
+	return table;
+}
+
+struct alg_table *alg_table_free(struct alg_table *table)
+{
+	free(table);
+	return NULL;
+}
+
+const struct algorithm *alg_find(const struct alg_table *table, uint8_t proto, uint8_t number)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (table->entries[i].proto == proto && table->entries[i].number == number)
+			return &table->entries[i];
+	return NULL;
+}
+
+static bool alg_has_name(const struct algorithm *alg, const char *name, size_t len)
+{
+	for (size_t i = 0; i < alg->n_names; i++)
+		if (strlen(alg->names[i]) == len && strncasecmp(alg->names[i], name, len) == 0)
+			return true;
+	return false;
+}
+
+const struct algorithm *alg_find_name(
+	const struct alg_table *table, uint8_t proto, const char *name, size_t len)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (table->entries[i].proto == proto && alg_has_name(&table->entries[i], name, len))
+			return &table->entries[i];
+	return NULL;
+}
+
+bool alg_is_combined(const struct algorithm *alg)
+{
+	return alg->flags & ALG_FLAG_COMBINED;
+}
+
+bool alg_takes_key(const struct algorithm *alg, unsigned int bits)
+{
+	if (alg->key_default_bits == 0)
+		return bits == 0;
+	if (alg->key_increment_bits != 0)
+		return bits >= alg->key_min_bits && bits <= alg->key_max_bits &&
+			(bits - alg->key_min_bits) % alg->key_increment_bits == 0;
+	for (size_t i = 0; i < ALG_MAX_KEYS && alg->key_sizes_bits[i] != 0; i++)
+		if (alg->key_sizes_bits[i] == bits)
+			return true;
+	return false;
+}
+
+bool alg_is_weak(uint8_t proto, uint8_t number)
+{
+	if (proto == ALG_PROTO_AH)
+		return number == ALG_AUTH_HMAC_MD5;
+	return proto == ALG_PROTO_ESP && (number == ALG_ENCR_DES || number == ALG_ENCR_3DES ||
+		number == ALG_ENCR_BLOWFISH);
+}
+
+void alg_print(const struct alg_table *table, uint8_t proto, uint8_t number, struct text *text)
+{
+	const struct algorithm *alg = table ? alg_find(table, proto, number) : NULL;
+
+	if (alg && alg->n_names > 0)
+		text_add(text, alg->names[0]);
+	else
+		text_addf(text, "%u", number);
+}
