@@ -25,7 +25,8 @@ struct spd {
 
 /*
  * Takes the rules (in file order), orders them, gives ids. @rules: the array is copied, the rules
- * are consumed on success only.
+ * are consumed on success only. Rules of equal rank keep the order of the array (under
+ * SPD_SOLARIS_PRIORITY those that name a single remote host come before the others).
  * Return: 0 or -ENOMEM.
  */
 int spd_new(struct rule *const *rules, size_t count, enum spd_precedence precedence,
