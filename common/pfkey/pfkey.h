@@ -123,6 +123,16 @@ int pfkey_encode(const struct pfkey_message *msg, enum pfkey_side side, uint8_t 
 	size_t size, size_t *ret_len) MUST_CHECK;
 
 /*
+ * Are the addresses of an SA fit for each other? Families, unspecified, multicast, protocol 4 / 41 of
+ * tunnels, two sets of ports. @present: as in a message; absent addresses are not looked at.
+ * Return: 0 or -ret_fault->error.
+ */
+int pfkey_check_addresses(const struct sa *sa, uint64_t present, struct pfkey_fault *ret_fault)
+	MUST_CHECK;
+/* The extensions that describe this SA in a message. */
+uint64_t pfkey_extensions_of(const struct sa *sa, bool keys);
+
+/*
  * Take @salt_bits of salt out of the encr_key_bits of an SA that came in a request.
  * Return: 0 or -EINVAL when the key is not longer than the salt.
  */

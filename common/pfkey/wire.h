@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the files of the codec: one extension at a time, and numbers in the host's order. */
+#ifndef PFKEY_WIRE_H
+#define PFKEY_WIRE_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "common/pfkey/pfkey.h"
+
+/* One message on its way in. */
+struct pfkey_decoding {
+	struct pfkey_message *msg;
+	enum pfkey_side side;
+	struct pfkey_fault fault;
+	uint8_t proto_src, proto_dst, proto_inner_src, proto_inner_dst;
+	uint32_t replay_low;
+	uint64_t replay_high;
+};
+
+/* Meaning of one extension. */
+struct pfkey_row {
+	uint16_t number; /* on the wire */
+	uint8_t extension; /* enum pfkey_extension */
+	uint8_t duplicate, malformed; /* diagnostics */
+	uint16_t min_bytes, max_bytes; /* header included; max 0: as long as it likes */
+	/* @len: multiple of 8 within the bounds above. */
+	int (*decode)(struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext,
+		size_t len);
+};
+
+const struct pfkey_row *pfkey_row_find(uint16_t number); /* NULL: unknown */
+
+static inline int pfkey_refuse(struct pfkey_fault *fault, int error, uint16_t diagnostic)
+{
+	fault->error = error;
+	fault->diagnostic = diagnostic;
+	return -error;
+}
+
+static inline uint16_t load_host16(const uint8_t *p)
+{
+	uint16_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+static inline uint32_t load_host32(const uint8_t *p)
+{
+	uint32_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+static inline uint64_t load_host64(const uint8_t *p)
+{
+	uint64_t x;
+
+	memcpy(&x, p, sizeof(x));
+	return x;
+}
+
+#endif
