@@ -20,7 +20,7 @@ struct secret {
  * never undone: a page that held keys is likely to hold some again. Both are best effort, which is
  * why secret_protect_process() exists.
  */
-static void secret_pin(const void *bytes, size_t len)
+static void secret_pin(void *bytes, size_t len)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uintptr_t start = (uintptr_t)bytes / page * page;
