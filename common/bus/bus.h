@@ -41,7 +41,8 @@ bool bus_error_is(const struct bus_error *error, const char *short_name); /* wit
 
 /* ---- connection ---- */
 /*
- * @address: "system", or a D-Bus address. @event: borrowed until bus_free().
+ * @address: "system", or a D-Bus address. @event: a reference is kept until bus_free(); NULL: no
+ * loop, blocking calls only (commands).
  * on_lost is called once when the connection breaks (the daemon then ends and is started again).
  */
 int bus_open(sd_event *event, const char *address, void (*on_lost)(void *userdata), void *userdata,
@@ -92,7 +93,10 @@ struct bus_writer *bus_call_writer(struct bus_call *call); /* then bus_call_send
 int bus_call_send(struct bus_call *call) MUST_CHECK;
 int bus_call_fail(struct bus_call *call, const char *short_name, const char *format, ...)
 	PRINTF_LIKE(3, 4);
-/* Answer later: the reference is owned by the caller until a reply, fail or bus_call_free(). */
+/*
+ * Answer later: the reference is owned by the caller until a reply, fail or bus_call_free(), which
+ * answers with an error when nobody did.
+ */
 struct bus_call *bus_call_keep(struct bus_call *call);
 struct bus_call *bus_call_free(struct bus_call *call);
 DEFINE_CLEANUP(struct bus_call *, bus_call_free)
@@ -122,13 +126,18 @@ int bus_properties_changed(struct bus *bus, const char *path, const char *interf
 	const char *const *names) MUST_CHECK;
 
 /* ---- calls out ---- */
+/* @reply: borrowed. Called exactly once, but not for what is still open at bus_free(). */
 typedef void (*bus_reply_fn)(struct bus_reply *reply, void *userdata);
 /* Begin a call; arguments go into the writer; then one of the two sends, which free it. */
 struct bus_writer *bus_method_writer(struct bus *bus, const char *destination, const char *path,
 	const char *interface, const char *method);
 int bus_method_send(struct bus_writer *writer, uint64_t timeout_usec, bus_reply_fn on_reply,
 	void *userdata) MUST_CHECK;
-/* Blocking, for commands: 0 with *ret_reply owned, or negative errno with *ret_error set. */
+/*
+ * Blocking, for commands: 0 with *ret_reply owned, or negative errno with *ret_error (may be NULL)
+ * set. -ENOTCONN: nobody owns the destination; -EACCES; -ETIMEDOUT; -ESTALE, -EBADMSG, -EINVAL,
+ * -EEXIST, -ENOENT, -EPERM, -EAGAIN, -EIO from org.netipsec errors; -EREMOTEIO any other error.
+ */
 int bus_method_call(struct bus_writer *writer, uint64_t timeout_usec, struct bus_reply **ret_reply,
 	struct bus_error *ret_error) MUST_CHECK;
 struct bus_reply *bus_reply_free(struct bus_reply *reply);
@@ -152,7 +161,11 @@ int bus_watch_signal(struct bus *bus, const char *sender, const char *path, cons
 	const char *signal, bus_signal_fn on_signal, void *userdata) MUST_CHECK;
 
 /* ---- arguments ---- */
-/* Basic types by signature, variadic as at the head of this file. 0 or -EBADMSG / -ENOMEM. */
+/*
+ * Basic types by signature, variadic as at the head of this file. 0 or -EBADMSG / -ENOMEM. A read
+ * that fails has taken nothing. What is no UTF-8 is sent with U+FFFD in its place. An error of a
+ * writer stays: it may be looked at once, at the end.
+ */
 int bus_read(struct bus_reader *rd, const char *signature, ...) MUST_CHECK; /* s borrowed; h dup'ed, owned */
 int bus_write(struct bus_writer *wr, const char *signature, ...) MUST_CHECK;
 /* Containers: type 'a' (contents: element signature), 'v' (contents), 'r' or 'e' (contents ""). */

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "common/bus/wire.h"
+
+int names_ask(struct bus *bus, const char *method, const char *argument,
+	struct bus_reply **ret_reply, struct bus_error *ret_error)
+{
+	struct bus_writer *wr = bus_method_writer(
+		bus, DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, method);
+
+	writer_put(wr, "s", argument);
+	return bus_method_call(wr, BUS_ASK_USEC, ret_reply, ret_error);
+}
+
+static int add_match(struct bus *bus, const struct text *rule)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+
+	return rule->failed ? -ENOMEM : names_ask(bus, "AddMatch", rule->str, &reply, NULL);
+}
+
+static void owner_rule(const char *name, struct text *rule)
+{
+	text_addf(rule,
+		"type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+		"interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
+		name);
+}
+
+/* ---- owners ---- */
+
+int bus_name_owner(struct bus *bus, const char *name, char *ret_owner, size_t size)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+	const char *owner;
+	int r = names_ask(bus, "GetNameOwner", name, &reply, NULL);
+
+	if (r < 0)
+		return r == -ENOTCONN ? -ENOENT : r;
+	r = bus_read(&reply->reader, "s", &owner);
+	return r < 0 ? r : text_copy(ret_owner, size, owner);
+}
+
+int bus_watch_name(struct bus *bus, const char *name, bus_owner_fn on_owner, void *userdata)
+{
+	struct bus_name *watch;
+	struct text rule = { 0 };
+	int r;
+
+	if (!dbus_validate_bus_name(name, NULL))
+		return -EINVAL;
+	watch = calloc(1, sizeof(*watch));
+	if (!watch || !(watch->name = strdup(name))) {
+		free(watch);
+		return -ENOMEM;
+	}
+	owner_rule(name, &rule);
+	r = add_match(bus, &rule);
+	text_done(&rule);
+	/* Asked after the match stands: what changes from here on is told. */
+	if (r == 0)
+		r = bus_name_owner(bus, name, watch->owner, sizeof(watch->owner));
+	if (r < 0 && r != -ENOENT) {
+		free(watch->name);
+		free(watch);
+		return r;
+	}
+	watch->on_owner = on_owner;
+	watch->userdata = userdata;
+	watch->next = bus->names;
+	bus->names = watch;
+	if (on_owner && *watch->owner)
+		on_owner(watch->name, "", watch->owner, userdata);
+	return 0;
+}
+
+static void drop_cached(struct bus *bus, const char *unique_name)
+{
+	for (size_t i = 0; bus->cached && i < BUS_MAX_CACHED; i++) {
+		struct text rule = { 0 };
+
+		if (strcmp(bus->cached[i].name, unique_name) != 0)
+			continue;
+		owner_rule(unique_name, &rule);
+		if (!rule.failed)
+			dbus_bus_remove_match(bus->connection, rule.str, NULL);
+		text_done(&rule);
+		bus->cached[i].name[0] = '\0';
+	}
+}
+
+static void owner_changed(struct bus *bus, const char *name, const char *owner)
+{
+	if (*name == ':' && *owner == '\0')
+		drop_cached(bus, name);
+	for (struct bus_name *w = bus->names; w; w = w->next) {
+		char old[BUS_NAME_MAX];
+
+		/* Equal: the signal tells what the first question had answered already. */
+		if (strcmp(w->name, name) != 0 || strcmp(w->owner, owner) == 0)
+			continue;
+		if (text_copy(old, sizeof(old), w->owner) < 0 ||
+			text_copy(w->owner, sizeof(w->owner), owner) < 0)
+			continue;
+		if (w->on_owner)
+			w->on_owner(w->name, old, w->owner, w->userdata);
+	}
+}
+
+/* ---- signals ---- */
+
+int bus_watch_signal(struct bus *bus, const char *sender, const char *path, const char *interface,
+	const char *signal, bus_signal_fn on_signal, void *userdata)
+{
+	struct bus_match *match;
+	struct text rule = { 0 };
+	int r = 0;
+
+	if (!dbus_validate_bus_name(sender, NULL) || !dbus_validate_path(path, NULL) ||
+		!dbus_validate_interface(interface, NULL) || !dbus_validate_member(signal, NULL))
+		return -EINVAL;
+	/* The match rule is the bus's promise; a signal sent to us alone is held against the owner. */
+	if (*sender != ':' && strcmp(sender, DBUS_SERVICE_DBUS) != 0)
+		r = bus_watch_name(bus, sender, NULL, NULL);
+	if (r < 0)
+		return r;
+	match = calloc(1, sizeof(*match));
+	if (!match)
+		return -ENOMEM;
+	*match = (struct bus_match){ .next = bus->matches,
+		.sender = strdup(sender),
+		.path = strdup(path),
+		.interface = strdup(interface),
+		.signal = strdup(signal),
+		.on_signal = on_signal,
+		.userdata = userdata };
+	bus->matches = match; /* from here bus_free() frees it */
+	if (!match->sender || !match->path || !match->interface || !match->signal)
+		return -ENOMEM;
+	text_addf(&rule, "type='signal',sender='%s',path='%s',interface='%s',member='%s'", sender,
+		path, interface, signal);
+	r = add_match(bus, &rule);
+	text_done(&rule);
+	return r;
+}
+
+static bool is_sent_by(const struct bus *bus, const char *sender, const char *name)
+{
+	if (strcmp(sender, name) == 0)
+		return true;
+	for (const struct bus_name *w = bus->names; w; w = w->next)
+		if (strcmp(w->name, name) == 0 && strcmp(w->owner, sender) == 0)
+			return true;
+	return false;
+}
+
+void names_signal(struct bus *bus, DBusMessage *message)
+{
+	const char *sender = dbus_message_get_sender(message);
+	struct bus_reader rd;
+	const char *name, *old, *owner;
+
+	if (!sender)
+		return;
+	if (strcmp(sender, DBUS_SERVICE_DBUS) == 0 &&
+		dbus_message_is_signal(message, DBUS_INTERFACE_DBUS, "NameOwnerChanged")) {
+		reader_start(&rd, message);
+		if (bus_read(&rd, "sss", &name, &old, &owner) == 0)
+			owner_changed(bus, name, owner);
+	}
+	for (struct bus_match *m = bus->matches; m; m = m->next) {
+		/* One that could not be set up whole stays without its last string. */
+		if (!m->sender || !m->path || !m->interface || !m->signal)
+			continue;
+		if (!dbus_message_is_signal(message, m->interface, m->signal) ||
+			!dbus_message_has_path(message, m->path) || !is_sent_by(bus, sender, m->sender))
+			continue;
+		reader_start(&rd, message);
+		m->on_signal(sender, &rd, m->userdata);
+		reader_done(&rd);
+	}
+}
+
+void names_done(struct bus *bus)
+{
+	while (bus->names) {
+		struct bus_name *next = bus->names->next;
+
+		free(bus->names->name);
+		free(bus->names);
+		bus->names = next;
+	}
+	while (bus->matches) {
+		struct bus_match *next = bus->matches->next;
+
+		free(bus->matches->sender);
+		free(bus->matches->path);
+		free(bus->matches->interface);
+		free(bus->matches->signal);
+		free(bus->matches);
+		bus->matches = next;
+	}
+	free(bus->cached);
+	bus->cached = NULL;
+}
+
+/* ---- credentials ---- */
+
+static int read_groups(struct bus_reader *rd, struct bus_credentials *credentials)
+{
+	int r = bus_enter(rd, 'a', "u");
+
+	/* Groups past the last place are left out: they can only grant less. */
+	while (r == 0 && !bus_at_end(rd)) {
+		uint32_t group;
+
+		r = bus_read(rd, "u", &group);
+		if (r == 0 && credentials->n_groups < ARRAY_SIZE(credentials->groups))
+			credentials->groups[credentials->n_groups++] = group;
+	}
+	return r < 0 ? r : bus_leave(rd);
+}
+
+static int read_credentials(struct bus_reader *rd, struct bus_credentials *ret)
+{
+	struct bus_credentials found = { .uid = (uid_t)-1 };
+	int r = bus_enter(rd, 'a', "{sv}");
+
+	while (r == 0 && !bus_at_end(rd)) {
+		const char *key;
+		uint32_t uid;
+
+		r = bus_enter(rd, 'e', "");
+		if (r == 0)
+			r = bus_read(rd, "s", &key);
+		if (r < 0)
+			return r;
+		if (strcmp(key, "UnixUserID") == 0) {
+			r = bus_enter(rd, 'v', "u");
+			if (r == 0)
+				r = bus_read(rd, "u", &uid);
+			if (r < 0)
+				return r;
+			found.uid = uid;
+			r = bus_leave(rd);
+		} else if (strcmp(key, "UnixGroupIDs") == 0) {
+			r = bus_enter(rd, 'v', "au");
+			if (r == 0)
+				r = read_groups(rd, &found);
+			if (r == 0)
+				r = bus_leave(rd);
+		} else {
+			r = bus_skip(rd);
+		}
+		if (r == 0)
+			r = bus_leave(rd);
+	}
+	if (r < 0)
+		return r;
+	if (found.uid == (uid_t)-1)
+		return -ENODATA;
+	*ret = found;
+	return 0;
+}
+
+int bus_credentials(struct bus *bus, const char *unique_name, struct bus_credentials *ret)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+	struct bus_cached *slot;
+	struct text rule = { 0 };
+	int r;
+
+	if (*unique_name != ':') /* a well-known name may change hands */
+		return -EINVAL;
+	if (!bus->cached && !(bus->cached = calloc(BUS_MAX_CACHED, sizeof(*bus->cached))))
+		return -ENOMEM;
+	for (size_t i = 0; i < BUS_MAX_CACHED; i++) {
+		if (strcmp(bus->cached[i].name, unique_name) != 0)
+			continue;
+		*ret = bus->cached[i].credentials;
+		return 0;
+	}
+	r = names_ask(bus, "GetConnectionCredentials", unique_name, &reply, NULL);
+	if (r < 0)
+		return r == -ENOTCONN ? -ENOENT : r;
+	slot = &bus->cached[bus->next_cached++ % BUS_MAX_CACHED];
+	if (*slot->name)
+		drop_cached(bus, slot->name);
+	r = read_credentials(&reply->reader, &slot->credentials);
+	if (r < 0)
+		return r;
+	*ret = slot->credentials;
+	/* A name that cannot be followed is asked for again each time. */
+	owner_rule(unique_name, &rule);
+	if (!rule.failed && text_copy(slot->name, sizeof(slot->name), unique_name) == 0)
+		dbus_bus_add_match(bus->connection, rule.str, NULL);
+	text_done(&rule);
+	return 0;
+}
