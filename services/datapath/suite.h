@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/cleanup.h"
 #include "common/model/sa.h"
 
 #define SUITE_MAX_IV  16
@@ -45,14 +46,19 @@ struct suite {
 };
 
 /* Return: 0, -ENOTSUP (no row), -EINVAL (key sizes do not fit, or NULL without integrity). */
-int suite_of(const struct sa *sa, struct suite *ret_suite);
+int suite_of(const struct sa *sa, struct suite *ret_suite) MUST_CHECK;
 const struct suite_cipher *suite_cipher_row(uint8_t encr); /* NULL: none */
 const struct suite_auth *suite_auth_row(uint8_t auth);
 
+/* OpenSSL's name of the cipher at this key size; NULL: the size is not taken, or there is no cipher. */
+const char *suite_evp_cipher(const struct suite *suite);
+
 /* Prepared state of one SA for one worker; allocation happens here only. */
 struct suite_context;
-int suite_context_new(const struct sa *sa, struct suite_context **ret_context); /* 0, -ENOTSUP, -EIO, -ENOMEM */
+/* Return: 0, as suite_of(), -EIO (the provider refused the key), -ENOMEM. */
+int suite_context_new(const struct sa *sa, struct suite_context **ret_context) MUST_CHECK;
 struct suite_context *suite_context_free(struct suite_context *context);
+DEFINE_CLEANUP(struct suite_context *, suite_context_free)
 
 /* One ESP packet: SPI, sequence, IV, payload with padding and trailer, room for the ICV. */
 struct suite_job {
@@ -60,10 +66,13 @@ struct suite_job {
 	size_t text_len; /* octets between IV and ICV */
 	uint64_t seq; /* 64-bit number; the high half is authenticated when esn */
 	bool esn;
+	bool iv_given; /* seal: the IV octets are there; SUITE_IV_COUNTER always has them there */
 	bool ok; /* set by open: authentic; by seal: done */
 };
-/* Seal: IV is written by the caller's counter (SUITE_IV_COUNTER: iv octets already there) or made
- * here at random; encrypt in place; ICV written behind the text. */
+/*
+ * Make a random IV unless it is given, encrypt in place, write the ICV behind the text. An SA without
+ * any ICV is a row like the others (RFC 4303 section 3.3.2.1): its open says ok to everything.
+ */
 void suite_seal(struct suite_context *context, struct suite_job *jobs, size_t n);
 /* Verify, then decrypt in place; a job that is not ok has its text wiped or untouched. */
 void suite_open(struct suite_context *context, struct suite_job *jobs, size_t n);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Policy compiled for the kernel, still abstract: per direction a list of lines that are tried in
+ * order, each a conjunction of header matches and one verdict. Knows no netlink.
+ */
+#ifndef DATAPATH_STEER_PROGRAM_H
+#define DATAPATH_STEER_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/cleanup.h"
+#include "common/base/text.h"
+#include "common/model/address.h"
+#include "common/spd/spd.h"
+
+enum steer_verdict {
+	STEER_ACCEPT, /* clear by policy, counted */
+	STEER_DROP, /* refused by policy, counted */
+	STEER_PROTECT, /* outbound: to the engine, which counts */
+	STEER_GOT_CLEAR, /* inbound: came in clear, must not */
+};
+
+/* In packet direction; what is absent matches anything. */
+struct steer_line {
+	uint64_t rule_id;
+	enum steer_verdict verdict;
+	uint8_t family; /* AF_UNSPEC: both */
+	uint8_t protocol; /* 0: any */
+	bool has_type, has_code;
+	uint8_t type_low, type_high, code_low, code_high;
+	uint16_t sport, dport;
+	struct prefix src, dst;
+};
+
+struct steer_lines {
+	struct steer_line *lines; /* owned */
+	size_t count, room;
+};
+
+struct steer_program {
+	struct steer_lines out, in;
+	bool diverts; /* some outbound line is not STEER_ACCEPT: source routes must be looked at */
+};
+
+/* Host rules of @spd; NULL: an empty program. Return: 0 or -ENOMEM. */
+int steer_compile(const struct spd *spd, struct steer_program **ret_program) MUST_CHECK;
+struct steer_program *steer_program_free(struct steer_program *program);
+DEFINE_CLEANUP(struct steer_program *, steer_program_free)
+/* One line each: "out ip saddr 192.0.2.1/32 tcp dport 80 -> protect 0123456789abcdef". */
+void steer_program_print(const struct steer_program *program, struct text *text);
+
+#define STEER_COUNTER_MAX 24
+/* The kernel's name for what a line counts: "od0123456789abcdef" is outbound, dropped; "" for none. */
+const char *steer_counter_name(
+	const struct steer_line *line, bool outbound, char ret_name[static STEER_COUNTER_MAX]);
+/* The reverse: false when it is no name of ours. */
+bool steer_counter_parse(
+	const char *name, bool *ret_outbound, enum steer_verdict *ret_verdict, uint64_t *ret_rule_id);
+
+#endif
