@@ -137,6 +137,8 @@ class Supervisor:
         self.loop.forget(client.fileno())
         try:
             data, fds, _, _ = socket.recv_fds(client, 65536, 2)
+            for fd in fds:
+                os.set_inheritable(fd, False)  # recv_fds of Python 3.11 ignores MSG_CMSG_CLOEXEC
         except OSError:
             data, fds = b"", []
 
