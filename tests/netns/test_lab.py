@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from nettest.capture import UDP, Capture
+from lablib.wire import UDP, Capture
 from nettest.lab import REPO, Lab, client, place, units
 from nettest.probe import SteadyProbe, loses_nothing
 
@@ -101,6 +101,17 @@ def test_killed_service_comes_back_with_its_descriptors(left):
     assert after["starts"] == before["starts"] + 1 and after["pid"] != before["pid"]
     assert after["stored"] == ["arena"], "once, and the hung-up descriptor is gone"
     assert log(left, "ipsec-datapath").endswith("descriptors arena mine True\nstored kept\n")
+
+
+def test_held_service_stays_down_until_released(left):
+    starts = left.facts("ipsec-datapath")["starts"]
+    left.hold("ipsec-datapath")
+    left.kill("ipsec-datapath")
+    left.systemctl("restart", "ipsec-policy")
+    facts = left.facts("ipsec-datapath")
+    assert (facts["state"], facts["starts"], facts["stored"]) == ("restarting", starts, ["arena"])
+    left.release("ipsec-datapath")
+    left.wait_active("ipsec-datapath")
 
 
 def test_only_stop_is_told_as_stop(left):

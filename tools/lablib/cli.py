@@ -5,10 +5,11 @@ import argparse
 import json
 import os
 import select
+import subprocess
 import sys
 import time
 
-from lablib import client, keeper, labfile, place, units
+from lablib import agent, client, keeper, labfile, place, units, wire
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXIT_USAGE = 2
@@ -40,6 +41,18 @@ def parse_args(argv):
     log = verbs.add_parser("log", help="what a service of a host wrote")
     log.add_argument("host")
     log.add_argument("service", nargs="?", default=None)
+    for name, text in (("hold", "from now on this service stays down once it has died"),
+                       ("release", "let it come back")):
+        verb = verbs.add_parser(name, help=text)
+        verb.add_argument("host")
+        verb.add_argument("service")
+    capture = verbs.add_parser("capture", help="write what crosses an interface to a pcap file "
+                                               "while a command runs")
+    capture.add_argument("host")
+    capture.add_argument("iface")
+    capture.add_argument("file")
+    capture.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD",
+                         help="runs here, not in the host")
     return parser.parse_args(argv)
 
 
@@ -169,16 +182,39 @@ def show_log(args, where):
     return 0
 
 
+def hold_or_release(args, where):
+    client.ask(where.host_path(args.host), {"verb": args.verb, "unit": args.service})
+    return 0
+
+
+def capture(args, where):
+    command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if not command:
+        print("lab: capture takes a command, such as: lab exec alpha ping -c 3 beta", file=sys.stderr)
+        return EXIT_USAGE
+    helper = agent.Agent(lambda *words: client.enter_argv(where, args.host, words))
+    try:
+        with wire.Capture(helper, args.iface) as seen:
+            code = subprocess.run(command, check=False).returncode
+    finally:
+        helper.close()
+    seen.write(args.file)
+    print(f"{args.file}: {len(seen.frames)} frames, {len(seen.of(wire.ESP))} ESP, "
+          f"{len(seen.clear())} in clear, none missed", file=sys.stderr)
+    return code
+
+
 def main(argv):
     args = parse_args(argv)
     where = place.Place(os.path.abspath(args.dir or place.default_base()), args.name)
     verbs = {"up": up, "exec": enter, "down": down, "status": status, "list": list_labs,
-             "log": show_log}
+             "log": show_log, "hold": hold_or_release, "release": hold_or_release,
+             "capture": capture}
     try:
         return verbs[args.verb](args, where)
     except KeyboardInterrupt:
         print("lab: interrupted", file=sys.stderr)
         return 130
-    except (OSError, client.Refused) as why:
+    except (OSError, RuntimeError, client.Refused) as why:
         print(f"lab: {why}", file=sys.stderr)
         return 1

@@ -31,6 +31,7 @@ class Service:
         self.pidfd = -1
         self.store = []  # (FDNAME, descriptor)
         self.starts = 0
+        self.held = False  # a lab's own: does not come back by itself
         self.failures = 0  # deaths since it was last ready
         self.last_end = "never ran"
         self.after_stop = None  # "stop" or "restart" while deactivating
@@ -84,6 +85,12 @@ class Service:
 
     def restart(self, done):
         self.stop(done, "restart")
+
+    def hold(self, held):
+        """Keep it down once it dies, its descriptors kept; or let it come back."""
+        self.held = held
+        if not held and self.state == "restarting" and self.timer is None:
+            self.spawn()
 
     def kill(self, number):
         """Signal the main process; False when there is none."""
@@ -168,6 +175,8 @@ class Service:
         else:
             self.state = "restarting"
             self.failures += 1
+            if self.held:
+                return
             delay = min(RESTART_SEC * 2 ** min(self.failures - 1, 10), RESTART_MAX_SEC)
             print(f"{self.name}: {self.last_end}, starts again", file=sys.stderr)
             self.timer = self.loop.after(delay, self.spawn)

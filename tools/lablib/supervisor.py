@@ -169,6 +169,9 @@ class Supervisor:
             done(False, f"Unit {name}.service not found.")
         elif verb == "show":
             done(True, service.facts())
+        elif verb in ("hold", "release"):
+            service.hold(verb == "hold")
+            done(True, "")
         elif verb == "kill":
             good = service.kill(request["signal"])
             done(good, "" if good else f"{name} has no process")

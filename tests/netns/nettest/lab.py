@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A lab as a test sees it: hosts to run commands in, sockets in them, their private files."""
 
-import json
 import os
 import select
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +11,7 @@ REPO = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPO / "tools"))
 # pylint: disable=wrong-import-position
 from lablib import client, place, units  # noqa: E402, F401
+from lablib.agent import Agent  # noqa: E402
 
 COMMAND_TIMEOUT_SEC = 60
 
@@ -57,18 +56,11 @@ class Host:
         self.lab = lab
         self.name = name
         self.files = Path(lab.where.host_path(name))
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        agent = Path(__file__).with_name("agent.py")
-        with theirs:
-            self.agent = subprocess.Popen(
-                self.argv("/usr/bin/python3", "-I", str(agent), str(theirs.fileno())),
-                pass_fds=[theirs.fileno()])
-        if self.control.recv(16) != b"ready":
-            raise RuntimeError(f"{name}: the agent did not start")
+        self.agent = Agent(self.argv)
+        self.socket = self.agent.socket
 
     def close(self):
-        self.control.close()
-        self.agent.wait()
+        self.agent.close()
 
     def argv(self, *command, user=None):
         """Command line that runs command in the host, as another user of the host if asked."""
@@ -91,17 +83,6 @@ class Host:
 
     def popen(self, *command, **options):
         return subprocess.Popen(self.argv(*command), **options)
-
-    def socket(self, family, kind, proto=0, bind=None, options=()):
-        """A socket that lives in the host's network, usable here."""
-        request = {"family": family, "type": kind, "proto": proto, "bind": bind,
-                   "options": list(options)}
-        self.control.send(json.dumps(request).encode())
-        data, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 1)
-        answer = json.loads(data)
-        if not fds:
-            raise OSError(answer["errno"], answer["text"])
-        return socket.socket(fileno=fds[0])
 
     def path(self, inside):
         """Where a file of the host's private directories lies outside."""
@@ -148,6 +129,13 @@ class Host:
             if int(numbers[-1]) == inner:
                 return int(outer)
         raise ProcessLookupError(f"{self.name}: no process {inner}")
+
+    def hold(self, unit):
+        """From now on the service does not come back by itself; release() lets it."""
+        client.ask(str(self.files), {"verb": "hold", "unit": unit})
+
+    def release(self, unit):
+        client.ask(str(self.files), {"verb": "release", "unit": unit})
 
     def wait_active(self, unit):
         """Wait until the service manager has it ready; start answers at READY=1."""

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from nettest.capture import checksum
+from lablib.wire import checksum
 
 UDP_PERIOD_SEC = 0.001
 PING_EVERY = 10  # datagrams

@@ -82,7 +82,7 @@ class Capture:
     """
 
     def __init__(self, host, iface):
-        self.host = host
+        self.host = host  # anything with the socket() of Agent
         self.iface = iface
         self.frames = []
         self.canary = b"canary " + os.urandom(16).hex().encode()
@@ -132,10 +132,12 @@ class Capture:
             datagram = struct.pack("!HHHH", 9, 9, 8 + len(self.canary), 0) + self.canary
             sender.send(b"\x02\0\0\0\0\1" b"\x02\0\0\0\0\2" + struct.pack("!H", ETH_P_IP)
                         + ipv4(CANARY_ADDRESS, CANARY_ADDRESS, UDP, datagram))
-        assert self.seen_canary.wait(CANARY_TIMEOUT_SEC), "the capture missed its canary"
+        if not self.seen_canary.wait(CANARY_TIMEOUT_SEC):
+            raise RuntimeError("the capture missed its canary")
         counts = self.sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
         dropped = struct.unpack("II", counts)[1]
-        assert dropped == 0, f"the capture dropped {dropped} frames and proves nothing"
+        if dropped:
+            raise RuntimeError(f"the capture dropped {dropped} frames and proves nothing")
 
     def wait(self, count, wanted, timeout=10):
         """Wait until that many frames for which wanted(frame) holds have come."""
