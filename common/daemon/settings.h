@@ -7,6 +7,7 @@
 #define DAEMON_SETTINGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
@@ -30,7 +31,8 @@ struct setting {
 };
 
 /*
- * @missing_ok: an absent file leaves the defaults. Return: 0, -EBADMSG (see diags), -ENOENT, ...
+ * @missing_ok: @path is the default one, not one that the user named: it stands behind NETIPSEC_ROOT,
+ * and an absent file leaves the defaults. Return: 0, -EBADMSG (see diags), -ENOENT, ...
  */
 int settings_load(const char *path, bool missing_ok, const struct setting *table, void *ret_settings,
 	struct conf_diags *diags) MUST_CHECK;

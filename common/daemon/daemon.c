@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/daemon/daemon.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/base/clock.h"
+#include "common/daemon/log-ids.h"
+#include "common/daemon/log.h"
+#include "common/daemon/manager.h"
+
+#define EXIT_USAGE         2
+#define EXIT_CONFIGURATION 95
+#define EXIT_PERMISSION    100
+
+struct daemon {
+	const struct daemon_identity *identity;
+	struct daemon_hooks hooks;
+	sd_event *event;
+	struct bus *bus;
+	bool stopping;
+	int result;
+};
+
+static void on_bus_lost(void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	log_event(LOG_ERR, LOG_ID_BUS_LOST, NULL, "the message bus went away");
+	daemon_quit(daemon, -ECONNRESET);
+}
+
+static int on_reload_signal(
+	sd_event_source *source, const struct signalfd_siginfo *signal_info, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)source;
+	(void)signal_info;
+	daemon_reloading(daemon);
+	daemon_reloaded(daemon,
+		daemon->hooks.reload ? daemon->hooks.reload(daemon->hooks.userdata) : 0);
+	return 0;
+}
+
+static int on_stop_signal(
+	sd_event_source *source, const struct signalfd_siginfo *signal_info, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)source;
+	(void)signal_info;
+	if (daemon->stopping)
+		return 0;
+	daemon->stopping = true;
+	(void)sd_notify(0, "STOPPING=1"); /* a manager that cannot be told ends us all the same */
+	if (daemon->hooks.stop)
+		daemon->hooks.stop(manager_stops_unit(daemon->bus, daemon->identity->unit),
+			daemon->hooks.userdata);
+	daemon_quit(daemon, 0);
+	return 0;
+}
+
+/* Blocked before any thread is made, so that they arrive as events and nowhere else. */
+static int take_signals(struct daemon *daemon)
+{
+	static const struct {
+		int number;
+		sd_event_signal_handler_t handler;
+	} rows[] = {
+		{ SIGTERM, on_stop_signal },
+		{ SIGINT, on_stop_signal },
+		{ SIGHUP, on_reload_signal },
+	};
+	sigset_t mask;
+	int r = 0;
+
+	if (sigemptyset(&mask) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (sigaddset(&mask, rows[i].number) < 0)
+			return -errno;
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && r >= 0; i++)
+		r = sd_event_add_signal(
+			daemon->event, NULL, rows[i].number, rows[i].handler, daemon);
+	return r < 0 ? r : 0;
+}
+
+int daemon_new(const struct daemon_identity *identity, const struct daemon_options *options,
+	const struct daemon_hooks *hooks, struct daemon **ret_daemon)
+{
+	CLEANUP(daemon_freep) struct daemon *daemon = calloc(1, sizeof(*daemon));
+	CLEANUP(bus_error_done) struct bus_error error = { 0 };
+	int r;
+
+	if (!daemon)
+		return -ENOMEM;
+	daemon->identity = identity;
+	daemon->hooks = *hooks;
+	r = sd_event_new(&daemon->event);
+	if (r >= 0)
+		r = take_signals(daemon);
+	if (r >= 0)
+		r = sd_event_set_watchdog(daemon->event, 1);
+	if (r < 0)
+		return r;
+	r = bus_open(daemon->event, options->bus, on_bus_lost, daemon, &daemon->bus, &error);
+	if (r < 0) {
+		log_error("cannot reach the message bus: %s",
+			error.message ? error.message : strerror(-r));
+		return r;
+	}
+	*ret_daemon = STEAL(daemon);
+	return 0;
+}
+
+struct daemon *daemon_free(struct daemon *daemon)
+{
+	if (!daemon)
+		return NULL;
+	daemon->bus = bus_free(daemon->bus);
+	daemon->event = sd_event_unref(daemon->event);
+	free(daemon);
+	return NULL;
+}
+
+sd_event *daemon_event(struct daemon *daemon)
+{
+	return daemon->event;
+}
+
+struct bus *daemon_bus(struct daemon *daemon)
+{
+	return daemon->bus;
+}
+
+int daemon_ready(struct daemon *daemon)
+{
+	CLEANUP(bus_error_done) struct bus_error error = { 0 };
+	int r = bus_own_name(daemon->bus, daemon->identity->bus_name, &error);
+
+	if (r < 0) {
+		log_error("cannot own %s: %s", daemon->identity->bus_name,
+			error.message ? error.message : strerror(-r));
+		return r;
+	}
+	r = sd_notify(0, "READY=1");
+	return r < 0 ? r : 0;
+}
+
+void daemon_status(struct daemon *daemon, const char *format, ...)
+{
+	struct text status = { 0 };
+	va_list args;
+
+	(void)daemon;
+	va_start(args, format);
+	text_vaddf(&status, format, args);
+	va_end(args);
+	/* The protocol is lines: what follows a newline would be taken for an assignment. */
+	if (!status.failed && status.str)
+		(void)sd_notifyf(0, "STATUS=%.*s", (int)strcspn(status.str, "\n"), status.str);
+	text_done(&status);
+}
+
+void daemon_reloading(struct daemon *daemon)
+{
+	(void)daemon;
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_usec());
+}
+
+void daemon_reloaded(struct daemon *daemon, int result)
+{
+	(void)daemon;
+	(void)sd_notifyf(0, "READY=1\nERRNO=%d", result < 0 ? -result : 0);
+}
+
+int daemon_run(struct daemon *daemon)
+{
+	int r = sd_event_loop(daemon->event);
+
+	return r < 0 ? r : daemon->result;
+}
+
+void daemon_quit(struct daemon *daemon, int result)
+{
+	if (daemon->result == 0)
+		daemon->result = result;
+	(void)sd_event_exit(daemon->event, 0); /* fails only when the loop has ended already */
+}
+
+int daemon_exit_code(int result)
+{
+	if (result >= 0)
+		return EXIT_SUCCESS;
+	if (result == -EINVAL)
+		return EXIT_USAGE;
+	if (!getenv("NOTIFY_SOCKET"))
+		return EXIT_FAILURE;
+	if (result == -EBADMSG)
+		return EXIT_CONFIGURATION;
+	return result == -EACCES || result == -EPERM ? EXIT_PERMISSION : EXIT_FAILURE;
+}

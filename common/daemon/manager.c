@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/daemon/manager.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+
+#define MANAGER   "org.freedesktop.systemd1"
+#define ROOT_PATH "/org/freedesktop/systemd1"
+#define ASK_USEC  (2 * USEC_PER_SEC) /* for all questions together */
+
+static uint64_t time_left(uint64_t until)
+{
+	uint64_t now = clock_monotonic_usec();
+
+	return now < until ? until - now : 1;
+}
+
+static struct bus_reply *ask(struct bus *bus, struct bus_writer *call, uint64_t until)
+{
+	struct bus_reply *reply = NULL;
+
+	(void)bus;
+	return bus_method_call(call, time_left(until), &reply, NULL) < 0 ? NULL : reply;
+}
+
+static struct bus_reply *ask_property(
+	struct bus *bus, const char *path, const char *interface, const char *name, uint64_t until)
+{
+	struct bus_writer *call =
+		bus_method_writer(bus, MANAGER, path, "org.freedesktop.DBus.Properties", "Get");
+
+	if (!call || bus_write(call, "ss", interface, name) < 0)
+		return NULL;
+	return ask(bus, call, until);
+}
+
+static bool property_is(struct bus *bus, const char *path, const char *interface, const char *name,
+	const char *value, uint64_t until)
+{
+	CLEANUP(bus_reply_freep)
+	struct bus_reply *reply = ask_property(bus, path, interface, name, until);
+	const char *found;
+
+	return reply && bus_enter(bus_reply_reader(reply), 'v', "s") == 0 &&
+		bus_read(bus_reply_reader(reply), "s", &found) == 0 && strcmp(found, value) == 0;
+}
+
+static bool job_is_stop(struct bus *bus, const char *unit, uint64_t until)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
+	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
+	struct bus_writer *call =
+		bus_method_writer(bus, MANAGER, ROOT_PATH, MANAGER ".Manager", "GetUnit");
+	struct bus_reader *rd;
+	const char *path;
+	uint32_t job;
+
+	if (!call || bus_write(call, "s", unit) < 0)
+		return false;
+	unit_reply = ask(bus, call, until);
+	if (!unit_reply || bus_read(bus_reply_reader(unit_reply), "o", &path) < 0)
+		return false;
+	job_reply = ask_property(bus, path, MANAGER ".Unit", "Job", until);
+	if (!job_reply)
+		return false;
+	rd = bus_reply_reader(job_reply);
+	if (bus_enter(rd, 'v', "(uo)") < 0 || bus_enter(rd, 'r', "") < 0 ||
+		bus_read(rd, "uo", &job, &path) < 0 || job == 0)
+		return false;
+	return property_is(bus, path, MANAGER ".Job", "JobType", "stop", until);
+}
+
+bool manager_stops_unit(struct bus *bus, const char *unit)
+{
+	const char *stop_file = secure_getenv("NETIPSEC_STOP_FILE");
+	uint64_t until = clock_monotonic_usec() + ASK_USEC;
+
+	if (stop_file)
+		return access(stop_file, F_OK) == 0;
+	return job_is_stop(bus, unit, until) &&
+		!property_is(bus, ROOT_PATH, MANAGER ".Manager", "SystemState", "stopping", until);
+}
