@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ipsecinit.conf as a value: its entries in the user's words and the rules that they mean. */
+#ifndef POLICY_FILE_H
+#define POLICY_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/conf/diag.h"
+#include "common/conf/resolve.h"
+#include "common/model/algorithm.h"
+#include "common/model/rule.h"
+#include "common/spd/spd.h"
+
+#define POLICY_FILE_PATH      "/etc/inet/ipsecinit.conf"
+#define POLICY_MAX_FILE_BYTES (64U << 20)
+
+/* One text entry. */
+struct policy_entry {
+	char *text; /* as written, without comments and blank lines; owned */
+	char tunnel[RULE_TUNNEL_MAX]; /* "" for host policy */
+	uint32_t line;
+	size_t n_rules; /* rules of the file from the first that no other entry has */
+};
+
+/* Rules stand in file order, those of one entry together. */
+struct policy_file {
+	size_t n_entries, entry_room;
+	struct policy_entry *entries;
+	size_t n_rules, rule_room;
+	struct rule **rules; /* rule.order counts within one run of the parser */
+};
+
+struct policy_file *policy_file_new(void); /* NULL: no memory */
+struct policy_file *policy_file_free(struct policy_file *file);
+DEFINE_CLEANUP(struct policy_file *, policy_file_free)
+
+/* Append; the strings are copied, the rule is consumed on success. Return: 0 or -ENOMEM. */
+int policy_file_add_entry(
+	struct policy_file *file, const char *text, const char *tunnel, uint32_t line) MUST_CHECK;
+int policy_file_add_rule(
+	struct policy_file *file, struct rule *rule) MUST_CHECK; /* of the last entry */
+
+/* Which heads a copy keeps. */
+enum policy_scope { POLICY_HOST, POLICY_ONE_TUNNEL, POLICY_ALL };
+bool policy_scope_has(enum policy_scope scope, const char *tunnel, const char *head);
+/* A copy without the entries of @scope. Return: 0 or -ENOMEM. */
+int policy_file_without(const struct policy_file *file, enum policy_scope scope, const char *tunnel,
+	struct policy_file **ret_file) MUST_CHECK;
+
+/* "#INDEX n" and the text of each entry; @index as the rules carry it, none when it is 0. */
+void policy_file_print(const struct policy_file *file, struct text *text);
+
+/* Copies of the rules, in match order. Return: 0 or -ENOMEM. */
+int policy_file_spd(const struct policy_file *file, enum spd_precedence precedence,
+	struct spd **ret_spd) MUST_CHECK;
+
+struct policy_input {
+	const char *label; /* the source's name in diagnostics */
+	const char *source;
+	size_t len;
+	const struct alg_table *algs;
+	const struct resolver *resolver;
+	const struct policy_file *base; /* entries that stay in force before these; NULL: none */
+	bool warn_order; /* say where the two precedences decide differently */
+	size_t *ret_bad; /* NULL, or where to count the entries that contain errors */
+};
+
+/**
+ * policy_parse() - what a policy text means
+ * @in:       the text and what its names are looked up in; nothing is kept
+ * @diags:    gets every error and warning of the text
+ * @ret_file: the entries of @in->base, then those of the text; written on success only
+ *
+ * Return: 0, -EBADMSG (see @diags), -ENOMEM.
+ * Source: ipsecinit.conf(5).
+ */
+int policy_parse(const struct policy_input *in, struct conf_diags *diags,
+	struct policy_file **ret_file) MUST_CHECK;
+
+#endif

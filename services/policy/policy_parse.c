@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The shape of the language: entries, brace groups, alternatives, and where to go on after an error. */
+#include <errno.h>
+#include <string.h>
+
+#include "services/policy/policy_parser.h"
+
+struct token parser_next(struct policy_parser *p)
+{
+	struct token tok;
+
+	if (p->has_ahead) {
+		p->has_ahead = false;
+		return p->ahead;
+	}
+	tok = policy_lexer_next(&p->lexer);
+	return tok;
+}
+
+void parser_push_back(struct policy_parser *p, const struct token *tok)
+{
+	p->ahead = *tok;
+	p->has_ahead = true;
+}
+
+/* Does nothing but white space stand before the token on its line? */
+static bool is_first_on_line(const struct policy_parser *p, const struct token *tok)
+{
+	const char *at = tok->text;
+
+	while (at > p->in->source && (at[-1] == ' ' || at[-1] == '\t'))
+		at--;
+	return at == p->in->source || at[-1] == '\n';
+}
+
+static struct token next_over_lines(struct policy_parser *p)
+{
+	struct token tok;
+
+	do {
+		tok = parser_next(p);
+	} while (tok.kind == TOKEN_END_OF_LINE);
+	return tok;
+}
+
+static int count_word(struct policy_parser *p, const struct token *tok)
+{
+	if (++p->entry_words > POLICY_MAX_ENTRY_WORDS)
+		return entry_error(p, tok->at, "too-many-words",
+			"Too many tokens in single policy entry: more than %d words",
+			POLICY_MAX_ENTRY_WORDS);
+	return 0;
+}
+
+int parser_group_next(struct policy_parser *p, struct token *ret_tok)
+{
+	struct token tok = next_over_lines(p);
+
+	if (tok.kind == TOKEN_OPEN || tok.kind == TOKEN_END) {
+		parser_push_back(p, &tok);
+		(void)entry_error(p, p->group_at, "brace-missing",
+			"Pattern or Properties incomplete: this brace is never closed");
+		return -EBADMSG;
+	}
+	*ret_tok = tok;
+	if (tok.kind == TOKEN_CLOSE)
+		return 0;
+	if (++p->group_words > POLICY_MAX_GROUP_WORDS)
+		return entry_error(p, tok.at, "too-many-words", "Number of Arguments exceeded %d",
+			POLICY_MAX_GROUP_WORDS);
+	return count_word(p, &tok);
+}
+
+static void begin_group(struct policy_parser *p, const struct token *open)
+{
+	p->group_at = open->at;
+	p->group_words = 0;
+}
+
+static int parse_pattern(struct policy_parser *p, const struct token *open)
+{
+	struct token tok;
+	int r;
+
+	begin_group(p, open);
+	for (;;) {
+		r = parser_group_next(p, &tok);
+		if (r < 0 || tok.kind == TOKEN_CLOSE)
+			return r;
+		r = pattern_selector(p, &tok);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int parse_properties(struct policy_parser *p, struct alternative *alt)
+{
+	struct token tok = next_over_lines(p);
+	int r;
+
+	if (tok.kind != TOKEN_OPEN) {
+		parser_push_back(p, &tok);
+		return entry_error(p, alt->at, "properties-missing",
+			"Missing properties: the action needs '{' behind it");
+	}
+	begin_group(p, &tok);
+	for (;;) {
+		r = parser_group_next(p, &tok);
+		if (r < 0 || tok.kind == TOKEN_CLOSE)
+			return r;
+		r = action_property(p, alt, &tok);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int report_bad_action(struct policy_parser *p, const struct token *tok)
+{
+	const char *nearest = action_nearest(tok);
+
+	(void)entry_error(
+		p, tok->at, "action-unknown", "Invalid action '%.*s'", (int)tok->len, tok->text);
+	if (token_is(tok, "or"))
+		conf_hint(p->diags, "'or' stands between two actions");
+	else if (nearest)
+		conf_hint(p->diags, "did you mean '%s'?", nearest);
+	return -EBADMSG;
+}
+
+/* The action word; anything else breaks the entry. */
+static int parse_action(struct policy_parser *p, struct conf_loc or_at)
+{
+	struct token tok = next_over_lines(p);
+	struct alternative *alt;
+	enum action_word word;
+	int r;
+
+	if (tok.kind != TOKEN_WORD) {
+		struct conf_loc at = tok.kind == TOKEN_END ? p->group_at : tok.at;
+
+		parser_push_back(p, &tok);
+		return entry_error(p, at, "action-missing",
+			"Missing action token: apply, permit, ipsec, bypass, pass or drop");
+	}
+	r = count_word(p, &tok);
+	if (r < 0)
+		return r;
+	if (!action_find(&tok, &word))
+		return report_bad_action(p, &tok);
+	if (p->n_alternatives == POLICY_MAX_ALTERNATIVES)
+		return entry_error(p, tok.at, "too-many-actions",
+			"Too many actions: at most %d may be joined by 'or'",
+			POLICY_MAX_ALTERNATIVES);
+	alt = &p->alternatives[p->n_alternatives++];
+	*alt = (struct alternative){ .word = word, .at = tok.at, .or_at = or_at };
+	return parse_properties(p, alt);
+}
+
+/* What stands behind the closing brace of properties: the end of the line, or `or`. */
+static int parse_rest(struct policy_parser *p, bool *ret_more, struct conf_loc *ret_or_at)
+{
+	struct token tok = parser_next(p);
+
+	*ret_more = false;
+	if (tok.kind == TOKEN_END_OF_LINE || tok.kind == TOKEN_END)
+		return 0;
+	if (token_is(&tok, "or")) {
+		*ret_more = true;
+		*ret_or_at = tok.at;
+		return count_word(p, &tok);
+	}
+	if (tok.kind == TOKEN_WORD && tok.len == 1 && tok.text[0] == '\\')
+		return entry_error(p, tok.at, "continuation",
+			"Invalid line continuation character: entries are not continued by '\\'");
+	return entry_error(p, tok.at, "entry-end",
+		"only 'or' or a comment may follow the closing brace on its line");
+}
+
+static int parse_structure(struct policy_parser *p, const struct token *open)
+{
+	struct conf_loc or_at = { 0 };
+	bool more = true;
+	int r;
+
+	r = parse_pattern(p, open);
+	while (r == 0 && more) {
+		r = parse_action(p, or_at);
+		if (r == 0)
+			r = parse_rest(p, &more, &or_at);
+	}
+	return r;
+}
+
+/* After a broken entry: go on at the next line that starts with a brace. */
+static void recover(struct policy_parser *p)
+{
+	for (;;) {
+		struct token tok = parser_next(p);
+
+		if (tok.kind == TOKEN_END ||
+			(tok.kind == TOKEN_OPEN && tok.at.line != p->entry_at.line &&
+				is_first_on_line(p, &tok))) {
+			parser_push_back(p, &tok);
+			return;
+		}
+	}
+}
+
+/* One line of an entry without its comment and the blanks before that; blank lines vanish. */
+static void add_entry_line(struct text *text, const char *line, size_t len)
+{
+	const char *comment = memchr(line, '#', len);
+
+	if (comment)
+		len = (size_t)(comment - line);
+	while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+		len--;
+	if (len == 0)
+		return;
+	if (text->len > 0)
+		text_add_char(text, '\n');
+	text_add_bytes(text, line, len);
+}
+
+static int entry_text(const char *start, const char *end, struct text *text)
+{
+	while (start < end) {
+		const char *newline = memchr(start, '\n', (size_t)(end - start));
+		const char *line_end = newline ? newline : end;
+
+		add_entry_line(text, start, (size_t)(line_end - start));
+		start = newline ? newline + 1 : end;
+	}
+	return text->failed ? -ENOMEM : 0;
+}
+
+static void begin_entry(struct policy_parser *p, const struct token *open)
+{
+	p->entry_at = open->at;
+	p->entry_words = 0;
+	p->broken = false;
+	p->pattern = (struct pattern){ 0 };
+	p->n_alternatives = 0;
+	p->n_actions = 0;
+}
+
+static void count_bad(struct policy_parser *p)
+{
+	if (p->in->ret_bad)
+		(*p->in->ret_bad)++;
+}
+
+static int parse_entry(struct policy_parser *p, const struct token *open)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+	uint8_t directions = 0;
+	int r;
+
+	begin_entry(p, open);
+	if (parse_structure(p, open) < 0) {
+		recover(p);
+		count_bad(p);
+		return 0;
+	}
+	r = entry_text(open->text, p->lexer.at, &text);
+	if (r < 0)
+		return r;
+	if (text.len > POLICY_MAX_ENTRY_BYTES)
+		(void)entry_error(p, p->entry_at, "entry-too-long",
+			"entry has %zu characters, at most %d are allowed", text.len,
+			POLICY_MAX_ENTRY_BYTES);
+	entry_settle(p, &directions);
+	if (!p->broken)
+		r = entry_expand(p, directions, text.str);
+	if (p->broken)
+		count_bad(p);
+	return r;
+}
+
+static void report_stray(struct policy_parser *p, const struct token *tok)
+{
+	p->entry_at = tok->at;
+	(void)conf_error(
+		p->diags, tok->at, "entry-start", "pattern must start with \"{\" character");
+	if (token_is(tok, "or"))
+		conf_hint(p->diags,
+			"'or' must stand on the line of the closing brace that it continues");
+	count_bad(p);
+	recover(p);
+}
+
+static int parse_entries(struct policy_parser *p)
+{
+	int r = 0;
+
+	while (r == 0) {
+		struct token tok = next_over_lines(p);
+
+		if (tok.kind == TOKEN_END)
+			break;
+		if (tok.kind == TOKEN_OPEN)
+			r = parse_entry(p, &tok);
+		else
+			report_stray(p, &tok);
+	}
+	return r;
+}
+
+/* Start from the entries that stay. */
+static int begin_file(struct policy_parser *p)
+{
+	int r = 0;
+
+	p->seen = policy_seen_new();
+	if (!p->seen)
+		return -ENOMEM;
+	if (!p->in->base) {
+		p->file = policy_file_new();
+		return p->file ? 0 : -ENOMEM;
+	}
+	/* No tunnel is called "-": nothing is left out. */
+	r = policy_file_without(p->in->base, POLICY_ONE_TUNNEL, "-", &p->file);
+	for (size_t i = 0; r == 0 && i < p->file->n_rules; i++)
+		r = policy_seen_add(p->seen, p->file->rules[i]);
+	return r;
+}
+
+static int parse_file(struct policy_parser *p)
+{
+	const char *label = conf_diags_file(
+		p->diags, p->in->label, p->in->source, p->in->len, false);
+	size_t errors_before = conf_diags_errors(p->diags);
+	size_t base_rules;
+	int r;
+
+	if (!label)
+		return -ENOMEM;
+	r = begin_file(p);
+	if (r < 0)
+		return r;
+	base_rules = p->file->n_rules;
+	policy_lexer_init(&p->lexer, label, p->in->source, p->in->len, p->diags);
+	r = parse_entries(p);
+	if (r < 0)
+		return r;
+	if (conf_diags_errors(p->diags) > errors_before)
+		return -EBADMSG;
+	if (p->in->warn_order)
+		return policy_warn_order(p->file, base_rules, label, p->diags);
+	return 0;
+}
+
+int policy_parse(
+	const struct policy_input *in, struct conf_diags *diags, struct policy_file **ret_file)
+{
+	struct policy_parser *p = calloc(1, sizeof(*p)); /* too large for the stack */
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->in = in;
+	p->diags = diags;
+	if (in->ret_bad)
+		*in->ret_bad = 0;
+	r = parse_file(p);
+	policy_seen_free(p->seen);
+	if (r == 0)
+		*ret_file = STEAL(p->file);
+	policy_file_free(p->file);
+	free(p);
+	return r;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rules against those before them: duplicates, ICMP rules that disagree, order that is ambiguous. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/hash.h"
+#include "services/policy/policy_parser.h"
+
+/* Beyond this many rules their order is not compared pair by pair. */
+#define ORDER_RULES_MAX 2000
+
+#define NO_RULE SIZE_MAX
+
+/* Hash chains by (tunnel, selector); a second list holds the protective ICMP rules. */
+struct policy_seen {
+	size_t count, room;
+	const struct rule **rules;
+	size_t *next; /* of the same bucket, or NO_RULE */
+	size_t n_buckets; /* a power of two */
+	size_t *buckets;
+	size_t n_icmp, icmp_room;
+	const struct rule **icmp;
+	size_t n_tunnels, tunnel_room;
+	const struct rule **tunnels; /* the first rule of each */
+};
+
+struct policy_seen *policy_seen_new(void)
+{
+	return calloc(1, sizeof(struct policy_seen));
+}
+
+struct policy_seen *policy_seen_free(struct policy_seen *seen)
+{
+	if (seen) {
+		free(seen->rules);
+		free(seen->next);
+		free(seen->buckets);
+		free(seen->icmp);
+		free(seen->tunnels);
+		free(seen);
+	}
+	return NULL;
+}
+
+static uint64_t rule_key(const struct rule *rule)
+{
+	const struct selector *s = &rule->selector;
+	struct {
+		char tunnel[RULE_TUNNEL_MAX];
+		uint8_t local[17], remote[17];
+		uint8_t bits[2];
+		uint8_t protocol, family;
+		uint8_t icmp[6];
+		uint16_t ports[2];
+	} key;
+
+	memset(&key, 0, sizeof(key)); /* padding counts, too */
+	memcpy(key.tunnel, rule->tunnel, strlen(rule->tunnel));
+	memcpy(key.local, s->local.addr.bytes, 16);
+	memcpy(key.remote, s->remote.addr.bytes, 16);
+	key.local[16] = s->local.addr.family;
+	key.remote[16] = s->remote.addr.family;
+	key.bits[0] = s->local.bits;
+	key.bits[1] = s->remote.bits;
+	key.protocol = s->protocol;
+	key.family = s->family;
+	key.icmp[0] = s->has_icmp_type;
+	key.icmp[1] = s->has_icmp_type ? s->icmp_type_low : 0;
+	key.icmp[2] = s->has_icmp_type ? s->icmp_type_high : 0;
+	key.icmp[3] = s->has_icmp_code;
+	key.icmp[4] = s->has_icmp_code ? s->icmp_code_low : 0;
+	key.icmp[5] = s->has_icmp_code ? s->icmp_code_high : 0;
+	key.ports[0] = s->local_port;
+	key.ports[1] = s->remote_port;
+	return hash_stable(&key, sizeof(key));
+}
+
+static void link_rule(struct policy_seen *seen, size_t at)
+{
+	size_t bucket = (size_t)rule_key(seen->rules[at]) & (seen->n_buckets - 1);
+
+	seen->next[at] = seen->buckets[bucket];
+	seen->buckets[bucket] = at;
+}
+
+/* Twice the room, chains made anew. */
+static int grow(struct policy_seen *seen)
+{
+	size_t room = seen->room ? 2 * seen->room : 64;
+	const struct rule **rules = reallocarray(seen->rules, room, sizeof(*rules));
+	size_t *next, *buckets;
+
+	if (!rules)
+		return -ENOMEM;
+	seen->rules = rules;
+	next = reallocarray(seen->next, room, sizeof(*next));
+	if (!next)
+		return -ENOMEM;
+	seen->next = next;
+	buckets = calloc(room, sizeof(*buckets));
+	if (!buckets)
+		return -ENOMEM;
+	free(seen->buckets);
+	seen->buckets = buckets;
+	seen->n_buckets = room;
+	seen->room = room;
+	for (size_t i = 0; i < room; i++)
+		buckets[i] = NO_RULE;
+	for (size_t i = 0; i < seen->count; i++)
+		link_rule(seen, i);
+	return 0;
+}
+
+static int list_add(const struct rule ***list, size_t *count, size_t *room, const struct rule *rule)
+{
+	if (*count == *room) {
+		size_t more = *room ? 2 * *room : 16;
+		const struct rule **grown = reallocarray(*list, more, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		*list = grown;
+		*room = more;
+	}
+	(*list)[(*count)++] = rule;
+	return 0;
+}
+
+static bool is_icmp_protection(const struct rule *rule)
+{
+	return (rule->selector.protocol == 1 || rule->selector.protocol == 58) &&
+	       rule->actions[0].kind == ACTION_PROTECT;
+}
+
+int policy_seen_add(struct policy_seen *seen, const struct rule *rule)
+{
+	int r = 0;
+
+	if (seen->count == seen->room)
+		r = grow(seen);
+	if (r < 0)
+		return r;
+	seen->rules[seen->count] = rule;
+	link_rule(seen, seen->count++);
+	if (is_icmp_protection(rule))
+		r = list_add(&seen->icmp, &seen->n_icmp, &seen->icmp_room, rule);
+	if (r == 0 && rule->tunnel[0] != '\0' && !policy_seen_tunnel(seen, rule->tunnel))
+		r = list_add(&seen->tunnels, &seen->n_tunnels, &seen->tunnel_room, rule);
+	return r;
+}
+
+static bool same_actions(const struct rule *a, const struct rule *b)
+{
+	if (a->n_actions != b->n_actions)
+		return false;
+	for (size_t i = 0; i < a->n_actions; i++)
+		if (!action_equal(&a->actions[i], &b->actions[i]))
+			return false;
+	return true;
+}
+
+/* Same head, a direction in common, and a packet that both may match. */
+static bool rules_meet(const struct rule *a, const struct rule *b)
+{
+	return (a->directions & b->directions) != 0 && strcmp(a->tunnel, b->tunnel) == 0 &&
+	       selector_overlaps(&a->selector, &b->selector);
+}
+
+/* One ICMP protocol is protected in one way wherever two rules meet. */
+static const struct rule *find_icmp(const struct policy_seen *seen, const struct rule *rule)
+{
+	for (size_t i = 0; i < seen->n_icmp; i++) {
+		const struct rule *other = seen->icmp[i];
+
+		if (other->selector.protocol == rule->selector.protocol &&
+			rules_meet(other, rule) && !same_actions(other, rule))
+			return other;
+	}
+	return NULL;
+}
+
+const struct rule *policy_seen_find(const struct policy_seen *seen, const struct rule *rule)
+{
+	size_t at = NO_RULE;
+
+	if (seen->n_buckets > 0)
+		at = seen->buckets[(size_t)rule_key(rule) & (seen->n_buckets - 1)];
+	for (; at != NO_RULE; at = seen->next[at])
+		if (spd_rules_conflict(seen->rules[at], rule))
+			return seen->rules[at];
+	return is_icmp_protection(rule) ? find_icmp(seen, rule) : NULL;
+}
+
+const struct rule *policy_seen_tunnel(const struct policy_seen *seen, const char *tunnel)
+{
+	for (size_t i = 0; i < seen->n_tunnels; i++)
+		if (strcmp(seen->tunnels[i]->tunnel, tunnel) == 0)
+			return seen->tunnels[i];
+	return NULL;
+}
+
+/* Under "solaris-priority", does the later rule stand before the earlier one, and only there? */
+static bool order_differs(const struct rule *earlier, const struct rule *later)
+{
+	bool now = rule_is_bypass(later) && !rule_is_bypass(earlier);
+	bool then = spd_solaris_priority(later) > spd_solaris_priority(earlier);
+
+	return now != then && rules_meet(earlier, later) && !same_actions(earlier, later);
+}
+
+int policy_warn_order(
+	const struct policy_file *file, size_t first, const char *label, struct conf_diags *diags)
+{
+	if (file->n_rules > ORDER_RULES_MAX)
+		return 0;
+	for (size_t later = first; later < file->n_rules; later++) {
+		const struct rule *rule = file->rules[later];
+
+		for (size_t earlier = first; earlier < later; earlier++) {
+			struct conf_loc at = { .file = label, .line = rule->line };
+
+			if (!order_differs(file->rules[earlier], rule))
+				continue;
+			conf_warning(diags, at, "rule-order",
+				"with precedence \"solaris-priority\" this rule and the one on "
+				"line %u would be ranked the other way round",
+				file->rules[earlier]->line);
+			break;
+		}
+	}
+	return conf_diags_failed(diags) ? -ENOMEM : 0;
+}
