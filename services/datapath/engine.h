@@ -12,6 +12,7 @@
 #include "common/base/rcu.h"
 #include "common/spd/spd.h"
 #include "services/datapath/counters.h"
+#include "services/datapath/esp.h"
 #include "services/datapath/packet.h"
 #include "services/datapath/sad.h"
 #include "services/datapath/sadb.h"
@@ -49,6 +50,18 @@ struct engine_view {
 	uint64_t generation;
 };
 
+struct engine_view_parts {
+	struct spd *spd; /* consumed on success; NULL: no policy */
+	const struct tunnel_table *tunnels;
+	struct sad *sad;
+	uint64_t generation;
+	const struct engine_view *former; /* hits of rules with the same id are taken over; NULL */
+};
+int engine_view_new(const struct engine_view_parts *parts, struct engine_view **ret_view) MUST_CHECK;
+/* With rcu_defer() once it was replaced. */
+struct engine_view *engine_view_free(struct engine_view *view);
+DEFINE_CLEANUP(struct engine_view *, engine_view_free)
+
 enum engine_exit {
 	ENGINE_DROP, /* reason in verdict */
 	ENGINE_TO_WIRE, /* protected or plain IP in IP; send with the bypass mark */
@@ -62,23 +75,31 @@ struct engine_result {
 	enum verdict verdict;
 	int tunnel; /* index into tunnel_table, -1: host */
 	uint64_t rule_id; /* that decided, 0: none */
+	bool fragment; /* TO_WIRE: longer than the path takes; the sender of the outer packet fragments */
 };
 
 /* What a worker tells the control thread; must not block. */
 typedef void (*engine_acquire_fn)(const struct sadb_acquire *acquire, void *userdata);
+/* Bits were set in the events of this SA's run state. */
+typedef void (*engine_event_fn)(struct sad_entry *entry, void *userdata);
 
 struct engine;
 struct engine_setup {
 	unsigned int worker; /* < SAD_MAX_WORKERS */
 	RCU_POINTER(struct engine_view) const *view; /* borrowed */
 	struct counters *counters; /* borrowed */
-	engine_acquire_fn on_acquire;
+	engine_acquire_fn on_acquire; /* NULL: nobody */
+	engine_event_fn on_event; /* NULL: nobody */
 	void *userdata;
-	uint32_t path_mtu; /* 0: unknown */
+	uint32_t path_mtu; /* of outer packets, 0: unknown */
+	enum esp_padding padding;
 };
 int engine_new(const struct engine_setup *setup, struct engine **ret_engine) MUST_CHECK;
 struct engine *engine_free(struct engine *engine);
 DEFINE_CLEANUP(struct engine *, engine_free)
+
+/* Of the path that packets take from here on; worker's thread. */
+void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu);
 
 /*
  * Outbound: whole clear IP packets, n <= ENGINE_BATCH, GSO packets already segmented.

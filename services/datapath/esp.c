@@ -14,7 +14,7 @@ static size_t fixed_octets(const struct sa *sa, const struct suite *suite)
 	if ((sa->flags & SA_FLAG_ENCAP) != 0)
 		len += ESP_UDP_HEADER;
 	if (sa->mode == SA_MODE_TUNNEL)
-		len += sa->dst.family == AF_INET6 ? 40 : 20;
+		len += packet_outer_len(&sa->dst);
 	return len;
 }
 

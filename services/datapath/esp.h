@@ -16,9 +16,7 @@
 #define ESP_TRAILER     2 /* pad length and next header */
 #define ESP_UDP_HEADER  8 /* RFC 3948, with SA_FLAG_ENCAP */
 #define ESP_NEXT_DUMMY  59
-#define ESP_OUTER_HOPS  64 /* TTL or hop limit of an outer header */
 #define ESP_NATT_PORT   4500
-#define ESP_OUTER_MAX   40
 
 /* How the contents of received padding are held against 1, 2, 3, ... (RFC 4303 section 2.4). */
 enum esp_padding { ESP_PADDING_ALL, ESP_PADDING_LAST, ESP_PADDING_NONE };

@@ -9,46 +9,11 @@
 #include "services/datapath/esp.h"
 #include "services/datapath/replay.h"
 
-#define ECN_MASK 0x03U
-#define ECN_DROP 0xffU
-
-/* RFC 6040 section 4.2, [inner][outer]; codes: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE. */
-static const uint8_t ecn_decapsulated[4][4] = {
-	{ 0, 0, 0, ECN_DROP },
-	{ 1, 1, 1, 3 },
-	{ 2, 1, 2, 3 },
-	{ 3, 3, 3, 3 },
-};
-
 struct open_run {
 	struct suite_job jobs[ESP_BATCH];
 	uint8_t at[ESP_BATCH]; /* where the job's packet stands in the batch */
 	size_t n;
 };
-
-static uint8_t traffic_class(const uint8_t *ip)
-{
-	return ip[0] >> 4 == 4 ? ip[1] : (uint8_t)(load_be16(ip) >> 4);
-}
-
-/* RFC 1624: the header checksum follows the octet, and stays as wrong as it may have been. */
-static void set_ecn(uint8_t *ip, uint8_t ecn)
-{
-	uint16_t before = load_be16(ip), after;
-	uint32_t sum;
-
-	if (ip[0] >> 4 == 6) {
-		store_be16(ip, (uint16_t)((before & ~(ECN_MASK << 4)) | (uint32_t)ecn << 4));
-		return;
-	}
-	ip[1] = (uint8_t)((ip[1] & ~ECN_MASK) | ecn);
-	after = load_be16(ip);
-	sum = (uint16_t)~load_be16(ip + 10);
-	sum += (uint32_t)(uint16_t)~before + after;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	store_be16(ip + 10, (uint16_t)~sum);
-}
 
 /* Lengths, before anything is computed. */
 static enum verdict find_job(const struct esp_sa *esp, struct packet *pkt,
@@ -156,7 +121,7 @@ static enum verdict strip_padding(
 static enum verdict finish_tunnel(struct packet *pkt, struct packet_view *view, size_t before,
 	size_t payload, uint8_t next_header)
 {
-	uint8_t outer = traffic_class(pkt->data) & ECN_MASK, inner, ecn;
+	uint8_t outer_class = packet_traffic_class(pkt->data);
 
 	if ((next_header != IPPROTO_IPIP && next_header != IPPROTO_IPV6) || payload == 0)
 		return VERDICT_ESP_BAD_INNER;
@@ -164,13 +129,7 @@ static enum verdict finish_tunnel(struct packet *pkt, struct packet_view *view, 
 	pkt->len = payload;
 	if (pkt->data[0] >> 4 != (next_header == IPPROTO_IPIP ? 4 : 6) || !packet_parse(pkt, view))
 		return VERDICT_ESP_BAD_INNER;
-	inner = traffic_class(pkt->data) & ECN_MASK;
-	ecn = ecn_decapsulated[inner][outer];
-	if (ecn == ECN_DROP)
-		return VERDICT_ESP_ECN;
-	if (ecn != inner)
-		set_ecn(pkt->data, ecn);
-	return VERDICT_IN_ACCEPTED;
+	return packet_merge_ecn(pkt, outer_class) ? VERDICT_IN_ACCEPTED : VERDICT_ESP_ECN;
 }
 
 static enum verdict finish_transport(struct packet *pkt, struct packet_view *view, size_t before,

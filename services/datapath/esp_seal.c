@@ -15,11 +15,10 @@
 /* One packet on its way: where its pieces are once room was made. */
 struct seal_place {
 	size_t keep; /* octets that stay before ESP */
-	size_t outer; /* octets of the outer header */
+	size_t outer_len;
 	size_t padding;
 	uint8_t next_header;
-	uint8_t traffic_class; /* of the inner packet */
-	bool dont_fragment; /* outer IPv4 header */
+	struct packet_outer outer; /* tunnel mode */
 };
 
 static bool fits_ip(const struct packet *pkt)
@@ -27,21 +26,25 @@ static bool fits_ip(const struct packet *pkt)
 	return pkt->len <= PACKET_MAX_LEN + (pkt->data[0] >> 4 == 6 ? 40U : 0U);
 }
 
+static uint8_t outer_protocol(const struct sa *sa)
+{
+	return (sa->flags & SA_FLAG_ENCAP) != 0 ? IPPROTO_UDP : IPPROTO_ESP;
+}
+
 /* What goes where; the packet is not changed yet. */
 static enum verdict find_places(const struct esp_sa *esp, const struct packet *pkt,
 	const struct packet_view *view, const struct esp_choice *choice, struct seal_place *place)
 {
-	const uint8_t *p = pkt->data;
+	const struct sa *sa = esp->sa;
 	size_t text;
 
 	*place = (struct seal_place){ 0 };
-	if (esp->sa->mode == SA_MODE_TUNNEL) {
-		bool v4 = view->family == AF_INET;
-
-		place->outer = esp->sa->dst.family == AF_INET6 ? 40 : 20;
-		place->next_header = v4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-		place->traffic_class = v4 ? p[1] : (uint8_t)(load_be16(p) >> 4);
-		place->dont_fragment = v4 && view->dont_fragment;
+	if (sa->mode == SA_MODE_TUNNEL) {
+		packet_outer_of(pkt, view, esp->outer_src ? esp->outer_src : &sa->src, &sa->dst,
+			&place->outer);
+		place->next_header = place->outer.protocol;
+		place->outer.protocol = outer_protocol(sa);
+		place->outer_len = packet_outer_len(&sa->dst);
 	} else {
 		if (view->is_fragment) /* RFC 4303 section 3.3.4: whole datagrams only */
 			return VERDICT_SPD_MALFORMED_FRAG;
@@ -54,37 +57,6 @@ static enum verdict find_places(const struct esp_sa *esp, const struct packet *p
 	if (place->padding > UINT8_MAX)
 		return VERDICT_ESP_BAD_PADLEN;
 	return VERDICT_OUT_PROTECTED;
-}
-
-static uint8_t outer_protocol(const struct sa *sa)
-{
-	return (sa->flags & SA_FLAG_ENCAP) != 0 ? IPPROTO_UDP : IPPROTO_ESP;
-}
-
-/* RFC 4301 section 5.1.2.1: of the inner header only DSCP, ECN (RFC 6040) and DF come along. */
-static void write_outer(
-	const struct esp_sa *esp, uint8_t *p, const struct seal_place *place, uint16_t id)
-{
-	const struct sa *sa = esp->sa;
-	const struct address *src = esp->outer_src ? esp->outer_src : &sa->src;
-
-	memset(p, 0, place->outer);
-	if (sa->dst.family == AF_INET6) {
-		store_be32(p, UINT32_C(6) << 28 | (uint32_t)place->traffic_class << 20);
-		p[6] = outer_protocol(sa);
-		p[7] = ESP_OUTER_HOPS;
-		memcpy(p + 8, src->bytes, 16);
-		memcpy(p + 24, sa->dst.bytes, 16);
-		return;
-	}
-	p[0] = 0x45;
-	p[1] = place->traffic_class;
-	store_be16(p + 4, id);
-	store_be16(p + 6, place->dont_fragment ? 0x4000 : 0);
-	p[8] = ESP_OUTER_HOPS;
-	p[9] = outer_protocol(sa);
-	memcpy(p + 12, src->bytes, 4);
-	memcpy(p + 16, sa->dst.bytes, 4);
 }
 
 /* RFC 3948 section 2.1; zero checksums are right for IPv4 and, RFC 6935, for tunnels over IPv6. */
@@ -122,21 +94,21 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 		return verdict;
 	payload = pkt->len - place.keep;
 	trailer = packet_append(pkt, place.padding + ESP_TRAILER + esp->suite->icv_bytes);
-	if (!trailer || !packet_push(pkt, front + place.outer))
+	if (!trailer || !packet_push(pkt, front + place.outer_len))
 		return VERDICT_ESP_NOMEM;
-	if (place.outer == 0) {
+	if (place.outer_len == 0) {
 		memmove(pkt->data, pkt->data + front, place.keep);
 		pkt->data[view.esp_protocol_at] = outer_protocol(esp->sa);
 	} else {
-		write_outer(esp, pkt->data, &place, 0);
+		packet_write_outer(pkt->data, &place.outer);
 	}
 	if (!fits_ip(pkt))
 		return VERDICT_ESP_TOO_BIG;
 	write_trailer(trailer, &place, choice ? choice->padding : NULL);
 	if (udp != 0)
-		write_udp(esp->sa, pkt->data + place.outer + place.keep,
-			pkt->len - place.outer - place.keep);
-	job->esp = pkt->data + place.outer + place.keep + udp;
+		write_udp(esp->sa, pkt->data + place.outer_len + place.keep,
+			pkt->len - place.outer_len - place.keep);
+	job->esp = pkt->data + place.outer_len + place.keep + udp;
 	job->text_len = payload + place.padding + ESP_TRAILER;
 	job->esn = (esp->sa->flags & SA_FLAG_ESN) != 0;
 	store_be32(job->esp, esp->sa->spi);

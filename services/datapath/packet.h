@@ -82,4 +82,25 @@ bool packet_finish_checksum(struct packet *pkt);
 bool packet_segment(const struct packet *pkt, const struct packet_view *view, size_t i,
 	struct packet *out);
 
+/* The header that a tunnel puts in front. */
+struct packet_outer {
+	const struct address *src, *dst; /* borrowed; of one family */
+	uint8_t protocol;
+	uint8_t traffic_class;
+	bool dont_fragment; /* IPv4 */
+	uint16_t id; /* IPv4 */
+};
+/* As for plain IP in IP: protocol 4 or 41, DSCP, ECN and DF come from the inner header. */
+void packet_outer_of(const struct packet *pkt, const struct packet_view *view,
+	const struct address *src, const struct address *dst, struct packet_outer *ret_outer);
+size_t packet_outer_len(const struct address *dst);
+/* Lengths and checksum are left to packet_set_length(). */
+void packet_write_outer(uint8_t *at, const struct packet_outer *outer);
+uint8_t packet_traffic_class(const uint8_t *ip);
+/*
+ * After decapsulation: the congestion mark of the outer header passes to the inner one (RFC 6040).
+ * Return: false when the packet must be dropped, its sender being deaf to marks.
+ */
+bool packet_merge_ecn(struct packet *pkt, uint8_t outer_class);
+
 #endif
