@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <libnftnl/common.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
@@ -87,6 +88,18 @@ void nft_table_delete(struct nft_batch *batch)
 	if (!msg)
 		return;
 	mnl_attr_put_strz(msg, NFTA_TABLE_NAME, batch->table);
+	end_message(batch, msg);
+}
+
+void nft_ruleset_flush(struct nft_batch *batch)
+{
+	struct nlmsghdr *msg = begin_message(batch, NFT_MSG_DELTABLE, 0);
+	struct nfgenmsg *nfg;
+
+	if (!msg)
+		return;
+	nfg = mnl_nlmsg_get_payload(msg);
+	nfg->nfgen_family = NFPROTO_UNSPEC;
 	end_message(batch, msg);
 }
 

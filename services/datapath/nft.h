@@ -34,6 +34,7 @@ void nft_done(struct nft_batch *batch);
 
 void nft_table_add(struct nft_batch *batch, uint32_t flags);
 void nft_table_delete(struct nft_batch *batch);
+void nft_ruleset_flush(struct nft_batch *batch); /* every table that nobody else owns */
 void nft_chain_add(struct nft_batch *batch, const char *chain);
 struct nft_hook {
 	const char *chain;
