@@ -107,10 +107,11 @@ static struct token end_of_command(struct keys_lexer *lx)
 		(void)conf_error(lx->diags, tok.at, "command-too-long",
 			"command has %zu characters, at most %d are allowed", len,
 			KEYS_COMMAND_MAX);
-	if (lx->at < lx->end)
+	if (lx->at < lx->end) {
 		lx->at++;
-	lx->line_start = NULL;
-	lx->command_start = NULL;
+		lx->line_start = NULL;
+	}
+	lx->command_start = lx->at;
 	return tok;
 }
 
