@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ipsec-iked: looks whether /etc/inet/ike/config is there, counts requests for SAs. */
+#include <string.h>
+
+#include "common/daemon/log.h"
+#include "services/ike-stub/iked.h"
+
+static int check(struct iked *d)
+{
+	if (iked_load(d) < 0) {
+		fprintf(stderr, "%s: error: %s [ike-file]\n", d->settings.config_file,
+			iked_last_error(d));
+		return EXIT_FAILURE;
+	}
+	printf("%s: %s; key management: %s\n", d->settings.config_file,
+		d->present ? "present" : "absent", IKED_ENGINE);
+	return EXIT_SUCCESS;
+}
+
+static int load_and_run(struct iked *d)
+{
+	int r = iked_load(d);
+
+	if (r < 0)
+		log_error("%s: %s", d->settings.config_file, iked_last_error(d));
+	else
+		r = iked_run(d);
+	if (r < 0)
+		log_error("%s", strerror(-r));
+	return daemon_exit_code(r);
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP(iked_freep) struct iked *d = NULL;
+	struct daemon_options options;
+	int r;
+
+	r = daemon_options_parse(&iked_identity, argc, argv, &options);
+	if (r < 0)
+		return daemon_exit_code(r);
+	switch (options.action) {
+	case DAEMON_EXIT:
+		return EXIT_SUCCESS;
+	case DAEMON_RELOAD:
+		return daemon_reload_remote(&iked_identity, &options);
+	case DAEMON_CHECK:
+	case DAEMON_RUN:
+		break;
+	}
+	r = iked_new(&options, &d);
+	if (r < 0)
+		return options.action == DAEMON_CHECK ? EXIT_FAILURE : daemon_exit_code(r);
+	return options.action == DAEMON_CHECK ? check(d) : load_and_run(d);
+}
