@@ -28,7 +28,7 @@ int snapshot_section_parse(const char *name, enum snapshot_section *ret_section)
 
 /* A list of SAs; owned. */
 struct sa_list {
-	size_t count;
+	size_t count, room;
 	struct sa **sas;
 };
 struct sa_list *sa_list_new(size_t room); /* NULL: no memory */
