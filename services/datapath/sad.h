@@ -16,9 +16,21 @@
 #include "common/model/rule.h"
 #include "common/model/sa.h"
 #include "services/datapath/sa_run.h"
+#include "services/datapath/seqstore.h"
 #include "services/datapath/suite.h"
 
 #define SAD_MAX_WORKERS 16
+
+/* What the control thread keeps beside an SA; sadb.c only. */
+struct sad_control {
+	uint8_t counter_id[SEQSTORE_ID_BYTES]; /* outbound numbers of this key */
+	uint8_t window_id[SEQSTORE_ID_BYTES]; /* inbound window of this SA */
+	bool counter_mode; /* key and salt must be nobody else's */
+	uint64_t chunk; /* size of the next reservation */
+	uint64_t seq_seen, top_seen; /* at the last tick */
+	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
+	struct sad_entry *key_next; /* chain of counter-mode keys */
+};
 
 struct sad_entry {
 	struct sa *sa; /* record; immutable, owned */
@@ -28,11 +40,24 @@ struct sad_entry {
 	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as settled */
 	uint64_t serial; /* order of addition: the newest is the highest */
 	uint64_t owner; /* door's connection number, 0: none */
+	/* A flow that took this shared SA for its own (rules that ask for unique ones), 0: none. */
+	_Atomic uint64_t claim;
 	/* Built by a worker before its first packet; freed with the entry. */
 	_Atomic(struct suite_context *) contexts[SAD_MAX_WORKERS];
-	/* Chains of the tables; sad.c only. */
-	_Atomic(struct sad_entry *) next_in, next_out;
+	struct sad_control control;
+	/* Chains of the tables, one of each for every other generation of them; sad.c only. */
+	_Atomic(struct sad_entry *) next_key[2], next_out[2];
+	struct sad_entry *older, *newer;
+	struct sad *sad;
+	void (*on_free)(struct sad_entry *entry, void *userdata);
+	void *on_free_userdata;
 };
+
+/* Zeroed. NULL: no memory. */
+struct sad_entry *sad_entry_new(void);
+/* Of one that is in no SAD: record and contexts; the run state stays in its arena. */
+struct sad_entry *sad_entry_free(struct sad_entry *entry);
+DEFINE_CLEANUP(struct sad_entry *, sad_entry_free)
 
 struct sad;
 
@@ -40,16 +65,27 @@ struct sad *sad_new(struct rcu *rcu); /* NULL: no memory */
 struct sad *sad_free(struct sad *sad); /* no reader left; run states stay in the arena */
 DEFINE_CLEANUP(struct sad *, sad_free)
 
-/* Control thread. Consumes @entry on success. -EEXIST: same protocol, SPI and destination. */
+/*
+ * Control thread. Consumes @entry on success and gives it the next serial, unless it has one.
+ * Return: 0, -EEXIST (same protocol, SPI and destination), -ENOMEM.
+ */
 int sad_insert(struct sad *sad, struct sad_entry *entry) MUST_CHECK;
-/* Unlinks; the entry is freed when no reader can hold it, then @on_free (may be NULL) runs. */
+/*
+ * Unlinks. When no reader can hold the entry, @on_free (may be NULL) runs, then it is freed. When
+ * there is no memory even to remember that, the entry leaks: never freed under a reader.
+ */
 void sad_remove(struct sad *sad, struct sad_entry *entry,
 	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata);
-/* Replace the record of an entry in place of a delete and add; run state is kept. */
+/*
+ * Put @next (consumed) where @old stands: readers find one or the other, never neither. Both have
+ * the same protocol, SPI and destination; @next takes the serial, and the run state if it shares it.
+ * Return: 0 or -EINVAL.
+ */
 int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata) MUST_CHECK;
 struct sad_entry *sad_find(const struct sad *sad, const struct sa_key *key);
 size_t sad_count(const struct sad *sad);
+struct rcu *sad_rcu(const struct sad *sad); /* borrowed */
 /* In order of serial; stops when @fn returns false. The entry may be removed inside @fn. */
 void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdata), void *userdata);
 
@@ -58,10 +94,14 @@ void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdat
 struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,
 	const struct address *dst, const struct address *src);
 /*
- * The SA for an outbound packet under one alternative (kernel-semantics of the original, section 8:
- * MATURE before DYING, named source before wildcard, unique before shared, newest first).
- * @outer_src, @outer_dst: ends of the protected packet; tunnel: the tunnel's.
- * @flow: of the inner packet; @rule: NULL outside tunnels.
+ * The SA for an outbound packet under one alternative (kernel-semantics of the original, section 8):
+ * one that is unique in the parts that the flow has before a shared one, MATURE before DYING, named
+ * source before wildcard, newest first. A rule that asks for unique SAs takes a shared one only if
+ * no packet has used it, and then it belongs to this flow.
+ * @src, @dst: ends of the protected packet; tunnel mode: the tunnel's.
+ * @flow: transport mode: of the packet that gets the header; tunnel mode: of the inner packet.
+ * @rule: its selector and the inner addresses of the SA agree; NULL: not looked at.
+ * @action: NULL: any algorithms.
  */
 struct sad_query {
 	enum sa_proto proto;
