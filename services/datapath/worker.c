@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+
+#define BATCH      ENGINE_BATCH
+#define MAX_READY  32
+#define HOST       (-1)
+#define BUFFER_LEN 66176 /* PACKET_BUFFER in whole cache lines */
+_Static_assert(BUFFER_LEN >= PACKET_BUFFER && BUFFER_LEN % 64 == 0, "a buffer holds a packet");
+
+/* What became readable: kind and which one, in an epoll event's 64 bits. */
+enum source { SOURCE_STOP, SOURCE_TUN, SOURCE_WIRE };
+
+struct worker {
+	struct worker_setup setup;
+	pthread_t thread;
+	bool started;
+	int epoll_fd, stop_fd;
+	struct engine *engine;
+	struct path_mtu *mtus;
+	struct wire_port *port;
+	struct mailbox *mailbox;
+	struct counters counters;
+	uint8_t *buffers; /* BATCH of them; pages are taken as they are touched */
+	struct packet packets[BATCH];
+	struct packet *batch[BATCH];
+	struct engine_result results[BATCH];
+	struct packet *to_wire[BATCH];
+	bool sent[BATCH];
+};
+
+static int watch(struct worker *worker, int fd, enum source source, int which)
+{
+	struct epoll_event event = { .events = EPOLLIN,
+		.data.u64 = (uint64_t)source << 32 | (uint32_t)(which + 1) };
+
+	/* All workers wait at the same raw sockets: wake one. */
+	if (source == SOURCE_WIRE)
+		event.events |= EPOLLEXCLUSIVE;
+	return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int watch_all(struct worker *worker)
+{
+	const struct worker_setup *setup = &worker->setup;
+	int r = watch(worker, worker->stop_fd, SOURCE_STOP, 0);
+
+	if (r == 0)
+		r = watch(worker, setup->host->queues[setup->index], SOURCE_TUN, HOST);
+	for (size_t i = 0; i < setup->n_tunnels && r == 0; i++)
+		r = watch(worker, setup->tunnels[i].queues[setup->index], SOURCE_TUN, (int)i);
+	for (size_t i = 0; i < setup->wire->n_inputs && r == 0; i++)
+		r = watch(worker, setup->wire->inputs[i].fd, SOURCE_WIRE, (int)i);
+	return r;
+}
+
+static void refill(struct worker *worker)
+{
+	for (size_t i = 0; i < BATCH; i++) {
+		packet_init(&worker->packets[i], worker->buffers + i * BUFFER_LEN, BUFFER_LEN);
+		worker->batch[i] = &worker->packets[i];
+	}
+}
+
+/* Packets that could not be taken whole leave the batch. Return: how many are left. */
+static size_t sift(struct worker *worker, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (worker->batch[i]->len == 0)
+			counters_add(&worker->counters, VERDICT_SPD_MALFORMED_PACKET);
+		else
+			worker->batch[kept++] = worker->batch[i];
+	}
+	return kept;
+}
+
+static void to_stack(struct worker *worker, struct packet *pkt, int tunnel)
+{
+	const struct tun *tun = worker->setup.host;
+
+	if (tunnel >= 0 && (size_t)tunnel < worker->setup.n_tunnels)
+		tun = &worker->setup.tunnels[tunnel];
+	if (tun_write(tun->queues[worker->setup.index], &pkt, 1) != 1)
+		counters_add(&worker->counters, VERDICT_IO_SEND_FAILED);
+}
+
+static void deliver(struct worker *worker, size_t n)
+{
+	size_t n_wire = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct engine_result *result = &worker->results[i];
+
+		switch (result->exit) {
+		case ENGINE_DROP:
+			break;
+		case ENGINE_TO_WIRE:
+		case ENGINE_TO_WIRE_CLEAR:
+			worker->to_wire[n_wire++] = worker->batch[i];
+			break;
+		case ENGINE_TO_HOST:
+		case ENGINE_TO_SENDER:
+			to_stack(worker, worker->batch[i], result->tunnel);
+			break;
+		}
+	}
+	if (n_wire == 0)
+		return;
+	wire_send(worker->port, worker->to_wire, n_wire, worker->sent);
+	for (size_t i = 0; i < n_wire; i++)
+		if (!worker->sent[i])
+			counters_add(&worker->counters, VERDICT_IO_SEND_FAILED);
+}
+
+static void run_outbound(struct worker *worker, int tunnel)
+{
+	const struct tun *tun = tunnel == HOST ? worker->setup.host : &worker->setup.tunnels[tunnel];
+	size_t left;
+	int n;
+
+	refill(worker);
+	n = tun_read(tun->queues[worker->setup.index], worker->batch, BATCH);
+	left = n > 0 ? sift(worker, (size_t)n) : 0;
+	if (left == 0)
+		return;
+	engine_outbound(worker->engine, worker->batch, left, tunnel, worker->results);
+	deliver(worker, left);
+}
+
+static void run_inbound(struct worker *worker, size_t input)
+{
+	size_t left;
+	int n;
+
+	refill(worker);
+	n = wire_receive(worker->port, input, worker->batch, BATCH);
+	left = n > 0 ? sift(worker, (size_t)n) : 0;
+	if (left == 0)
+		return;
+	engine_inbound(worker->engine, worker->batch, left, worker->results);
+	deliver(worker, left);
+}
+
+/* False: stop. */
+static bool run_event(struct worker *worker, const struct epoll_event *event)
+{
+	enum source source = (enum source)(event->data.u64 >> 32);
+	int which = (int)(event->data.u64 & UINT32_MAX) - 1;
+
+	switch (source) {
+	case SOURCE_STOP:
+		return false;
+	case SOURCE_TUN:
+		run_outbound(worker, which);
+		return true;
+	case SOURCE_WIRE:
+		run_inbound(worker, (size_t)which);
+		return true;
+	}
+	return true;
+}
+
+static void *run(void *userdata)
+{
+	struct worker *worker = userdata;
+	struct epoll_event ready[MAX_READY];
+	unsigned int slot;
+	bool going = true;
+
+	if (rcu_register(worker->setup.rcu, &slot) < 0)
+		return NULL; /* there are more reader slots than workers */
+	while (going) {
+		int n;
+
+		rcu_offline(worker->setup.rcu, slot);
+		n = epoll_wait(worker->epoll_fd, ready, MAX_READY, -1);
+		rcu_online(worker->setup.rcu, slot);
+		engine_set_path_mtu(worker->engine,
+			atomic_load_explicit(worker->setup.path_mtu, memory_order_relaxed));
+		for (int i = 0; i < n && going; i++) {
+			going = run_event(worker, &ready[i]);
+			rcu_quiescent(worker->setup.rcu, slot);
+		}
+	}
+	rcu_unregister(worker->setup.rcu, slot);
+	return NULL;
+}
+
+static void on_acquire(const struct sadb_acquire *acquire, void *userdata)
+{
+	const struct worker *worker = userdata;
+
+	mailbox_put_acquire(worker->mailbox, acquire);
+}
+
+static void on_event(struct sad_entry *entry, void *userdata)
+{
+	const struct worker *worker = userdata;
+
+	(void)entry;
+	mailbox_put_events(worker->mailbox);
+}
+
+static int make_parts(struct worker *worker)
+{
+	struct engine_setup setup = { .worker = worker->setup.index, .view = worker->setup.view,
+		.counters = &worker->counters, .on_acquire = on_acquire, .on_event = on_event,
+		.userdata = worker };
+	void *buffers = mmap(NULL, (size_t)BATCH * BUFFER_LEN, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int r;
+
+	if (buffers == MAP_FAILED)
+		return -errno;
+	worker->buffers = buffers;
+	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	worker->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (worker->epoll_fd < 0 || worker->stop_fd < 0)
+		return -errno;
+	worker->mtus = path_mtu_new();
+	if (!worker->mtus)
+		return -ENOMEM;
+	r = mailbox_new(worker->setup.wake_fd, &worker->mailbox);
+	if (r == 0)
+		r = wire_port_new(worker->setup.wire, worker->mtus, &worker->port);
+	if (r == 0)
+		r = engine_new(&setup, &worker->engine);
+	return r;
+}
+
+int worker_start(const struct worker_setup *setup, struct worker **ret_worker)
+{
+	CLEANUP(worker_stopp) struct worker *worker = calloc(1, sizeof(*worker));
+	int r;
+
+	if (!worker)
+		return -ENOMEM;
+	worker->setup = *setup;
+	worker->epoll_fd = worker->stop_fd = -1;
+	r = make_parts(worker);
+	if (r == 0)
+		r = watch_all(worker);
+	if (r == 0)
+		r = -pthread_create(&worker->thread, NULL, run, worker);
+	if (r < 0)
+		return r;
+	worker->started = true;
+	*ret_worker = STEAL(worker);
+	return 0;
+}
+
+struct worker *worker_stop(struct worker *worker)
+{
+	static const uint64_t one = 1;
+
+	if (!worker)
+		return NULL;
+	if (worker->started && write(worker->stop_fd, &one, sizeof(one)) == sizeof(one))
+		(void)pthread_join(worker->thread, NULL); /* it cannot fail for a joinable thread */
+	engine_free(worker->engine);
+	wire_port_free(worker->port);
+	path_mtu_free(worker->mtus);
+	mailbox_free(worker->mailbox);
+	fd_closep(&worker->epoll_fd);
+	fd_closep(&worker->stop_fd);
+	if (worker->buffers)
+		(void)munmap(worker->buffers, (size_t)BATCH * BUFFER_LEN); /* it was mapped so */
+	free(worker);
+	return NULL;
+}
+
+struct mailbox *worker_mailbox(struct worker *worker)
+{
+	return worker->mailbox;
+}
+
+const struct counters *worker_counters(const struct worker *worker)
+{
+	return &worker->counters;
+}

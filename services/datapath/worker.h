@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A packet worker: one thread that takes batches from its TUN queues and from the wire, runs the
+ * engine on them to completion and sends what comes out. Shares no lock with other workers.
+ */
+#ifndef DATAPATH_WORKER_H
+#define DATAPATH_WORKER_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "common/base/rcu.h"
+#include "services/datapath/engine.h"
+#include "services/datapath/mailbox.h"
+#include "services/datapath/tun.h"
+#include "services/datapath/wire.h"
+
+/* Everything is borrowed until worker_stop(). */
+struct worker_setup {
+	unsigned int index; /* also the number of its queue */
+	struct rcu *rcu;
+	RCU_POINTER(struct engine_view) const *view;
+	const struct wire *wire;
+	const struct tun *host; /* where host policy's packets come from */
+	const struct tun *tunnels; /* one a tunnel, in the order of the tunnel table */
+	size_t n_tunnels;
+	const _Atomic uint32_t *path_mtu; /* of outer packets; may change */
+	int wake_fd; /* eventfd of the control thread */
+};
+
+struct worker;
+
+int worker_start(const struct worker_setup *setup, struct worker **ret_worker) MUST_CHECK;
+/* Ends the thread, waits for it. */
+struct worker *worker_stop(struct worker *worker);
+DEFINE_CLEANUP(struct worker *, worker_stop)
+
+struct mailbox *worker_mailbox(struct worker *worker);
+const struct counters *worker_counters(const struct worker *worker);
+
+#endif
