@@ -47,7 +47,7 @@ static int connect_to(const char *address, DBusConnection **ret_connection, stru
 		*ret_connection = connection;
 		return 0;
 	}
-	r = error_to_errno(failure.name);
+	r = bus_error_number(&(struct bus_error){ .name = (char *)(uintptr_t)failure.name });
 	error_set(ret_error, failure.name, failure.message);
 	dbus_error_free(&failure);
 	return r;

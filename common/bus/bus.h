@@ -37,6 +37,8 @@ struct bus_error {
 	char *message; /* owned */
 };
 void bus_error_done(struct bus_error *error);
+/* The negative errno that bus_method_call() makes of this error, see there; 0 for none. */
+int bus_error_number(const struct bus_error *error);
 bool bus_error_is(const struct bus_error *error, const char *short_name); /* without the prefix */
 
 /* ---- connection ---- */
@@ -128,6 +130,8 @@ int bus_properties_changed(struct bus *bus, const char *path, const char *interf
 /* ---- calls out ---- */
 /* @reply: borrowed. Called exactly once, but not for what is still open at bus_free(). */
 typedef void (*bus_reply_fn)(struct bus_reply *reply, void *userdata);
+/* Give up a writer of a call or signal that is not going to be sent. NULL allowed. */
+void bus_writer_free(struct bus_writer *writer);
 /* Begin a call; arguments go into the writer; then one of the two sends, which free it. */
 struct bus_writer *bus_method_writer(struct bus *bus, const char *destination, const char *path,
 	const char *interface, const char *method);
@@ -159,6 +163,13 @@ int bus_watch_name(struct bus *bus, const char *name, bus_owner_fn on_owner, voi
 typedef void (*bus_signal_fn)(const char *sender, struct bus_reader *args, void *userdata);
 int bus_watch_signal(struct bus *bus, const char *sender, const char *path, const char *interface,
 	const char *signal, bus_signal_fn on_signal, void *userdata) MUST_CHECK;
+
+/*
+ * Nothing is called with this userdata any more: replies that are still open are dropped, watches of
+ * names and signals fall silent. Interfaces are not concerned.
+ */
+void bus_forget(struct bus *bus, const void *userdata);
+void bus_forget_replies(struct bus *bus, const void *userdata);
 
 /* ---- arguments ---- */
 /*

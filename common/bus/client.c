@@ -20,10 +20,11 @@ static struct bus_writer *writer_new(struct bus *bus, DBusMessage *message)
 	return wr;
 }
 
-static void writer_free(struct bus_writer *wr)
+void bus_writer_free(struct bus_writer *writer)
 {
-	writer_done(wr);
-	free(wr);
+	if (writer)
+		writer_done(writer);
+	free(writer);
 }
 
 /* ---- signals ---- */
@@ -58,7 +59,7 @@ int bus_signal_send(struct bus_writer *writer)
 	if (!writer)
 		return -ENOMEM;
 	r = writer_send(writer);
-	writer_free(writer);
+	bus_writer_free(writer);
 	return r;
 }
 
@@ -199,19 +200,19 @@ int bus_method_send(struct bus_writer *writer, uint64_t timeout_usec, bus_reply_
 		r = writer_send(writer);
 	}
 	if (r < 0 || !on_reply) {
-		writer_free(writer);
+		bus_writer_free(writer);
 		return r;
 	}
 	pending = calloc(1, sizeof(*pending));
 	if (!pending || !dbus_connection_send_with_reply(writer->connection, writer->message,
 				&pending->call, loop_timeout_ms(timeout_usec))) {
 		free(pending);
-		writer_free(writer);
+		bus_writer_free(writer);
 		return -ENOMEM;
 	}
 	if (!pending->call) {
 		free(pending);
-		writer_free(writer);
+		bus_writer_free(writer);
 		return -ENOTCONN;
 	}
 	pending->on_reply = on_reply;
@@ -220,7 +221,7 @@ int bus_method_send(struct bus_writer *writer, uint64_t timeout_usec, bus_reply_
 		dbus_pending_call_cancel(pending->call);
 		dbus_pending_call_unref(pending->call);
 		free(pending);
-		writer_free(writer);
+		bus_writer_free(writer);
 		return -ENOMEM;
 	}
 	pending->next = writer->bus->pendings;
@@ -228,8 +229,23 @@ int bus_method_send(struct bus_writer *writer, uint64_t timeout_usec, bus_reply_
 	if (pending->next)
 		pending->next->link = &pending->next;
 	writer->bus->pendings = pending;
-	writer_free(writer);
+	bus_writer_free(writer);
 	return 0;
+}
+
+void bus_forget_replies(struct bus *bus, const void *userdata)
+{
+	struct bus_pending *next;
+
+	for (struct bus_pending *p = bus->pendings; p; p = next) {
+		DBusPendingCall *call = p->call;
+
+		next = p->next;
+		if (p->userdata != userdata)
+			continue;
+		dbus_pending_call_cancel(call);
+		dbus_pending_call_unref(call); /* the last reference: unlinks and frees */
+	}
 }
 
 int bus_method_call(struct bus_writer *writer, uint64_t timeout_usec, struct bus_reply **ret_reply,
@@ -246,14 +262,14 @@ int bus_method_call(struct bus_writer *writer, uint64_t timeout_usec, struct bus
 	r = writer->error < 0 ? writer->error : writer->depth > 0 ? -EINVAL : 0;
 	if (r < 0) {
 		error_set(ret_error, error_from_errno(r), strerror(-r));
-		writer_free(writer);
+		bus_writer_free(writer);
 		return r;
 	}
 	message = dbus_connection_send_with_reply_and_block(
 		writer->connection, writer->message, loop_timeout_ms(timeout_usec), &failure);
-	writer_free(writer);
+	bus_writer_free(writer);
 	if (!message) {
-		r = error_to_errno(failure.name);
+		r = bus_error_number(&(struct bus_error){ .name = (char *)(uintptr_t)failure.name });
 		error_set(ret_error, failure.name, failure.message);
 		dbus_error_free(&failure);
 		return r;

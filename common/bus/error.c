@@ -37,10 +37,12 @@ static const struct {
 	{ BUS_ERROR_PREFIX "Io", EIO },
 };
 
-int error_to_errno(const char *name)
+int bus_error_number(const struct bus_error *error)
 {
+	if (!error || !error->name)
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (name && strcmp(rows[i].name, name) == 0)
+		if (strcmp(rows[i].name, error->name) == 0)
 			return -rows[i].error;
 	return -EREMOTEIO;
 }

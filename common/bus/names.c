@@ -171,8 +171,8 @@ void names_signal(struct bus *bus, DBusMessage *message)
 			owner_changed(bus, name, owner);
 	}
 	for (struct bus_match *m = bus->matches; m; m = m->next) {
-		/* One that could not be set up whole stays without its last string. */
-		if (!m->sender || !m->path || !m->interface || !m->signal)
+		/* One that could not be set up whole stays without a string. */
+		if (!m->on_signal || !m->sender || !m->path || !m->interface || !m->signal)
 			continue;
 		if (!dbus_message_is_signal(message, m->interface, m->signal) ||
 			!dbus_message_has_path(message, m->path) || !is_sent_by(bus, sender, m->sender))
@@ -181,6 +181,18 @@ void names_signal(struct bus *bus, DBusMessage *message)
 		m->on_signal(sender, &rd, m->userdata);
 		reader_done(&rd);
 	}
+}
+
+/* The entries stay until bus_free(): a signal may be on its way through the list. */
+void bus_forget(struct bus *bus, const void *userdata)
+{
+	bus_forget_replies(bus, userdata);
+	for (struct bus_name *w = bus->names; w; w = w->next)
+		if (w->userdata == userdata)
+			w->on_owner = NULL;
+	for (struct bus_match *m = bus->matches; m; m = m->next)
+		if (m->userdata == userdata)
+			m->on_signal = NULL;
 }
 
 void names_done(struct bus *bus)

@@ -149,7 +149,6 @@ int names_ask(struct bus *bus, const char *method, const char *argument,
 	struct bus_reply **ret_reply, struct bus_error *ret_error) MUST_CHECK;
 
 /* error.c */
-int error_to_errno(const char *name);
 const char *error_from_errno(int error);
 void error_set(struct bus_error *error, const char *name, const char *message);
 

@@ -21,7 +21,7 @@ struct daemon {
 	struct daemon_hooks hooks;
 	sd_event *event;
 	struct bus *bus;
-	bool stopping;
+	bool stopping, owns_name;
 	int result;
 };
 
@@ -139,16 +139,27 @@ struct bus *daemon_bus(struct daemon *daemon)
 	return daemon->bus;
 }
 
-int daemon_ready(struct daemon *daemon)
+int daemon_own_name(struct daemon *daemon)
 {
 	CLEANUP(bus_error_done) struct bus_error error = { 0 };
-	int r = bus_own_name(daemon->bus, daemon->identity->bus_name, &error);
+	int r;
 
-	if (r < 0) {
+	if (daemon->owns_name)
+		return 0;
+	r = bus_own_name(daemon->bus, daemon->identity->bus_name, &error);
+	if (r < 0)
 		log_error("cannot own %s: %s", daemon->identity->bus_name,
 			error.message ? error.message : strerror(-r));
+	daemon->owns_name = r == 0;
+	return r;
+}
+
+int daemon_ready(struct daemon *daemon)
+{
+	int r = daemon_own_name(daemon);
+
+	if (r < 0)
 		return r;
-	}
 	r = sd_notify(0, "READY=1");
 	return r < 0 ? r : 0;
 }

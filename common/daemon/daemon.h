@@ -61,6 +61,8 @@ struct daemon *daemon_free(struct daemon *daemon);
 DEFINE_CLEANUP(struct daemon *, daemon_free)
 sd_event *daemon_event(struct daemon *daemon);
 struct bus *daemon_bus(struct daemon *daemon);
+/* Own the bus name, unless that was done before. publisher_new() does it. */
+int daemon_own_name(struct daemon *daemon) MUST_CHECK;
 /* Own the bus name, tell the manager READY=1. */
 int daemon_ready(struct daemon *daemon) MUST_CHECK;
 /* STATUS=..., one line. */
