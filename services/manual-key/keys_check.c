@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What must hold between the extensions of a command; ipseckeys(5), RULES. */
+#include "services/manual-key/keys_parser.h"
+
+static bool is_given(const struct keys_parser *p, enum keys_field field)
+{
+	return keys_is_given(p, field);
+}
+
+/* Where the field was named, or the command when it was not. */
+static struct conf_loc place_of(const struct keys_parser *p, enum keys_field field)
+{
+	return is_given(p, field) ? p->at[field] : p->command->at;
+}
+
+static bool has_natt(const struct keys_parser *p)
+{
+	return is_given(p, KEYS_NAT_LOCAL) || is_given(p, KEYS_NAT_REMOTE) ||
+		is_given(p, KEYS_NAT_LOCAL_PORT) || is_given(p, KEYS_NAT_REMOTE_PORT);
+}
+
+static bool is_tunnel(const struct keys_parser *p)
+{
+	return is_given(p, KEYS_INNER_SRC) || is_given(p, KEYS_INNER_DST) ||
+		is_given(p, KEYS_INNER_SRC_PORT) || is_given(p, KEYS_INNER_DST_PORT) ||
+		is_given(p, KEYS_INNER_PROTO);
+}
+
+static void check_needed(struct keys_parser *p)
+{
+	struct keys_command *command = p->command;
+	bool lookup = command->verb != KEYS_ADD && command->verb != KEYS_UPDATE &&
+		command->verb != KEYS_UPDATE_PAIR;
+
+	if (!is_given(p, KEYS_SPI))
+		keys_error(p, command->at, "key-spi", "Need to define SPI for %s", p->verb);
+	if (lookup)
+		return;
+	if (!is_given(p, KEYS_DST))
+		keys_error(p, command->at, "key-address", "Need destination address for %s",
+			p->verb);
+	if (command->verb == KEYS_UPDATE_PAIR && is_given(p, KEYS_PAIR_SPI))
+		keys_error(p, p->at[KEYS_PAIR_SPI], "key-unfit",
+			"Don't use extension pair-spi for '%s' command", p->verb);
+	if (is_given(p, KEYS_PAIR_SPI) && is_given(p, KEYS_SPI) &&
+		command->sa->pair_spi == command->sa->spi)
+		keys_error(p, p->at[KEYS_PAIR_SPI], "key-pair", "an SA cannot be its own pair");
+}
+
+static void check_esp_algorithms(struct keys_parser *p)
+{
+	struct sa *sa = p->command->sa;
+	bool add = p->command->verb == KEYS_ADD;
+
+	if (!is_given(p, KEYS_ENCR_ALG))
+		sa->encr = ALG_ENCR_NULL;
+	if (sa->encr == ALG_ENCR_NULL && is_given(p, KEYS_ENCR_KEY))
+		keys_error(p, p->at[KEYS_ENCR_KEY], "key-null",
+			"Cannot specify a key with NULL encryption algorithm");
+	if (!add)
+		return;
+	if (sa->encr != ALG_ENCR_NULL && sa->encr != ALG_ENCR_NONE &&
+		!is_given(p, KEYS_ENCR_KEY))
+		keys_error(p, p->at[KEYS_ENCR_ALG], "key-missing",
+			"encr_alg without an encryption key");
+	if (sa->encr == ALG_ENCR_NULL && sa->auth == ALG_AUTH_NONE && !p->command->failed)
+		keys_error(p, place_of(p, KEYS_ENCR_ALG), "key-algorithm",
+			"NULL encryption needs an auth_alg, else nothing is protected");
+}
+
+static void check_algorithms(struct keys_parser *p)
+{
+	const struct algorithm *encr = alg_find(p->in->algs, ALG_PROTO_ESP, p->command->sa->encr);
+	struct keys_command *command = p->command;
+	struct sa *sa = command->sa;
+	bool add = command->verb == KEYS_ADD;
+
+	if (add && !is_given(p, KEYS_AUTH_ALG) && !is_given(p, KEYS_ENCR_ALG)) {
+		keys_error(p, command->at, "key-algorithm",
+			"Select at least one algorithm for this add");
+		return;
+	}
+	if (sa->auth == ALG_AUTH_NONE && is_given(p, KEYS_AUTH_KEY))
+		keys_error(p, p->at[KEYS_AUTH_KEY], "key-algorithm",
+			"authentication key without an auth_alg");
+	if (add && sa->auth != ALG_AUTH_NONE && !is_given(p, KEYS_AUTH_KEY))
+		keys_error(p, p->at[KEYS_AUTH_ALG], "key-missing",
+			"auth_alg without an authentication key");
+	if (encr && alg_is_combined(encr) && is_given(p, KEYS_AUTH_ALG) &&
+		sa->auth != ALG_AUTH_NONE)
+		keys_error(p, p->at[KEYS_AUTH_ALG], "key-algorithm",
+			"%s protects integrity itself and takes no auth_alg", encr->names[0]);
+	if (command->satype == KEYS_SATYPE_ESP)
+		check_esp_algorithms(p);
+	else if (add && sa->auth == ALG_AUTH_NONE && !command->failed)
+		keys_error(p, command->at, "key-algorithm", "ah needs an auth_alg");
+	if (add && !is_given(p, KEYS_AUTH_KEY) && !is_given(p, KEYS_ENCR_KEY) && !command->failed)
+		keys_error(p, command->at, "key-missing", "Must have at least one key for an add");
+	keys_check_keys(p);
+}
+
+static void check_limit(struct keys_parser *p, enum keys_field low_field, uint64_t low,
+	enum keys_field high_field, uint64_t high)
+{
+	if (is_given(p, low_field) && is_given(p, high_field) && low != 0 && high != 0 &&
+		low > high)
+		keys_error(p, p->at[low_field], "key-lifetime",
+			"limit is above the one that it should come before");
+}
+
+static void check_lifetimes(struct keys_parser *p)
+{
+	const struct sa *sa = p->command->sa;
+
+	check_limit(p, KEYS_SOFT_BYTES, sa->soft.bytes, KEYS_HARD_BYTES, sa->hard.bytes);
+	check_limit(p, KEYS_SOFT_ADD, sa->soft.add_sec, KEYS_HARD_ADD, sa->hard.add_sec);
+	check_limit(p, KEYS_SOFT_USE, sa->soft.use_sec, KEYS_HARD_USE, sa->hard.use_sec);
+	check_limit(p, KEYS_SOFT_ALLOC, sa->soft.allocations, KEYS_HARD_ALLOC,
+		sa->hard.allocations);
+	check_limit(p, KEYS_IDLE_ADD, sa->idle_add_sec, KEYS_HARD_ADD, sa->hard.add_sec);
+	check_limit(p, KEYS_IDLE_ADD, sa->idle_add_sec, KEYS_SOFT_ADD, sa->soft.add_sec);
+	check_limit(p, KEYS_IDLE_USE, sa->idle_use_sec, KEYS_HARD_USE, sa->hard.use_sec);
+	check_limit(p, KEYS_IDLE_USE, sa->idle_use_sec, KEYS_SOFT_USE, sa->soft.use_sec);
+	if (!(sa->flags & SA_FLAG_ESN) && sa->replay_value > UINT32_MAX)
+		keys_error(p, p->at[KEYS_REPLAY_VALUE], "key-range",
+			"replay_value: number is above 4294967295");
+}
+
+static void check_natt(struct keys_parser *p)
+{
+	bool encap = is_given(p, KEYS_ENCAP);
+
+	if (!encap && (is_given(p, KEYS_NAT_LOCAL_PORT) || is_given(p, KEYS_NAT_REMOTE_PORT)))
+		keys_error(p, place_of(p, is_given(p, KEYS_NAT_LOCAL_PORT) ? KEYS_NAT_LOCAL_PORT :
+									   KEYS_NAT_REMOTE_PORT),
+			"key-encap", "Must specify 'encap udp' with any NAT-T port");
+	if (!encap && (is_given(p, KEYS_NAT_LOCAL) || is_given(p, KEYS_NAT_REMOTE)))
+		keys_error(p, place_of(p, is_given(p, KEYS_NAT_LOCAL) ? KEYS_NAT_LOCAL :
+								      KEYS_NAT_REMOTE),
+			"key-encap", "Must specify 'encap udp' with any NAT-T address");
+	if (encap && !has_natt(p))
+		keys_error(p, p->at[KEYS_ENCAP], "key-encap",
+			"Must specify NAT-T remote or local address for UDP encapsulation");
+}
+
+static void check_tunnel(struct keys_parser *p)
+{
+	struct sa *sa = p->command->sa;
+	uint8_t wanted;
+
+	if (!is_tunnel(p))
+		return;
+	sa->mode = SA_MODE_TUNNEL;
+	if (is_given(p, KEYS_PROTO) && sa->protocol != 0 && sa->protocol != IPPROTO_IPIP &&
+		sa->protocol != IPPROTO_IPV6)
+		keys_error(p, p->at[KEYS_PROTO], "key-tunnel",
+			"Protocol type %u not for use with Tunnel-Mode SA", sa->protocol);
+	if (p->command->failed)
+		return;
+	/* The original's unspecified address is an IPv6 one, whatever the other may be. */
+	if (!is_given(p, KEYS_INNER_SRC))
+		sa->inner_src.addr = address_any(AF_INET6);
+	if (!is_given(p, KEYS_INNER_DST))
+		sa->inner_dst.addr = address_any(AF_INET6);
+	if (sa->inner_src.addr.family != sa->inner_dst.addr.family) {
+		keys_error(p, place_of(p, is_given(p, KEYS_INNER_DST) ? KEYS_INNER_DST :
+									KEYS_INNER_SRC),
+			"key-family", "inner source and destination are of different families");
+		return;
+	}
+	wanted = sa->inner_src.addr.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	if (sa->protocol != 0 && sa->protocol != wanted)
+		keys_error(p, p->at[KEYS_PROTO], "key-family",
+			"protocol %u does not carry the inner addresses, %u does", sa->protocol,
+			wanted);
+	if ((sa->src_port || sa->dst_port) && (sa->inner_src_port || sa->inner_dst_port))
+		keys_error(p, place_of(p, is_given(p, KEYS_SRC_PORT) ? KEYS_SRC_PORT : KEYS_DST_PORT),
+			"key-tunnel", "both inner and outer ports are given");
+}
+
+/* Every destination needs a source of its family, when sources are given at all. */
+static void check_addresses(struct keys_parser *p)
+{
+	const struct keys_command *command = p->command;
+
+	for (size_t i = 0; i < command->n_dsts; i++) {
+		size_t fitting = 0;
+
+		if (address_is_unspecified(&command->dsts[i])) {
+			keys_error(p, p->at[KEYS_DST], "key-address",
+				"the destination is the unspecified address");
+			return;
+		}
+		for (size_t j = 0; j < command->n_srcs; j++) {
+			if (address_is_multicast(&command->srcs[j])) {
+				keys_error(p, p->at[KEYS_SRC], "key-address",
+					"the source is a multicast address");
+				return;
+			}
+			fitting += command->srcs[j].family == command->dsts[i].family ||
+				(command->srcs[j].family == AF_INET6 &&
+					address_is_unspecified(&command->srcs[j]));
+		}
+		if (command->n_srcs > 0 && fitting == 0) {
+			keys_error(p, p->at[KEYS_DST], "key-family",
+				"No match for destination IP address: the source is of another family");
+			return;
+		}
+		if (fitting > 1) {
+			conf_warning(p->diags, p->at[KEYS_SRC], "key-ambiguous",
+				"source name has several addresses, any source is taken");
+			return;
+		}
+	}
+}
+
+void keys_check_command(struct keys_parser *p)
+{
+	struct keys_command *command = p->command;
+
+	check_needed(p);
+	check_addresses(p);
+	if (command->verb == KEYS_ADD || command->verb == KEYS_UPDATE ||
+		command->verb == KEYS_UPDATE_PAIR) {
+		check_algorithms(p);
+		check_lifetimes(p);
+		check_natt(p);
+		check_tunnel(p);
+	}
+	if (!command->failed)
+		sa_normalise(command->sa);
+}
