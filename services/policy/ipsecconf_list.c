@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ipsecconf -l and -L: the rules in force, from the datapath. */
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <libsmartcols/libsmartcols.h>
+#include <string.h>
+
+#include "common/base/memfd.h"
+#include "services/policy/ipsecconf.h"
+#include "services/policy/policy_names.h"
+
+#define DATAPATH_NAME  "org.netipsec.Datapath1"
+#define DATAPATH_PATH  "/org/netipsec/Datapath1"
+#define LIST_MAX_BYTES (256U << 20)
+
+DEFINE_CLEANUP(struct json_object *, json_object_put)
+
+static const char *row_string(struct json_object *row, const char *key)
+{
+	const char *str = json_object_get_string(json_object_object_get(row, key));
+
+	return str ? str : "";
+}
+
+static uint64_t row_number(struct json_object *row, const char *key)
+{
+	return json_object_get_uint64(json_object_object_get(row, key));
+}
+
+/* ---- which rows, in which order ---- */
+
+static bool is_wanted(const struct conf_request *request, struct json_object *row)
+{
+	const char *tunnel = row_string(row, "tunnel");
+
+	if (request->command == COMMAND_LIST_ALL)
+		return true;
+	return strcmp(tunnel, request->interface ? request->interface : "") == 0;
+}
+
+/* Host before tunnels, a tunnel's rows together, outbound before inbound; else as they came. */
+static int compare_rows(const void *x, const void *y)
+{
+	struct json_object *const *a = x, *const *b = y;
+	int r = strcmp(row_string(*a, "tunnel"), row_string(*b, "tunnel"));
+	uint64_t at_a, at_b;
+
+	if (r == 0)
+		r = strcmp(row_string(*b, "direction"), row_string(*a, "direction"));
+	if (r != 0)
+		return r;
+	at_a = row_number(*a, "position");
+	at_b = row_number(*b, "position");
+	return (at_a > at_b) - (at_a < at_b);
+}
+
+/* The wanted rows of the listing, borrowed from it. */
+static int select_rows(const struct conf_request *request, struct json_object *listing,
+	struct json_object ***ret_rows, size_t *ret_count)
+{
+	struct json_object *rules = json_object_object_get(listing, "rules");
+	CLEANUP(freep) struct json_object **rows = NULL;
+	size_t all, count = 0;
+
+	if (!json_object_is_type(rules, json_type_array))
+		return -EBADMSG;
+	all = json_object_array_length(rules);
+	rows = calloc(all ? all : 1, sizeof(struct json_object *));
+	if (!rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < all; i++) {
+		struct json_object *row = json_object_array_get_idx(rules, i);
+
+		if (!json_object_is_type(row, json_type_object))
+			return -EBADMSG;
+		if (!is_wanted(request, row))
+			continue;
+		if (json_object_object_add(row, "position", json_object_new_uint64(i)) < 0)
+			return -ENOMEM;
+		rows[count++] = row;
+	}
+	qsort(rows, count, sizeof(struct json_object *), compare_rows);
+	*ret_rows = STEAL(rows);
+	*ret_count = count;
+	return 0;
+}
+
+/* ---- three ways to print them ---- */
+
+static int print_text(
+	const struct conf_request *request, struct json_object *const *rows, size_t count)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		const char *tunnel = row_string(rows[i], "tunnel");
+
+		text_addf(&text, "#INDEX %s%s%" PRIu64 "\n", tunnel, *tunnel ? "," : "",
+			row_number(rows[i], "index"));
+		if (request->numeric)
+			text_add(&text, row_string(rows[i], "text"));
+		else
+			policy_names_print(row_string(rows[i], "text"), &namer_system, &text);
+		text_add_char(&text, '\n');
+	}
+	if (text.str)
+		(void)fputs(text.str, stdout);
+	return text.failed ? -ENOMEM : 0;
+}
+
+static int print_json(struct json_object *listing, struct json_object *const *rows, size_t count)
+{
+	CLEANUP(json_object_putp) struct json_object *out = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	struct json_object *generation = json_object_object_get(listing, "generation");
+
+	if (!out || !list)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		json_object_object_del(rows[i], "position");
+		if (json_object_array_add(list, json_object_get(rows[i])) < 0)
+			return -ENOMEM;
+	}
+	if (json_object_object_add(out, "version", json_object_new_int(1)) < 0 ||
+		json_object_object_add(out, "generation", json_object_get(generation)) < 0 ||
+		json_object_object_add(out, "rules", list) < 0)
+		return -ENOMEM;
+	(void)puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN));
+	return 0;
+}
+
+static const struct {
+	const char *title;
+	const char *key;
+	int flags;
+} columns[] = {
+	{ "INDEX", "index", SCOLS_FL_RIGHT },
+	{ "TUNNEL", "tunnel", 0 },
+	{ "DIR", "direction", 0 },
+	{ "LINE", "line", SCOLS_FL_RIGHT },
+	{ "PACKETS", "packets", SCOLS_FL_RIGHT },
+	{ "BYTES", "bytes", SCOLS_FL_RIGHT },
+	{ "RULE", "text", SCOLS_FL_TRUNC },
+};
+
+static int fill_table(struct libscols_table *table, struct json_object *const *rows, size_t count)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
+		if (!scols_table_new_column(table, columns[i].title, 0, columns[i].flags))
+			return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct libscols_line *line = scols_table_new_line(table, NULL);
+
+		for (size_t c = 0; line && c < ARRAY_SIZE(columns); c++)
+			if (scols_line_set_data(line, c, row_string(rows[i], columns[c].key)) < 0)
+				return -ENOMEM;
+		if (!line)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int print_table(struct json_object *const *rows, size_t count)
+{
+	struct libscols_table *table = scols_new_table();
+	int r;
+
+	if (!table)
+		return -ENOMEM;
+	r = fill_table(table, rows, count);
+	if (r == 0)
+		r = scols_print_table(table);
+	scols_unref_table(table);
+	return r;
+}
+
+static int print_listing(const struct conf_request *request, struct json_object *listing)
+{
+	CLEANUP(freep) struct json_object **rows = NULL;
+	size_t count;
+	int r = select_rows(request, listing, &rows, &count);
+
+	if (r < 0)
+		return r;
+	if (request->json)
+		return print_json(listing, rows, count);
+	return request->table ? print_table(rows, count) : print_text(request, rows, count);
+}
+
+/* ---- where they come from ---- */
+
+static int read_listing(struct bus_reply *reply, struct json_object **ret_listing)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	struct json_tokener *tokener;
+	struct memfd_view view;
+	int r = bus_read(bus_reply_reader(reply), "h", &fd);
+
+	if (r == 0)
+		r = memfd_map(fd, LIST_MAX_BYTES, &view);
+	if (r < 0)
+		return r;
+	tokener = json_tokener_new();
+	if (tokener && view.len > 0)
+		*ret_listing = json_tokener_parse_ex(
+			tokener, (const char *)view.bytes, (int)view.len);
+	json_tokener_free(tokener);
+	memfd_unmap(&view);
+	return *ret_listing ? 0 : -EBADMSG;
+}
+
+static int ask_datapath(
+	struct bus *bus, struct json_object **ret_listing, struct bus_error *ret_error)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+	int r = bus_method_call(
+		bus_method_writer(bus, DATAPATH_NAME, DATAPATH_PATH, DATAPATH_NAME, "ListRules"),
+		BUS_DEFAULT_USEC, &reply, ret_error);
+
+	return r < 0 ? r : read_listing(reply, ret_listing);
+}
+
+static bool is_absent(const struct bus_error *error)
+{
+	return error->name &&
+	       (strcmp(error->name, "org.freedesktop.DBus.Error.ServiceUnknown") == 0 ||
+		       strcmp(error->name, "org.freedesktop.DBus.Error.NameHasNoOwner") == 0);
+}
+
+int conf_list(const struct conf_request *request)
+{
+	CLEANUP(bus_freep) struct bus *bus = NULL;
+	CLEANUP(bus_error_done) struct bus_error error = { 0 };
+	CLEANUP(json_object_putp) struct json_object *listing = NULL;
+	int r = conf_bus_open(request, &bus);
+
+	if (r < 0)
+		return r;
+	r = ask_datapath(bus, &listing, &error);
+	if (r < 0 && is_absent(&error)) {
+		(void)fprintf(stderr,
+			"ipsecconf: ipsec-datapath.service is not running: no rules are in force\n"
+			"ipsecconf: 'ipsecconf' without options shows what is configured\n");
+		return r;
+	}
+	if (r < 0)
+		return conf_bus_failed(r, &error, "ipsec-datapath.service");
+	r = print_listing(request, listing);
+	if (r < 0)
+		(void)fprintf(
+			stderr, "ipsecconf: cannot read the list of rules: %s\n", strerror(-r));
+	return r;
+}
