@@ -170,29 +170,34 @@ enum value_key_verdict value_key(
 	return VALUE_KEY_OK;
 }
 
-/* Levenshtein distance; both words are at most NEAREST_WORD_MAX long. */
+static size_t least_of(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Edits from one word to the other, two letters changed about counting as one; both are at most
+ * NEAREST_WORD_MAX long.
+ */
 static size_t edit_distance(const char *a, size_t len_a, const char *b, size_t len_b)
 {
-	size_t row[NEAREST_WORD_MAX + 1];
+	size_t rows[3][NEAREST_WORD_MAX + 1]; /* row i at i % 3 */
 
 	for (size_t j = 0; j <= len_b; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (size_t i = 1; i <= len_a; i++) {
-		size_t diagonal = row[0];
+		size_t *row = rows[i % 3];
+		const size_t *above = rows[(i - 1) % 3], *second = rows[(i + 1) % 3];
 
 		row[0] = i;
 		for (size_t j = 1; j <= len_b; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = row[j];
-			row[j] = best;
+			row[j] = above[j - 1] + (a[i - 1] != b[j - 1]);
+			row[j] = least_of(row[j], least_of(row[j - 1], above[j]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[j] = least_of(row[j], second[j - 2] + 1);
 		}
 	}
-	return row[len_b];
+	return rows[len_a % 3][len_b];
 }
 
 const char *value_nearest(const char *word, size_t len, const char *const *names)

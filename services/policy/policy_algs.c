@@ -179,8 +179,10 @@ static void find_one(struct policy_parser *p, struct alg_choice *choice, enum pr
 	choice->number = alg->number;
 	choice->given = true;
 	p->candidates[slot].count = 1;
-	if (!choice_need(alg, choice, &p->candidates[slot].needs[0]))
+	if (!choice_need(alg, choice, &p->candidates[slot].needs[0])) {
+		choice->given = false;
 		(void)report_bad(p, slot, value, "the algorithm has no key size in this range");
+	}
 }
 
 void action_parse_alg(struct policy_parser *p, struct alternative *alt, enum property_slot slot,
@@ -205,9 +207,10 @@ void action_parse_alg(struct policy_parser *p, struct alternative *alt, enum pro
 	}
 	p->candidates[slot].count = 0;
 	if (name_len == 3 && strncasecmp(value->text, "any", 3) == 0) {
-		choice->given = choice->any = true;
+		choice->any = true;
 		collect_any(p, slot, choice, &p->candidates[slot]);
-		if (p->candidates[slot].count == 0)
+		choice->given = p->candidates[slot].count > 0;
+		if (!choice->given)
 			(void)report_bad(
 				p, slot, value, "no algorithm has a key size in this range");
 	} else {

@@ -136,10 +136,8 @@ static int parse_action(struct policy_parser *p, struct conf_loc or_at)
 	int r;
 
 	if (tok.kind != TOKEN_WORD) {
-		struct conf_loc at = tok.kind == TOKEN_END ? p->group_at : tok.at;
-
 		parser_push_back(p, &tok);
-		return entry_error(p, at, "action-missing",
+		return entry_error(p, p->group_at, "action-missing",
 			"Missing action token: apply, permit, ipsec, bypass, pass or drop");
 	}
 	r = count_word(p, &tok);
@@ -244,10 +242,14 @@ static void begin_entry(struct policy_parser *p, const struct token *open)
 	p->n_actions = 0;
 }
 
+/* After an entry: was anything wrong with it, or with the lines that it stands on? */
 static void count_bad(struct policy_parser *p)
 {
-	if (p->in->ret_bad)
+	size_t errors = conf_diags_errors(p->diags);
+
+	if (errors > p->errors_counted && p->in->ret_bad)
 		(*p->in->ret_bad)++;
+	p->errors_counted = errors;
 }
 
 static int parse_entry(struct policy_parser *p, const struct token *open)
@@ -272,8 +274,7 @@ static int parse_entry(struct policy_parser *p, const struct token *open)
 	entry_settle(p, &directions);
 	if (!p->broken)
 		r = entry_expand(p, directions, text.str);
-	if (p->broken)
-		count_bad(p);
+	count_bad(p);
 	return r;
 }
 
@@ -339,10 +340,12 @@ static int parse_file(struct policy_parser *p)
 	if (r < 0)
 		return r;
 	base_rules = p->file->n_rules;
+	p->errors_counted = errors_before;
 	policy_lexer_init(&p->lexer, label, p->in->source, p->in->len, p->diags);
 	r = parse_entries(p);
 	if (r < 0)
 		return r;
+	count_bad(p);
 	if (conf_diags_errors(p->diags) > errors_before)
 		return -EBADMSG;
 	if (p->in->warn_order)

@@ -103,6 +103,7 @@ struct policy_parser {
 	struct conf_loc group_at; /* the brace that opened the present group */
 	size_t group_words, entry_words;
 	bool broken; /* it contains an error */
+	size_t errors_counted; /* of the diagnostics, those that belong to entries before */
 	struct pattern pattern;
 	size_t n_alternatives;
 	struct alternative alternatives[POLICY_MAX_ALTERNATIVES];
