@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A private bus, a file tree and real daemons on them, for tests of one service at a time."""
 
+import hashlib
 import os
+import queue
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import dbus
 import dbus.lowlevel
+import dbus.service
+from dbus.mainloop.glib import DBusGMainLoop, threads_init
+from gi.repository import GLib
 
 REPO = Path(__file__).resolve().parents[2]
 STAGE = Path(os.environ.get("NETIPSEC_STAGE", REPO / "build/root"))
@@ -27,6 +33,7 @@ class World:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.address = self.bus_process.stdout.readline().strip()
         self.daemons = []
+        self.datapaths = []
         self.connection = dbus.bus.BusConnection(self.address)
 
     def env(self, **more):
@@ -44,10 +51,19 @@ class World:
         return subprocess.run([SBIN / argv[0], *argv[1:]], env=self.env(), capture_output=True,
                               text=True, timeout=30, check=False)
 
-    def start(self, *argv):
-        daemon = Daemon(self, argv)
+    def start(self, *argv, env=None):
+        daemon = Daemon(self, argv, env or {})
         self.daemons.append(daemon)
         return daemon
+
+    def datapath(self, refuse=None):
+        made = FakeDatapath(self, refuse)
+        self.datapaths.append(made)
+        return made
+
+    def datapath_ends(self, datapath):
+        self.datapaths.remove(datapath)
+        datapath.end()
 
     def object(self, service):
         """The object of a service, such as "Ike1"; without asking for its introspection."""
@@ -64,6 +80,8 @@ class World:
     def end(self):
         for daemon in self.daemons:
             daemon.kill()
+        for datapath in self.datapaths:
+            datapath.end()
         self.connection.close()
         self.bus_process.kill()
         self.bus_process.wait()
@@ -72,7 +90,7 @@ class World:
 class Daemon:
     """A daemon under a stand-in for the service manager's notify socket."""
 
-    def __init__(self, world, argv):
+    def __init__(self, world, argv, env):
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = world.root / f"notify.{len(world.daemons)}"
         self.notify.bind(str(path))
@@ -80,7 +98,7 @@ class Daemon:
         self.status = ""
         self.errno = 0
         self.process = subprocess.Popen(
-            [SBIN / argv[0], *argv[1:]], env=world.env(NOTIFY_SOCKET=str(path)),
+            [SBIN / argv[0], *argv[1:]], env=world.env(NOTIFY_SOCKET=str(path), **env),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wait_for(self, assignment):
@@ -112,11 +130,71 @@ class Daemon:
         self.notify.close()
 
 
-def read_memfd(unix_fd):
+class FakeDatapath:
+    """The datapath's side of the publish contract, in a thread with a connection of its own."""
+
+    NAME = "org.netipsec.Datapath1"
+
+    def __init__(self, world, refuse=None):
+        threads_init()
+        self.refuse = refuse  # message of the error that Publish answers
+        self.sections = {}  # name: (generation, hash, bytes)
+        self.published = queue.Queue()  # names, after they came into force
+        self.stale_answers = 0  # how many calls of Publish find that somebody was faster
+        self.context = GLib.MainLoop()
+        self.connection = dbus.bus.BusConnection(world.address, mainloop=DBusGMainLoop())
+        self.object = self._object()
+        assert self.connection.request_name(self.NAME) == 1
+        self.thread = threading.Thread(target=self.context.run)
+        self.thread.start()
+
+    def _object(fake):  # pylint: disable=no-self-argument
+        class Object(dbus.service.Object):
+            @dbus.service.method(fake.NAME, "s", "tays")
+            def GetSection(self, section):
+                if section not in fake.sections:
+                    return dbus.UInt64(0), dbus.Array([], "y"), "absent"
+                generation, digest, _ = fake.sections[section]
+                return dbus.UInt64(generation), dbus.ByteArray(digest), "enforced"
+
+            @dbus.service.method(fake.NAME, "stha{sv}", "t")
+            def Publish(self, section, generation, snapshot, _options):
+                return dbus.UInt64(fake.publish(str(section), int(generation), snapshot))
+
+            @dbus.service.method(fake.NAME, "s", "")
+            def Withdraw(self, section):
+                fake.sections.pop(str(section), None)
+
+        return Object(fake.connection, "/org/netipsec/Datapath1")
+
+    def publish(self, section, generation, snapshot):
+        in_force = self.sections.get(section, (0,))[0]
+        if self.stale_answers:
+            self.stale_answers -= 1
+            raise dbus.DBusException("somebody was faster", name="org.netipsec.Error.Stale")
+        if generation <= in_force:
+            raise dbus.DBusException("stale", name="org.netipsec.Error.Stale")
+        if self.refuse:
+            raise dbus.DBusException(self.refuse, name="org.netipsec.Error.Invalid")
+        content = read_memfd(snapshot, raw=True)
+        self.sections[section] = (generation, hashlib.sha256(content).digest(), content)
+        self.published.put(section)
+        return generation
+
+    def end(self):
+        """As a datapath that dies; what it holds is forgotten unless a next one is told."""
+        self.object.remove_from_connection()
+        self.context.quit()
+        self.thread.join()
+        self.connection.close()
+
+
+def read_memfd(unix_fd, raw=False):
     """All bytes of a listing."""
     fd = unix_fd.take()
     try:
-        return os.pread(fd, os.fstat(fd).st_size, 0).decode()
+        content = os.pread(fd, os.fstat(fd).st_size, 0)
+        return content if raw else content.decode()
     finally:
         os.close(fd)
 

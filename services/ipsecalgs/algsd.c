@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/ipsecalgs/algsd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/memfd.h"
+#include "common/daemon/algs.h"
+#include "common/daemon/log.h"
+#include "common/daemon/settings.h"
+#include "lib/netipsec/ipsecalgs.h"
+
+#define FILE_MAX_BYTES (1U << 20)
+#define WAIT_USEC      (5 * USEC_PER_SEC)
+
+const struct daemon_identity algsd_identity = {
+	.program = "ipsecalgsd",
+	.summary = "Read the IPsec algorithm file and publish it to the datapath.",
+	.bus_name = "org.netipsec.Algorithms1",
+	.bus_path = "/org/netipsec/Algorithms1",
+	.unit = "ipsecalgs.service",
+	.config = "/etc/netipsec/ipsecalgs.cfg",
+};
+
+static const struct setting settings_table[] = {
+	{ .type = SETTING_STRING,
+		.name = "config_file",
+		.help = "the algorithm file",
+		.offset = offsetof(struct algsd_settings, config_file) },
+	{ .type = SETTING_END },
+};
+
+DEFINE_CLEANUP(struct ipsecalgs *, ipsecalgs_free)
+
+struct algsd_table *algsd_table_free(struct algsd_table *table)
+{
+	if (!table)
+		return NULL;
+	free(table->text);
+	snapshot_bytes_done(&table->snapshot);
+	free(table);
+	return NULL;
+}
+
+struct algsd *algsd_free(struct algsd *d)
+{
+	if (!d)
+		return NULL;
+	(void)publisher_free(d->publisher);
+	(void)daemon_free(d->daemon);
+	(void)algsd_table_free(d->published);
+	free(d->settings.config_file);
+	free(d->load_error);
+	free(d->publish_error);
+	free(d);
+	return NULL;
+}
+
+/* --check speaks to a person, not to the log. */
+static void print_diags(const struct conf_diags *diags)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+
+	conf_diags_print(diags, &text);
+	if (text.str)
+		fputs(text.str, stderr);
+}
+
+int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(algsd_freep) struct algsd *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d || !diags)
+		return -ENOMEM;
+	d->options = *options;
+	d->settings.config_file = strdup(ALGS_FILE);
+	if (!d->settings.config_file)
+		return -ENOMEM;
+	r = settings_load(
+		options->config, !options->config_given, settings_table, &d->settings, diags);
+	if (options->action == DAEMON_CHECK)
+		print_diags(diags);
+	else
+		log_diags(diags);
+	if (r < 0)
+		return r;
+	*ret_algsd = STEAL(d);
+	return 0;
+}
+
+/* The file's text, or the built-in one when there is no file. */
+static int read_source(
+	const struct algsd *d, struct conf_diags *diags, char **ret_source, bool *ret_builtin)
+{
+	CLEANUP(freep) char *path = NULL;
+	size_t len;
+	int r;
+
+	r = file_system_path(d->settings.config_file, &path);
+	if (r == 0)
+		r = file_read_path(path, FILE_MAX_BYTES, ret_source, &len);
+	*ret_builtin = r == -ENOENT;
+	if (*ret_builtin) {
+		*ret_source = strdup(ipsecalgs_default_text());
+		return *ret_source ? 0 : -ENOMEM;
+	}
+	if (r == 0 && strlen(*ret_source) != len)
+		r = -EILSEQ;
+	if (r < 0) {
+		struct conf_loc at = { .file = d->settings.config_file };
+
+		(void)conf_error(diags, at, "algs-file", "cannot read: %s", strerror(-r));
+	}
+	return r;
+}
+
+int algsd_load(const struct algsd *d, struct conf_diags *diags, struct algsd_table **ret_table)
+{
+	CLEANUP(algsd_table_freep) struct algsd_table *table = calloc(1, sizeof(*table));
+	CLEANUP(alg_table_freep) struct alg_table *model = NULL;
+	CLEANUP(ipsecalgs_freep) struct ipsecalgs *file = NULL;
+	CLEANUP(freep) char *source = NULL;
+	int r;
+
+	if (!table)
+		return -ENOMEM;
+	r = read_source(d, diags, &source, &table->builtin);
+	if (r < 0)
+		return r;
+	r = algs_parse(d->settings.config_file, source, strlen(source), diags, &model);
+	if (r == 0) /* what was reported was reported by algs_parse() */
+		r = ipsecalgs_parse(source, strlen(source), NULL, NULL, &file);
+	if (r == 0)
+		r = ipsecalgs_print(file, &table->text);
+	if (r == 0)
+		r = snapshot_write_algorithms(model, &table->snapshot);
+	if (r < 0)
+		return r;
+	table->count = (uint32_t)model->count;
+	*ret_table = STEAL(table);
+	return 0;
+}
+
+const char *algsd_last_error(const struct algsd *d)
+{
+	if (d->load_error)
+		return d->load_error;
+	return d->publish_error ? d->publish_error : "";
+}
+
+const char *algsd_state(const struct algsd *d)
+{
+	static const char *const names[] = {
+		[PUBLISH_ABSENT] = "not-enforced",
+		[PUBLISH_PENDING] = "published",
+		[PUBLISH_ENFORCED] = "enforced",
+		[PUBLISH_REFUSED] = "failed",
+	};
+
+	if (d->load_error || d->publish_error)
+		return "failed";
+	return d->published ? names[publisher_state(d->publisher)] : "starting";
+}
+
+void algsd_show(struct algsd *d)
+{
+	static const char *const changed[] = { "Generation", "State", "LastError", "AlgorithmCount",
+		NULL };
+	uint64_t generation = publisher_generation(d->publisher);
+	const char *error = algsd_last_error(d);
+	const char *source = d->published && d->published->builtin ? " of the built-in table" : "";
+
+	if (*error)
+		daemon_status(d->daemon, "%s", error);
+	else if (generation && d->published)
+		daemon_status(d->daemon, "%s: %" PRIu32 " algorithms%s (generation %" PRIu64 ")",
+			algsd_state(d), d->published->count, source, generation);
+	else if (publisher_state(d->publisher) == PUBLISH_ABSENT)
+		daemon_status(d->daemon, "not enforced: datapath absent");
+	if (bus_properties_changed(daemon_bus(d->daemon), algsd_identity.bus_path,
+		    algsd_identity.bus_name, changed) < 0)
+		log_warning("cannot announce changed properties");
+}
+
+void algsd_load_failed(struct algsd *d, const char *message)
+{
+	free(d->load_error);
+	d->load_error = strdup(message); /* NULL without memory: the log has it */
+	algsd_show(d);
+}
+
+/* A publication under way. */
+struct publication {
+	struct algsd *d;
+	struct algsd_table *table;
+	struct bus_call *call; /* to be answered, or NULL */
+	bool reloading; /* the manager was told so */
+};
+
+static void on_published(int result, uint64_t generation, const char *error, void *userdata)
+{
+	struct publication *pub = userdata;
+	struct algsd *d = pub->d;
+
+	if (result == 0 || result == -ENOTCONN) {
+		(void)algsd_table_free(d->published);
+		d->published = STEAL(pub->table);
+		log_info("%" PRIu32 " algorithms%s", d->published->count,
+			d->published->builtin ? " of the built-in table, there is no file" : "");
+		algsd_show(d);
+		if (pub->call && bus_call_reply(pub->call, "t", generation) < 0)
+			log_warning("cannot answer Reload");
+	} else if (pub->call) {
+		bus_call_fail(pub->call, "Invalid", "%s", error ? error : strerror(-result));
+	}
+	if (pub->reloading)
+		daemon_reloaded(d->daemon, result == -ENOTCONN ? 0 : result);
+	(void)algsd_table_free(pub->table);
+	free(pub);
+}
+
+int algsd_publish(struct algsd *d, struct algsd_table *table, struct bus_call *call)
+{
+	struct publication *pub = calloc(1, sizeof(*pub));
+	int r = -ENOMEM;
+
+	free(d->load_error); /* it did load */
+	d->load_error = NULL;
+	if (pub) {
+		*pub = (struct publication){
+			.d = d, .table = table, .call = call, .reloading = call
+		};
+		r = publisher_publish(d->publisher, &table->snapshot, on_published, pub);
+	}
+	if (r < 0) {
+		if (call)
+			bus_call_fail(call, "Io", "%s", strerror(-r));
+		(void)algsd_table_free(table);
+		free(pub);
+	}
+	return r;
+}
+
+/* Also for what the publisher does on its own when the datapath comes back. */
+static void on_state(
+	enum publish_state state, uint64_t generation, const char *error, void *userdata)
+{
+	struct algsd *d = userdata;
+
+	(void)state; /* both are asked of the publisher */
+	(void)generation;
+	free(d->publish_error);
+	d->publish_error = error ? strdup(error) : NULL;
+	if (d->publisher)
+		algsd_show(d);
+}
+
+static void on_stop(bool withdraw, void *userdata)
+{
+	/* As on Solaris the table outlives its service: without it the policy could not be loaded. */
+	(void)withdraw;
+	(void)userdata;
+}
+
+/*
+ * Ready means in force, where the datapath is there or comes soon. A datapath that is absent delays
+ * the start by this long at most.
+ */
+static int wait_for_verdict(struct algsd *d)
+{
+	uint64_t now = clock_monotonic_usec(), deadline = now + WAIT_USEC;
+	int r = 0, code;
+
+	while (r >= 0 && now < deadline && !d->publish_error &&
+		publisher_state(d->publisher) != PUBLISH_ENFORCED &&
+		sd_event_get_exit_code(daemon_event(d->daemon), &code) == -ENODATA) {
+		r = sd_event_run(daemon_event(d->daemon), deadline - now);
+		now = clock_monotonic_usec();
+	}
+	return r < 0 ? r : 0;
+}
+
+int algsd_run(struct algsd *d, struct algsd_table *table)
+{
+	const struct daemon_hooks hooks = {
+		.reload = algsd_reload, .stop = on_stop, .userdata = d
+	};
+	int r;
+
+	r = daemon_new(&algsd_identity, &d->options, &hooks, &d->daemon);
+	if (r == 0)
+		r = algsd_bus_add(d);
+	if (r == 0)
+		r = publisher_new(d->daemon, SECTION_ALGORITHMS, on_state, d, &d->publisher);
+	if (r < 0) {
+		(void)algsd_table_free(table);
+		return r;
+	}
+	r = algsd_publish(d, table, NULL);
+	if (r == 0)
+		r = wait_for_verdict(d);
+	if (r == 0)
+		r = daemon_ready(d->daemon);
+	if (r == 0)
+		r = daemon_run(d->daemon);
+	return r;
+}
