@@ -17,6 +17,7 @@
 #define ASK_USEC      (10 * USEC_PER_SEC)
 #define PUBLISH_USEC  (60 * USEC_PER_SEC)
 #define WITHDRAW_USEC (5 * USEC_PER_SEC)
+#define READY_USEC    (5 * USEC_PER_SEC)
 
 /* One way of some bytes into the datapath: ask what is in force, hand over, hear the verdict. */
 struct attempt {
@@ -97,6 +98,7 @@ static void attempt_end(
 	struct publisher *publisher, int result, uint64_t generation, const char *error)
 {
 	struct attempt ended = publisher->now;
+	bool follow;
 
 	publisher->now = (struct attempt){ 0 };
 	(void)keys_sender_free(ended.sender);
@@ -120,9 +122,10 @@ static void attempt_end(
 	if (!publisher->now.active && result < 0 && ended.candidate && publisher->present &&
 		publisher->has_wanted && publisher->generation == 0)
 		publisher->now = (struct attempt){ .active = true };
-	if (ended.on_done)
+	follow = publisher->now.active;
+	if (ended.on_done) /* may publish again: what follows was chosen before */
 		ended.on_done(result, publisher->generation, error, ended.userdata);
-	if (publisher->now.active)
+	if (follow)
 		attempt_start(publisher);
 }
 
@@ -358,6 +361,21 @@ int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
 		attempt_start(publisher);
 	}
 	return 0;
+}
+
+int publisher_wait(struct publisher *publisher)
+{
+	sd_event *event = daemon_event(publisher->daemon);
+	uint64_t now = clock_monotonic_usec(), deadline = now + READY_USEC;
+	int r = 0, code;
+
+	while (r >= 0 && now < deadline && publisher->state != PUBLISH_ENFORCED &&
+		publisher->state != PUBLISH_REFUSED &&
+		sd_event_get_exit_code(event, &code) == -ENODATA) {
+		r = sd_event_run(event, deadline - now);
+		now = clock_monotonic_usec();
+	}
+	return r < 0 ? r : 0;
 }
 
 /* For the datapath's next start: its own memory of the section would put it in force again. */

@@ -33,6 +33,11 @@ DEFINE_CLEANUP(struct publisher *, publisher_free)
 typedef void (*publish_done_fn)(int result, uint64_t generation, const char *error, void *userdata);
 int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
 	publish_done_fn on_done, void *userdata) MUST_CHECK;
+/*
+ * Before daemon_ready(): run the loop until the datapath gave its verdict, at most 5 s when it is
+ * absent, so that ready means in force wherever it can. Return: 0, or why the loop cannot run.
+ */
+int publisher_wait(struct publisher *publisher) MUST_CHECK;
 /* Withdraw the section (blocking, at most 5 s); writes the `withdrawn` record when the datapath is down. */
 int publisher_withdraw(struct publisher *publisher) MUST_CHECK;
 uint64_t publisher_generation(const struct publisher *publisher); /* in force, 0: none */

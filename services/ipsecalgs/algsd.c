@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/memfd.h"
 #include "common/daemon/algs.h"
 #include "common/daemon/log.h"
@@ -14,7 +13,6 @@
 #include "lib/netipsec/ipsecalgs.h"
 
 #define FILE_MAX_BYTES (1U << 20)
-#define WAIT_USEC      (5 * USEC_PER_SEC)
 
 const struct daemon_identity algsd_identity = {
 	.program = "ipsecalgsd",
@@ -267,24 +265,6 @@ static void on_stop(bool withdraw, void *userdata)
 	(void)userdata;
 }
 
-/*
- * Ready means in force, where the datapath is there or comes soon. A datapath that is absent delays
- * the start by this long at most.
- */
-static int wait_for_verdict(struct algsd *d)
-{
-	uint64_t now = clock_monotonic_usec(), deadline = now + WAIT_USEC;
-	int r = 0, code;
-
-	while (r >= 0 && now < deadline && !d->publish_error &&
-		publisher_state(d->publisher) != PUBLISH_ENFORCED &&
-		sd_event_get_exit_code(daemon_event(d->daemon), &code) == -ENODATA) {
-		r = sd_event_run(daemon_event(d->daemon), deadline - now);
-		now = clock_monotonic_usec();
-	}
-	return r < 0 ? r : 0;
-}
-
 int algsd_run(struct algsd *d, struct algsd_table *table)
 {
 	const struct daemon_hooks hooks = {
@@ -303,7 +283,7 @@ int algsd_run(struct algsd *d, struct algsd_table *table)
 	}
 	r = algsd_publish(d, table, NULL);
 	if (r == 0)
-		r = wait_for_verdict(d);
+		r = publisher_wait(d->publisher);
 	if (r == 0)
 		r = daemon_ready(d->daemon);
 	if (r == 0)
