@@ -2,6 +2,8 @@
 """ipsec-iked on a private bus: its file, its properties, the requests that it counts."""
 
 import json
+import os
+import subprocess
 
 import dbus
 import pytest
@@ -79,6 +81,17 @@ def test_addresses_are_not_in_the_open_property(world):
     world.start("ipsec-iked").ready()
     send_requests(world, [1])
     assert "192.0.2.1" not in " ".join(world.properties("Ike1")["LastAcquires"])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs a second user id")
+def test_addresses_need_rights(world):
+    world.start("ipsec-iked").ready()
+    done = subprocess.run(
+        ["dbus-send", f"--bus={world.address}", "--print-reply", "--dest=org.netipsec.Ike1",
+         "/org/netipsec/Ike1", "org.netipsec.Ike1.ListAcquires"],
+        user=65534, group=65534, extra_groups=[], cwd="/", capture_output=True, text=True,
+        timeout=30, check=False)
+    assert done.returncode == 1 and "org.netipsec.Error.NotAuthorized" in done.stderr
 
 
 def test_requests_of_others_do_not_count(world):
