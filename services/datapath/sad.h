@@ -26,9 +26,12 @@ struct sad_control {
 	uint8_t counter_id[SEQSTORE_ID_BYTES]; /* outbound numbers of this key */
 	uint8_t window_id[SEQSTORE_ID_BYTES]; /* inbound window of this SA */
 	bool counter_mode; /* key and salt must be nobody else's */
+	struct seqstore_range granted; /* reserved, but not on disk yet */
 	uint64_t chunk; /* size of the next reservation */
-	uint64_t seq_seen, top_seen; /* at the last tick */
+	uint64_t seq_seen, seen_usec; /* at the last look at its traffic */
+	uint64_t top_seen; /* as the store knows it */
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
+	uint64_t mark; /* the apply that last named it */
 	struct sad_entry *key_next; /* chain of counter-mode keys */
 };
 

@@ -13,6 +13,7 @@
 
 #include "common/model/algorithm.h"
 #include "common/model/sa.h"
+#include "common/pfkey/pfkey.h"
 #include "common/snapshot/snapshot.h"
 #include "services/datapath/arena.h"
 #include "services/datapath/sad.h"
@@ -54,17 +55,24 @@ struct sadb_parts { /* borrowed */
 	/* Is this address one of ours? For the direction of an SA. */
 	bool (*is_local)(const struct address *addr, void *userdata);
 	void *is_local_userdata;
+	uint64_t (*now_usec)(void *userdata); /* NULL: CLOCK_BOOTTIME */
+	void *now_userdata;
 };
 
 struct sadb;
 
 int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb) MUST_CHECK;
+/* Waits for the readers of what was removed; the parts outlive it. */
 struct sadb *sadb_free(struct sadb *sadb);
 DEFINE_CLEANUP(struct sadb *, sadb_free)
-int sadb_listen(struct sadb *sadb, sadb_event_fn fn, void *userdata) MUST_CHECK;
+int sadb_listen(struct sadb *sadb, sadb_event_fn fn, void *userdata) MUST_CHECK; /* -ENOSPC */
+void sadb_unlisten(struct sadb *sadb, sadb_event_fn fn, void *userdata);
 /* Algorithms in force; SAs that exist live on. NULL: none published yet, the built-in rows count. */
+/* @table: borrowed until the next call. */
 void sadb_set_algorithms(struct sadb *sadb, const struct alg_table *table);
-/* Take up what the arena holds from a former life. */
+/* The same as rows of PF_KEY's SUPPORTED; each holds PFKEY_MAX_ALGORITHMS. Return: how many. */
+size_t sadb_supported(const struct sadb *sadb, uint8_t alg_proto, struct pfkey_algorithm *ret_rows);
+/* Take up what the arena holds from a former life. Before anything else is added. */
 int sadb_restore(struct sadb *sadb) MUST_CHECK;
 
 struct sadb_request { /* who asks, echoed in events */
@@ -72,11 +80,15 @@ struct sadb_request { /* who asks, echoed in events */
 	uint32_t seq, pid;
 };
 
-/* @sa is consumed on success only. Return: 0 or -EINVAL etc. with *ret_refusal. */
+/* @sa is consumed on success only. Return: 0 or -ret_refusal->error; nothing has changed then. */
 int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *request,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* @src: NULL, or the source that the SA has to name. */
 int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct address *src,
 	const struct sadb_request *request, struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* Every SA of the protocol between two addresses; NULL: any. Return: how many there were. */
+size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct address *src,
+	const struct address *dst, const struct sadb_request *request);
 /* @proto 0: all. */
 void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request);
 /* NULL: none. */
@@ -90,11 +102,17 @@ void sadb_dump(struct sadb *sadb, int proto, void (*fn)(struct sad_entry *entry,
  */
 int sadb_apply_keys(struct sadb *sadb, const struct sa_list *list, struct text *ret_why) MUST_CHECK;
 
-/* A worker needs an SA (at most one event a second for the same question). */
+/*
+ * A worker needs an SA. The event goes out once; while the question stands (SADB_ACQUIRE_SEC, or
+ * until an SA between the two is added) repetitions are swallowed.
+ */
+#define SADB_ACQUIRE_SEC 15
 void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire);
+/* Key management gives up on the question with this number: it may be asked again. */
+void sadb_acquire_failed(struct sadb *sadb, uint32_t seq);
 /* Lifetimes, reservations, window tops: called by the loop every second and on worker events. */
 void sadb_tick(struct sadb *sadb);
-/* Clean stop: settle reservations and window tops. */
+/* Clean stop, no worker left: give unused numbers back, keep window tops, wait for the disk. */
 int sadb_settle(struct sadb *sadb) MUST_CHECK;
 
 #endif

@@ -145,6 +145,11 @@ int seqstore_commit(struct seqstore *store)
 	return seqstore_sync(store);
 }
 
+void seqstore_end(struct seqstore *store)
+{
+	store->batch = false;
+}
+
 static int sync_unless_batch(struct seqstore *store)
 {
 	return store->batch ? 0 : seqstore_sync(store);
