@@ -20,7 +20,7 @@ void keys_source_done(struct keys_source *source)
 static int check_rights(
 	const struct stat *st, struct conf_loc at, bool strict, struct conf_diags *diags)
 {
-	bool owned = st->st_uid == 0 || (strict && st->st_uid == geteuid());
+	bool owned = st->st_uid == 0 || st->st_uid == geteuid();
 
 	if (owned && (st->st_mode & (S_IRWXG | S_IRWXO)) == 0)
 		return 0;

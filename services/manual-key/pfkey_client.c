@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/manual-key/pfkey_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/base/clock.h"
+#include "common/base/memfd.h"
+#include "common/base/secret.h"
+#include "common/base/text.h"
+
+#define ANSWER_USEC (10 * USEC_PER_SEC)
+
+struct pfkey_client {
+	int fd;
+	uint32_t pid, seq;
+	uint8_t type; /* of what was asked last */
+	size_t len; /* of the last message */
+	uint8_t buffer[PFKEY_MAX_BYTES]; /* may hold keys */
+};
+
+struct pfkey_client *pfkey_client_free(struct pfkey_client *client)
+{
+	if (client) {
+		fd_closep(&client->fd);
+		secret_wipe(client->buffer, sizeof(client->buffer));
+		free(client);
+	}
+	return NULL;
+}
+
+int pfkey_client_new(struct pfkey_client **ret_client)
+{
+	CLEANUP(pfkey_client_freep) struct pfkey_client *client = calloc(1, sizeof(*client));
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	CLEANUP(freep) char *path = NULL;
+	int r;
+
+	if (!client)
+		return -ENOMEM;
+	client->pid = (uint32_t)getpid();
+	client->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (client->fd < 0)
+		return -errno;
+	r = file_system_path(PFKEY_DOOR_PATH, &path);
+	if (r == 0)
+		r = text_copy(address.sun_path, sizeof(address.sun_path), path);
+	if (r < 0)
+		return r;
+	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret_client = STEAL(client);
+	return 0;
+}
+
+int pfkey_client_send(struct pfkey_client *client, struct pfkey_message *msg)
+{
+	size_t len = 0;
+	ssize_t n;
+	int r;
+
+	msg->pid = client->pid;
+	msg->seq = ++client->seq;
+	client->type = msg->type;
+	r = pfkey_encode(msg, PFKEY_REQUEST, client->buffer, sizeof(client->buffer), &len);
+	if (r < 0)
+		return r;
+	n = send(client->fd, client->buffer, len, MSG_NOSIGNAL);
+	secret_wipe(client->buffer, len);
+	client->len = len;
+	return n < 0 ? -errno : 0;
+}
+
+/* Until something is to be read. */
+static int await(const struct pfkey_client *client, uint64_t until_usec)
+{
+	uint64_t now = clock_boot_usec();
+	struct pollfd pfd = { .fd = client->fd, .events = POLLIN };
+	int r;
+
+	if (now >= until_usec)
+		return -ETIMEDOUT;
+	r = poll(&pfd, 1, (int)((until_usec - now + 999) / 1000));
+	if (r < 0)
+		return errno == EINTR ? 0 : -errno;
+	return r == 0 ? -ETIMEDOUT : 1;
+}
+
+/* Everybody hears most answers. The messages of a dump count down to 0, the last. */
+static bool is_ours(const struct pfkey_client *client, const struct pfkey_message *msg)
+{
+	return msg->pid == client->pid && msg->type == client->type &&
+		(msg->seq == client->seq || msg->type == PFKEY_DUMP);
+}
+
+int pfkey_client_receive(struct pfkey_client *client, struct pfkey_message **ret_msg)
+{
+	uint64_t until_usec = clock_boot_usec() + ANSWER_USEC;
+	struct pfkey_fault fault;
+
+	for (;;) {
+		CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
+		ssize_t n;
+		int r = await(client, until_usec);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		n = recv(client->fd, client->buffer, sizeof(client->buffer), MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ECONNRESET;
+		r = pfkey_decode(client->buffer, (size_t)n, PFKEY_ANSWER, &msg, &fault);
+		secret_wipe(client->buffer, (size_t)n);
+		if (r < 0)
+			return r == -ENOMEM ? r : -EBADMSG;
+		if (is_ours(client, msg)) {
+			client->len = (size_t)n;
+			*ret_msg = STEAL(msg);
+			return 0;
+		}
+	}
+}
+
+size_t pfkey_client_bytes(const struct pfkey_client *client)
+{
+	return client->len;
+}
