@@ -221,13 +221,6 @@ static int ask_datapath(
 	return r < 0 ? r : read_listing(reply, ret_listing);
 }
 
-static bool is_absent(const struct bus_error *error)
-{
-	return error->name &&
-	       (strcmp(error->name, "org.freedesktop.DBus.Error.ServiceUnknown") == 0 ||
-		       strcmp(error->name, "org.freedesktop.DBus.Error.NameHasNoOwner") == 0);
-}
-
 int conf_list(const struct conf_request *request)
 {
 	CLEANUP(bus_freep) struct bus *bus = NULL;
@@ -238,7 +231,7 @@ int conf_list(const struct conf_request *request)
 	if (r < 0)
 		return r;
 	r = ask_datapath(bus, &listing, &error);
-	if (r < 0 && is_absent(&error)) {
+	if (r == -ENOTCONN) {
 		(void)fprintf(stderr,
 			"ipsecconf: ipsec-datapath.service is not running: no rules are in force\n"
 			"ipsecconf: 'ipsecconf' without options shows what is configured\n");
