@@ -133,7 +133,8 @@ static bool parse_word(struct parser *p, struct field f, const char *what, char 
 		struct field bad = { f.at + i, 1 };
 
 		if (f.at[i] <= ' ' || f.at[i] > '~')
-			return corrupt(p, bad, "algs-name", "character not allowed in a %s", what);
+			return corrupt(
+				p, bad, "algs-name", "character not allowed in the %s", what);
 	}
 	*ret = strndup(f.at, f.len);
 	return *ret || out_of_memory(p);
@@ -157,12 +158,13 @@ static bool parse_sizes(struct parser *p, struct field f, const char *what, bool
 		if (!parse_number(p, part, what, IPSECALGS_SIZE_MAX, &size))
 			return false;
 		if (count == max)
-			return corrupt(p, part, "algs-fields", "more than %zu of %s", max, what);
+			return corrupt(
+				p, part, "algs-fields", "more than %zu values: %s", max, what);
 		zero |= size == 0;
 		ret_sizes[count++] = size;
 	}
 	if (zero && count > 1 && !by_place)
-		return corrupt(p, f, "algs-number", "0 in a list of %s", what);
+		return corrupt(p, f, "algs-number", "%s 0 in a list", what);
 	*ret_count = count;
 	return true;
 }
@@ -224,7 +226,7 @@ static bool parse_keys(struct parser *p, struct field f, struct ipsecalgs_alg *a
 {
 	if (memchr(f.at, '/', f.len))
 		return parse_key_range(p, f, alg);
-	return parse_size_list(p, f, "key sizes", &alg->key_sizes, &alg->n_key_sizes);
+	return parse_size_list(p, f, "key size", &alg->key_sizes, &alg->n_key_sizes);
 }
 
 static bool parse_names(struct parser *p, struct field f, struct ipsecalgs_alg *alg)
@@ -263,7 +265,7 @@ static bool parse_params(struct parser *p, struct field f, struct ipsecalgs_alg 
 {
 	if (f.len == 1 && f.at[0] == '0')
 		return true;
-	return parse_sizes(p, f, "parameters (IV, ICV, salt)", true, IPSECALGS_PARAMS, alg->params,
+	return parse_sizes(p, f, "parameter (IV, ICV, salt)", true, IPSECALGS_PARAMS, alg->params,
 		&alg->n_params);
 }
 
@@ -289,12 +291,12 @@ static bool parse_alg_line(
 	good &= parse_mechanism(p, fields[4], alg);
 	good &= parse_keys(p, fields[5], alg);
 	good &= parse_size_list(p, fields[6],
-		alg->proto == IPSECALGS_PROTO_AH ? "MAC lengths" : "block lengths",
-		&alg->block_sizes, &alg->n_block_sizes);
+		alg->proto == IPSECALGS_PROTO_AH ? "MAC length" : "block length", &alg->block_sizes,
+		&alg->n_block_sizes);
 	if (n_fields > 7)
 		good &= parse_params(p, fields[7], alg);
 	if (n_fields > 8)
-		good &= parse_number(p, fields[8], "flags", UINT32_MAX, &alg->flags);
+		good &= parse_number(p, fields[8], "sum of flags", UINT32_MAX, &alg->flags);
 	return good;
 }
 
@@ -313,7 +315,7 @@ static bool parse_proto_line(
 		good = corrupt(p, fields[1], "algs-number", "protocol number 0");
 	if (good && ipsecalgs_find_proto(p->table, proto->number))
 		warn(p, fields[1], "algs-duplicate",
-			"protocol %u stands here already; the first one counts", proto->number);
+			"protocol %u has a line already; the first one counts", proto->number);
 	good &= parse_word(p, fields[2], "protocol name", &proto->name);
 	if (fields[3].len == 4 && memcmp(fields[3].at, "sync", 4) == 0)
 		proto->mode = IPSECALGS_SYNC;

@@ -23,7 +23,8 @@ static int check(const struct algsd *d)
 			fprintf(stderr, "ipsecalgsd: %s\n", strerror(-r));
 		return EXIT_FAILURE;
 	}
-	printf("%s: %u algorithms%s\n", d->settings.config_file, (unsigned int)table->count,
+	printf("%s: %u algorithm%s%s\n", d->settings.config_file, (unsigned int)table->count,
+		table->count == 1 ? "" : "s",
 		table->builtin ? " of the built-in table, there is no file" : "");
 	return EXIT_SUCCESS;
 }

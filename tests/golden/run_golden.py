@@ -29,9 +29,10 @@ def policy_command(program, name, scratch):
 
 
 def daemon_command(program, name, scratch):
-    """A service's checker reads the file that its settings name."""
+    """A service's checker reads the file that its settings name, in the file tree."""
     settings = Path(scratch, "settings.cfg")
-    settings.write_text(f'config_file = "{Path(scratch, name)}";\n')
+    settings.write_text(f'config_file = "/{name}";\n')
+    shutil.copyfile(Path(scratch, name), Path(scratch, "root", name))
     return [program, "--config", str(settings), "--check"]
 
 
