@@ -80,6 +80,8 @@ struct engine_result {
 
 /* What a worker tells the control thread; must not block. */
 typedef void (*engine_acquire_fn)(const struct sadb_acquire *acquire, void *userdata);
+/* Longest packet on the way to an outer destination, 0: unknown. Worker's thread. */
+typedef uint32_t (*engine_mtu_fn)(const struct address *dst, void *userdata);
 /* Bits were set in the events of this SA's run state. */
 typedef void (*engine_event_fn)(struct sad_entry *entry, void *userdata);
 
@@ -92,6 +94,7 @@ struct engine_setup {
 	engine_event_fn on_event; /* NULL: nobody */
 	void *userdata;
 	uint32_t path_mtu; /* of outer packets, 0: unknown */
+	engine_mtu_fn mtu_of; /* NULL, or it answers 0: path_mtu counts */
 	enum esp_padding padding;
 };
 int engine_new(const struct engine_setup *setup, struct engine **ret_engine) MUST_CHECK;

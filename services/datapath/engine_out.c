@@ -30,9 +30,17 @@ static void drop(struct outbound *out, enum verdict verdict)
 	settle(out, ENGINE_DROP, verdict);
 }
 
+static size_t path_mtu(const struct outbound *out, const struct address *dst)
+{
+	const struct engine_setup *setup = &out->engine->setup;
+	uint32_t mtu = setup->mtu_of ? setup->mtu_of(dst, setup->userdata) : 0;
+
+	return mtu != 0 ? mtu : setup->path_mtu;
+}
+
 /*
- * Is the packet too long once @extra fixed octets are around it, so that at most @limit octets of it
- * fit? True: it was answered or dropped. Where its sender allows, the outer packet is fragmented.
+ * Is the packet longer than the @limit octets of it that fit the path once everything is around it?
+ * True: it was answered or dropped. Where its sender allows, the outer packet is to be fragmented.
  */
 static bool refuse_length(struct outbound *out, size_t limit)
 {
@@ -74,7 +82,7 @@ static bool encapsulate(struct outbound *out)
 
 static void send_encapsulated(struct outbound *out)
 {
-	size_t path = out->engine->setup.path_mtu, header = packet_outer_len(&out->tunnel->dst);
+	size_t path = path_mtu(out, &out->tunnel->dst), header = packet_outer_len(&out->tunnel->dst);
 
 	if (path > header && refuse_length(out, path - header))
 		return;
@@ -154,11 +162,11 @@ static bool refuse_sealed_length(struct outbound *out, const struct sad_entry *e
 	bool wrapped = out->tunnel && entry->sa->mode == SA_MODE_TRANSPORT;
 	size_t header = wrapped ? packet_outer_len(&out->tunnel->dst) : 0;
 	size_t keep = entry->sa->mode == SA_MODE_TUNNEL ? 0 : wrapped ? header : out->view->esp_at;
-	size_t limit;
+	size_t path = path_mtu(out, &entry->sa->dst), limit;
 
-	if (out->engine->setup.path_mtu == 0)
+	if (path == 0)
 		return false;
-	limit = esp_clear_mtu(entry->sa, &entry->suite, out->engine->setup.path_mtu, keep);
+	limit = esp_clear_mtu(entry->sa, &entry->suite, path, keep);
 	return refuse_length(out, limit > header ? limit - header : 0);
 }
 
