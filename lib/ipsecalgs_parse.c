@@ -37,16 +37,12 @@ struct parser {
 	size_t package;
 };
 
-static void report_at(struct parser *p, bool fatal, unsigned int line, struct field where,
-	const char *code, const char *format, va_list args) __attribute__((format(printf, 6, 0)));
-
-static void report_at(struct parser *p, bool fatal, unsigned int line, struct field where,
-	const char *code, const char *format, va_list args)
+static void tell(
+	struct parser *p, bool fatal, struct field where, const char *code, const char *text)
 {
-	char text[MESSAGE_MAX];
 	struct ipsecalgs_problem problem = {
 		.fatal = fatal,
-		.line = line,
+		.line = p->line,
 		.column = where.at ? (unsigned int)(where.at - p->line_at) + 1 : 0,
 		.length = (unsigned int)where.len,
 		.code = code,
@@ -54,7 +50,6 @@ static void report_at(struct parser *p, bool fatal, unsigned int line, struct fi
 	};
 
 	p->corrupt |= fatal;
-	(void)vsnprintf(text, sizeof(text), format, args); /* a longer one is cut */
 	if (p->report)
 		p->report(&problem, p->userdata);
 }
@@ -63,22 +58,26 @@ static void report_at(struct parser *p, bool fatal, unsigned int line, struct fi
 __attribute__((format(printf, 4, 5))) static bool corrupt(
 	struct parser *p, struct field where, const char *code, const char *format, ...)
 {
+	char text[MESSAGE_MAX];
 	va_list args;
 
 	va_start(args, format);
-	report_at(p, true, p->line, where, code, format, args);
+	(void)vsnprintf(text, sizeof(text), format, args); /* a longer one is cut */
 	va_end(args);
+	tell(p, true, where, code, text);
 	return false;
 }
 
 __attribute__((format(printf, 4, 5))) static void warn(
 	struct parser *p, struct field where, const char *code, const char *format, ...)
 {
+	char text[MESSAGE_MAX];
 	va_list args;
 
 	va_start(args, format);
-	report_at(p, false, p->line, where, code, format, args);
+	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	tell(p, false, where, code, text);
 }
 
 static bool out_of_memory(struct parser *p)
@@ -95,7 +94,7 @@ static bool field_is(struct field f, const char *word)
 /* The part before the next @separator; *rest keeps what follows, `at` NULL when nothing does. */
 static struct field cut(struct field *rest, char separator)
 {
-	const char *end = memchr(rest->at, separator, rest->len);
+	const char *end = rest->at ? memchr(rest->at, separator, rest->len) : NULL;
 	struct field part = { rest->at, end ? (size_t)(end - rest->at) : rest->len };
 
 	if (end)
@@ -140,48 +139,50 @@ static bool parse_word(struct parser *p, struct field f, const char *what, char 
 	return *ret || out_of_memory(p);
 }
 
-/*
- * Comma-separated sizes. A 0 stands for an empty list and cannot stand in a longer one, except among
- * parameters, whose place counts.
- */
-static bool parse_sizes(struct parser *p, struct field f, const char *what, bool by_place,
-	size_t max, unsigned int *ret_sizes, size_t *ret_count)
+/* Where a list of sizes goes. */
+struct sizes {
+	unsigned int *sizes;
+	size_t room, count;
+	bool by_place; /* parameters: a 0 among them stands for itself */
+};
+
+/* Comma-separated sizes. A lone 0 stands for an empty list, and so has no place in a longer one. */
+static bool parse_sizes(struct parser *p, struct field f, const char *what, struct sizes *ret)
 {
 	struct field rest = f;
-	size_t count = 0;
 	bool zero = false;
 
+	ret->count = 0;
 	while (rest.at) {
 		struct field part = cut(&rest, ',');
 		uint32_t size;
 
 		if (!parse_number(p, part, what, IPSECALGS_SIZE_MAX, &size))
 			return false;
-		if (count == max)
-			return corrupt(
-				p, part, "algs-fields", "more than %zu values: %s", max, what);
+		if (ret->count == ret->room)
+			return corrupt(p, part, "algs-fields", "more than %zu values: %s",
+				ret->room, what);
 		zero |= size == 0;
-		ret_sizes[count++] = size;
+		ret->sizes[ret->count++] = size;
 	}
-	if (zero && count > 1 && !by_place)
+	if (zero && ret->count > 1 && !ret->by_place)
 		return corrupt(p, f, "algs-number", "%s 0 in a list", what);
-	*ret_count = count;
 	return true;
 }
 
 static bool parse_size_list(
 	struct parser *p, struct field f, const char *what, unsigned int **ret, size_t *ret_count)
 {
-	unsigned int sizes[LIST_MAX];
-	size_t count;
+	unsigned int found[LIST_MAX];
+	struct sizes list = { .sizes = found, .room = LIST_MAX };
 
-	if (!parse_sizes(p, f, what, false, LIST_MAX, sizes, &count))
+	if (!parse_sizes(p, f, what, &list))
 		return false;
-	*ret = calloc(count, sizeof(**ret));
+	*ret = calloc(list.count, sizeof(**ret));
 	if (!*ret)
 		return out_of_memory(p);
-	memcpy(*ret, sizes, count * sizeof(**ret));
-	*ret_count = count;
+	memcpy(*ret, found, list.count * sizeof(**ret));
+	*ret_count = list.count;
 	return true;
 }
 
@@ -191,7 +192,7 @@ static bool parse_key_range(struct parser *p, struct field f, struct ipsecalgs_a
 	struct field rest = f, first = cut(&rest, '/'), low, high;
 	uint32_t size[3], increment;
 
-	if (!memchr(rest.at, '-', rest.len))
+	if (!rest.at || !memchr(rest.at, '-', rest.len))
 		return corrupt(p, f, "algs-keys", "a key range is default/min-max,increment");
 	low = cut(&rest, '-');
 	high = cut(&rest, ',');
@@ -263,10 +264,14 @@ static bool parse_mechanism(struct parser *p, struct field f, struct ipsecalgs_a
 
 static bool parse_params(struct parser *p, struct field f, struct ipsecalgs_alg *alg)
 {
+	struct sizes list = { .sizes = alg->params, .room = IPSECALGS_PARAMS, .by_place = true };
+
 	if (f.len == 1 && f.at[0] == '0')
 		return true;
-	return parse_sizes(p, f, "parameter (IV, ICV, salt)", true, IPSECALGS_PARAMS, alg->params,
-		&alg->n_params);
+	if (!parse_sizes(p, f, "parameter (IV, ICV, salt)", &list))
+		return false;
+	alg->n_params = list.count;
+	return true;
 }
 
 static bool parse_alg_line(

@@ -285,7 +285,7 @@ static struct json_object *json_alg(const struct ipsecalgs_alg *alg)
 	(void)json_object_object_add(out, "keys", json_keys(alg));
 	(void)json_object_object_add(
 		out, "sizes_bytes", json_sizes(alg->block_sizes, alg->n_block_sizes));
-	for (size_t i = 0; i < alg->n_params; i++)
+	for (size_t i = 0; i < alg->n_params && i < IPSECALGS_PARAMS; i++)
 		(void)json_object_object_add(out, params[i], json_object_new_int64(alg->params[i]));
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		const char *name = ipsecalgs_flag_name(UINT32_C(1) << bit);

@@ -128,7 +128,7 @@ int algsd_load(const struct algsd *d, struct conf_diags *diags, struct algsd_tab
 	if (!table)
 		return -ENOMEM;
 	r = read_source(d, diags, &source, &table->builtin);
-	if (r < 0)
+	if (r < 0 || !source)
 		return r;
 	r = algs_parse(d->settings.config_file, source, strlen(source), diags, &model);
 	if (r == 0) /* what was reported was reported by algs_parse() */
