@@ -128,10 +128,17 @@ def up(args, where):
     return 0
 
 
+def working_directory():
+    """The caller's, unless the host has a tree of its own there."""
+    here = os.getcwd()
+    covered = ("/run", "/etc", "/var/lib")
+    return "/" if any(f"{here}/".startswith(f"{path}/") for path in covered) else here
+
+
 def enter(args, where):
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     try:
-        argv = client.enter_argv(where, args.host, command or ["/bin/bash"])
+        argv = client.enter_argv(where, args.host, command or ["/bin/bash"], working_directory())
     except (client.Refused, OSError) as why:
         print(f"lab: {why}", file=sys.stderr)
         return EXIT_USAGE
