@@ -205,6 +205,8 @@ static int run(const struct request *request, struct keys_input *in, struct conf
 		r = carry_out(request, file, algs, diags, &done);
 	}
 	report(request, diags);
+	if (r == 0 && !request->file && file->count > 0 && file->commands[0].verb == KEYS_OTHER)
+		fputs(usage_text, stderr);
 	if (r == -ENOMEM)
 		fputs("ipseckey: out of memory\n", stderr);
 	if (r < 0)

@@ -138,7 +138,7 @@ static void check_natt(struct keys_parser *p)
 		keys_error(p, place_of(p, is_given(p, KEYS_NAT_LOCAL) ? KEYS_NAT_LOCAL :
 								      KEYS_NAT_REMOTE),
 			"key-encap", "Must specify 'encap udp' with any NAT-T address");
-	if (encap && !has_natt(p))
+	if ((p->command->sa->flags & SA_FLAG_ENCAP) && !has_natt(p))
 		keys_error(p, p->at[KEYS_ENCAP], "key-encap",
 			"Must specify NAT-T remote or local address for UDP encapsulation");
 }
@@ -178,40 +178,61 @@ static void check_tunnel(struct keys_parser *p)
 			"key-tunnel", "both inner and outer ports are given");
 }
 
-/* Every destination needs a source of its family, when sources are given at all. */
+/* How many sources go with this destination; any IPv6 unspecified one does. */
+static size_t fitting_sources(const struct keys_command *command, const struct address *dst)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < command->n_srcs; i++)
+		n += command->srcs[i].family == dst->family ||
+			(command->srcs[i].family == AF_INET6 &&
+				address_is_unspecified(&command->srcs[i]));
+	return n;
+}
+
+/* Of the addresses that a destination name stands for, those that some source goes with. */
+static void check_families(struct keys_parser *p)
+{
+	struct keys_command *command = p->command;
+	bool ambiguous = false;
+	size_t kept = 0;
+
+	if (command->n_srcs == 0 || command->n_dsts == 0)
+		return;
+	for (size_t i = 0; i < command->n_dsts; i++) {
+		size_t n = fitting_sources(command, &command->dsts[i]);
+
+		if (n == 0)
+			continue;
+		ambiguous |= n > 1;
+		command->dsts[kept++] = command->dsts[i];
+	}
+	command->n_dsts = kept;
+	if (kept == 0)
+		keys_error(p, p->at[KEYS_DST], "key-family",
+			"No match for destination IP address: the source is of another family");
+	else if (ambiguous)
+		conf_warning(p->diags, p->at[KEYS_SRC], "key-ambiguous",
+			"source name has several addresses, any source is taken");
+}
+
 static void check_addresses(struct keys_parser *p)
 {
 	const struct keys_command *command = p->command;
 
-	for (size_t i = 0; i < command->n_dsts; i++) {
-		size_t fitting = 0;
-
+	for (size_t i = 0; i < command->n_dsts; i++)
 		if (address_is_unspecified(&command->dsts[i])) {
 			keys_error(p, p->at[KEYS_DST], "key-address",
 				"the destination is the unspecified address");
 			return;
 		}
-		for (size_t j = 0; j < command->n_srcs; j++) {
-			if (address_is_multicast(&command->srcs[j])) {
-				keys_error(p, p->at[KEYS_SRC], "key-address",
-					"the source is a multicast address");
-				return;
-			}
-			fitting += command->srcs[j].family == command->dsts[i].family ||
-				(command->srcs[j].family == AF_INET6 &&
-					address_is_unspecified(&command->srcs[j]));
-		}
-		if (command->n_srcs > 0 && fitting == 0) {
-			keys_error(p, p->at[KEYS_DST], "key-family",
-				"No match for destination IP address: the source is of another family");
+	for (size_t i = 0; i < command->n_srcs; i++)
+		if (address_is_multicast(&command->srcs[i])) {
+			keys_error(p, p->at[KEYS_SRC], "key-address",
+				"the source is a multicast address");
 			return;
 		}
-		if (fitting > 1) {
-			conf_warning(p->diags, p->at[KEYS_SRC], "key-ambiguous",
-				"source name has several addresses, any source is taken");
-			return;
-		}
-	}
+	check_families(p);
 }
 
 void keys_check_command(struct keys_parser *p)
