@@ -11,7 +11,7 @@ struct mailbox {
 	int wake_fd;
 	_Atomic uint32_t head; /* next to be read */
 	_Atomic uint32_t tail; /* next to be written */
-	_Atomic bool events;
+	_Atomic bool events, broken;
 	_Atomic uint64_t lost;
 	struct sadb_acquire ring[ROOM];
 };
@@ -61,6 +61,17 @@ void mailbox_put_events(struct mailbox *box)
 {
 	if (!atomic_exchange_explicit(&box->events, true, memory_order_acq_rel))
 		wake(box);
+}
+
+void mailbox_put_broken(struct mailbox *box)
+{
+	atomic_store_explicit(&box->broken, true, memory_order_release);
+	wake(box);
+}
+
+bool mailbox_is_broken(const struct mailbox *box)
+{
+	return atomic_load_explicit(&box->broken, memory_order_acquire);
 }
 
 bool mailbox_take_acquire(struct mailbox *box, struct sadb_acquire *ret_acquire)

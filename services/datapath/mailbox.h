@@ -23,10 +23,13 @@ DEFINE_CLEANUP(struct mailbox *, mailbox_free)
 void mailbox_put_acquire(struct mailbox *box, const struct sadb_acquire *acquire);
 /* Writer: run states have raised events; any number of these is one. */
 void mailbox_put_events(struct mailbox *box);
+/* Writer: a device is gone. */
+void mailbox_put_broken(struct mailbox *box);
 
 /* Reader. False when the ring is empty. */
 bool mailbox_take_acquire(struct mailbox *box, struct sadb_acquire *ret_acquire);
 bool mailbox_take_events(struct mailbox *box);
+bool mailbox_is_broken(const struct mailbox *box);
 uint64_t mailbox_lost(const struct mailbox *box);
 
 #endif

@@ -130,6 +130,11 @@ static void run_outbound(struct worker *worker, int tunnel)
 
 	refill(worker);
 	n = tun_read(tun->queues[worker->setup.index], worker->batch, BATCH);
+	if (n < 0) {
+		/* Somebody deleted the device; waiting for it would spin. */
+		(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, tun->queues[worker->setup.index], NULL);
+		mailbox_put_broken(worker->mailbox);
+	}
 	left = n > 0 ? sift(worker, (size_t)n) : 0;
 	if (left == 0)
 		return;

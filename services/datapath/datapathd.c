@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/datapathd.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "common/base/clock.h"
+#include "common/daemon/keys_door.h"
+#include "common/daemon/log.h"
+
+#define TICK_USEC USEC_PER_SEC
+#define KEYS_USER "netipsec-keys"
+
+const struct daemon_identity datapathd_identity = {
+	.program = "ipsec-datapathd",
+	.summary = "Protect packets: policy and SAs in force, counters, the lid.",
+	.bus_name = "org.netipsec.Datapath1",
+	.bus_path = "/org/netipsec/Datapath1",
+	.unit = "ipsec-datapath.service",
+	.config = DATAPATH_CONFIG,
+};
+
+struct datapathd *datapathd_free(struct datapathd *d)
+{
+	if (!d)
+		return NULL;
+	sd_event_source_disable_unref(d->on_wake);
+	sd_event_source_disable_unref(d->on_links);
+	sd_event_source_disable_unref(d->on_tables);
+	sd_event_source_disable_unref(d->on_tick);
+	keys_door_free(d->keys_door);
+	plant_free(d->plant);
+	sections_done(&d->sections);
+	fdstore_free(d->store);
+	(void)daemon_free(d->daemon);
+	datapath_settings_free(d->settings);
+	free(d);
+	return NULL;
+}
+
+/* --check speaks to a person, not to the log. */
+static void tell_diags(const struct datapathd *d, const struct conf_diags *diags)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+
+	if (d->options.action != DAEMON_CHECK) {
+		log_diags(diags);
+		return;
+	}
+	conf_diags_print(diags, &text);
+	if (text.str)
+		fputs(text.str, stderr);
+}
+
+static int load_settings(struct datapathd *d, struct conf_diags *diags, struct datapath_settings **ret)
+{
+	int r = datapath_settings_load(d->options.config, d->options.config_given, diags, ret);
+
+	tell_diags(d, diags);
+	if (r < 0 && r != -EBADMSG && d->options.action == DAEMON_CHECK)
+		fprintf(stderr, "%s: error: %s\n", d->options.config, strerror(-r));
+	return r;
+}
+
+int datapathd_new(const struct daemon_options *options, struct datapathd **ret_datapathd)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(datapathd_freep) struct datapathd *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d || !diags)
+		return -ENOMEM;
+	d->options = *options;
+	r = load_settings(d, diags, &d->settings);
+	if (r < 0)
+		return r;
+	*ret_datapathd = STEAL(d);
+	return 0;
+}
+
+void datapathd_remember(struct datapathd *d, const char *error)
+{
+	size_t len = strnlen(error, sizeof(d->last_error) - 1);
+
+	memcpy(d->last_error, error, len);
+	d->last_error[len] = '\0';
+}
+
+int datapathd_reload(void *userdata)
+{
+	struct datapathd *d = userdata;
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(datapath_settings_freep) struct datapath_settings *next = NULL;
+	CLEANUP(text_done) struct text text = { 0 };
+	int r = diags ? load_settings(d, diags, &next) : -ENOMEM;
+
+	if (r == -EBADMSG) {
+		conf_diags_print(diags, &text);
+		datapathd_remember(d, text.str ? text.str : "the settings are not valid");
+	} else if (r < 0) {
+		datapathd_remember(d, strerror(-r));
+	} else if (!datapath_settings_equal(next, d->settings)) {
+		datapathd_remember(d, "interface, tunnels, threads and routes change at a restart, which is gapless");
+		r = -EINVAL;
+	} else {
+		datapathd_remember(d, "");
+	}
+	datapathd_show_status(d);
+	return r;
+}
+
+size_t datapathd_rule_count(const struct datapathd *d)
+{
+	const struct spd *spd = plant_view(d->plant)->spd;
+
+	return spd ? spd->count : 0;
+}
+
+void datapathd_show_status(struct datapathd *d)
+{
+	const struct section *policy = sections_get(&d->sections, SECTION_POLICY);
+	size_t sas = sad_count(d->plant->sad);
+
+	if (policy->generation)
+		daemon_status(d->daemon, "Enforcing %zu rules, %zu SAs (generation %llu)",
+			datapathd_rule_count(d), sas, (unsigned long long)policy->generation);
+	else if (plant_holds_lid(d->plant))
+		daemon_status(d->daemon, "Holding the lid of a former policy until one is published, %zu SAs",
+			sas);
+	else
+		daemon_status(d->daemon, "No policy, everything passes; %zu SAs", sas);
+}
+
+/* ---- what the loop waits for ---- */
+
+static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct datapathd *d = userdata;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (plant_hear(d->plant))
+		sadb_tick(d->plant->sadb);
+	if (plant_is_broken(d->plant)) {
+		log_error("a TUN interface was deleted; starting again");
+		daemon_quit(d->daemon, -ENODEV);
+	}
+	return 0;
+}
+
+static int on_links(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct datapathd *d = userdata;
+	int r = plant_follow_links(d->plant);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (r < 0)
+		log_warning("interface addresses cannot be read: %s", strerror(-r));
+	return 0;
+}
+
+static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct datapathd *d = userdata;
+	bool restored;
+	int r = steer_on_notify(d->plant->steer, &restored);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (r < 0)
+		log_error("nftables rules were changed and cannot be restored: %s", strerror(-r));
+	else if (restored)
+		log_warning("somebody changed our nftables rules; they are restored");
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct datapathd *d = userdata;
+	size_t before = sad_count(d->plant->sad);
+	int r;
+
+	sadb_tick(d->plant->sadb);
+	(void)rcu_poll(d->plant->rcu); /* what is not ripe waits for the next tick */
+	if (sad_count(d->plant->sad) != before)
+		datapathd_show_status(d);
+	r = sd_event_source_set_time(source, usec + TICK_USEC);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return r;
+}
+
+static int watch(struct datapathd *d)
+{
+	sd_event *event = daemon_event(d->daemon);
+	int r = sd_event_add_io(event, &d->on_wake, d->plant->wake_fd, EPOLLIN, on_wake, d);
+
+	if (r >= 0)
+		r = sd_event_add_io(
+			event, &d->on_links, locals_fd(d->plant->locals), EPOLLIN, on_links, d);
+	if (r >= 0)
+		r = sd_event_add_io(
+			event, &d->on_tables, steer_notify_fd(d->plant->steer), EPOLLIN, on_tables, d);
+	if (r >= 0)
+		r = sd_event_add_time_relative(
+			event, &d->on_tick, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, d);
+	return r < 0 ? r : 0;
+}
+
+static void on_sadb_event(const struct sadb_event *event, void *userdata)
+{
+	datapath_bus_event(userdata, event);
+}
+
+static int open_doors(struct datapathd *d)
+{
+	struct keys_door_setup setup = { .event = daemon_event(d->daemon), .group = (gid_t)-1 };
+	const struct passwd *keys = getpwnam(KEYS_USER);
+	CLEANUP(freep) char *path = NULL;
+	int r = file_system_path(KEYS_DOOR_PATH, &path);
+
+	if (r < 0)
+		return r;
+	setup.path = path;
+	setup.uids[setup.n_uids++] = 0;
+	if (geteuid() != 0)
+		setup.uids[setup.n_uids++] = geteuid();
+	if (keys) {
+		setup.uids[setup.n_uids++] = keys->pw_uid;
+		setup.group = geteuid() == 0 || getegid() == keys->pw_gid ? keys->pw_gid : (gid_t)-1;
+	}
+	r = keys_door_new(&setup, &d->keys_door);
+	return r < 0 ? r : sadb_listen(d->plant->sadb, on_sadb_event, d);
+}
+
+static void on_stop(bool withdraw, void *userdata)
+{
+	struct datapathd *d = userdata;
+	int r;
+
+	/* However it ends, what is protected stays protected: there is nothing to lift here. */
+	(void)withdraw;
+	r = plant_settle(d->plant);
+	if (r < 0)
+		log_warning("sequence numbers could not be given back: %s", strerror(-r));
+}
+
+static int start(struct datapathd *d)
+{
+	const char *fault = "";
+	int r = fdstore_new(&d->store);
+
+	if (r == 0)
+		r = plant_open(d->settings, d->store, &d->plant, &fault);
+	if (r < 0) {
+		log_error("%s: %s", fault, strerror(-r));
+		return r;
+	}
+	if (!d->plant->seqstore)
+		log_error("%s cannot be used: outbound SAs are refused", DATAPATH_STATE_DIR);
+	d->sections.plant = d->plant;
+	r = sections_restore(&d->sections, d->store);
+	d->store = fdstore_free(d->store);
+	if (r == 0)
+		r = plant_start(d->plant);
+	if (r == 0)
+		r = watch(d);
+	if (r == 0)
+		r = open_doors(d);
+	if (r == 0)
+		r = datapath_bus_add(d);
+	if (r < 0)
+		log_error("start: %s", strerror(-r));
+	return r;
+}
+
+int datapathd_run(struct datapathd *d)
+{
+	const struct daemon_hooks hooks = { .reload = datapathd_reload, .stop = on_stop, .userdata = d };
+	int r = daemon_new(&datapathd_identity, &d->options, &hooks, &d->daemon);
+
+	if (r == 0)
+		r = start(d);
+	if (r < 0)
+		return r;
+	datapathd_show_status(d);
+	r = daemon_ready(d->daemon);
+	if (r == 0)
+		r = daemon_run(d->daemon);
+	return r;
+}

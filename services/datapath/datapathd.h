@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control thread's state: the plant, the sections in force, and the doors that change them. */
+#ifndef DATAPATH_DATAPATHD_H
+#define DATAPATH_DATAPATHD_H
+
+#include "common/daemon/daemon.h"
+#include "services/datapath/keys_door.h"
+#include "services/datapath/plant.h"
+#include "services/datapath/section.h"
+
+#define DATAPATH_ERROR_MAX 512
+
+struct pfkey_door;
+
+struct datapathd {
+	struct daemon_options options;
+	struct datapath_settings *settings;
+	struct daemon *daemon;
+	struct fdstore *store;
+	struct plant *plant;
+	struct sections sections;
+	struct keys_door *keys_door;
+	struct pfkey_door *pfkey_door;
+	sd_event_source *on_wake, *on_links, *on_tables, *on_tick;
+	char last_error[DATAPATH_ERROR_MAX]; /* "" after a success */
+};
+
+extern const struct daemon_identity datapathd_identity;
+
+/* Settings are read; nothing is touched yet. */
+int datapathd_new(const struct daemon_options *options, struct datapathd **ret_datapathd) MUST_CHECK;
+struct datapathd *datapathd_free(struct datapathd *d);
+DEFINE_CLEANUP(struct datapathd *, datapathd_free)
+int datapathd_run(struct datapathd *d) MUST_CHECK;
+/* The settings file again: 0 when it says what runs, -EBADMSG, or -EINVAL when a restart is needed. */
+int datapathd_reload(void *userdata);
+
+/* For LastError; cut where it gets too long. */
+void datapathd_remember(struct datapathd *d, const char *error);
+void datapathd_show_status(struct datapathd *d);
+size_t datapathd_rule_count(const struct datapathd *d);
+
+/* datapath_bus.c */
+int datapath_bus_add(struct datapathd *d) MUST_CHECK;
+/* After a section changed: signal and properties. */
+void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section section);
+void datapath_bus_event(struct datapathd *d, const struct sadb_event *event);
+
+#endif

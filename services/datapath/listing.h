@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is in force, as JSON for people's programs: rules with hits, SAs without key bytes. */
+#ifndef DATAPATH_LISTING_H
+#define DATAPATH_LISTING_H
+
+#include "common/base/text.h"
+#include "services/datapath/plant.h"
+
+/* @table: for names of algorithms; NULL: numbers. */
+int listing_rules(struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
+int listing_sas(struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/plant.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "services/datapath/rtnl.h"
+
+#define TUNNEL_MTU_DEFAULT 1400
+
+static bool is_local(const struct address *addr, void *userdata)
+{
+	const struct plant *plant = userdata;
+
+	return locals_has(plant->locals, addr);
+}
+
+static int open_databases(struct plant *plant, struct fdstore *store)
+{
+	struct sadb_parts parts = { .is_local = is_local, .is_local_userdata = plant };
+	CLEANUP(freep) char *state = NULL;
+	int fd = fdstore_take(store, FDSTORE_ARENA), r = file_system_path(DATAPATH_STATE_DIR, &state);
+	bool kept = fd >= 0;
+
+	if (r == 0)
+		r = rcu_new(&plant->rcu);
+	if (r < 0) {
+		fd_closep(&fd);
+		return r;
+	}
+	r = arena_open(fd, &plant->arena);
+	if (kept && r == -EBADMSG) {
+		/* It cannot be trusted: begin anew, and let the manager forget it. */
+		fdstore_drop(FDSTORE_ARENA);
+		kept = false;
+		r = arena_open(-1, &plant->arena);
+	}
+	if (r < 0)
+		return r;
+	if (!kept)
+		fdstore_put(FDSTORE_ARENA, arena_fd(plant->arena));
+	if (seqstore_open(state, &plant->seqstore) < 0)
+		plant->seqstore = NULL; /* outbound SAs are refused then, with a reason */
+	plant->sad = sad_new(plant->rcu);
+	if (!plant->sad)
+		return -ENOMEM;
+	parts.sad = plant->sad;
+	parts.arena = plant->arena;
+	parts.seqstore = plant->seqstore;
+	r = sadb_new(&parts, &plant->sadb);
+	return r < 0 ? r : sadb_restore(plant->sadb);
+}
+
+static int open_tunnel(struct plant *plant, struct netlink *route, const struct tunnel *tunnel)
+{
+	struct tun *tun = &plant->tunnels[plant->n_tunnels];
+	uint32_t mtu = tunnel->mtu ? tunnel->mtu : TUNNEL_MTU_DEFAULT;
+	int r = tun_open(tunnel->name, plant->settings->workers, tun);
+
+	if (r < 0)
+		return r;
+	plant->n_tunnels++;
+	r = rtnl_link_setup(route, tun->ifindex, mtu);
+	for (size_t i = 0; i < tunnel->n_addresses && r == 0; i++)
+		r = rtnl_address_add(
+			route, tun->ifindex, &tunnel->address_hosts[i], tunnel->addresses[i].bits);
+	return r;
+}
+
+static int open_devices(struct plant *plant)
+{
+	const struct tunnel_table *tunnels = &plant->settings->tunnels;
+	CLEANUP(netlink_close) struct netlink route = { .fd = -1 };
+	int r = netlink_open(NETLINK_ROUTE, 0, &route);
+
+	if (r == 0)
+		r = tun_open(plant->settings->interface, plant->settings->workers, &plant->host);
+	if (r == 0)
+		r = rtnl_link_setup(&route, plant->host.ifindex, TUN_MTU);
+	for (size_t i = 0; i < tunnels->count && r == 0; i++)
+		r = open_tunnel(plant, &route, &tunnels->tunnels[i]);
+	return r;
+}
+
+static int open_steer(struct plant *plant, struct fdstore *store)
+{
+	struct steer_options options = {
+		.interface = plant->settings->interface,
+		.route_table = (uint32_t)plant->settings->route_table,
+		.rule_priority = (uint32_t)plant->settings->rule_priority,
+		.uids = { geteuid() },
+		.n_uids = 1,
+		.owner_fd = fdstore_take(store, FDSTORE_OWNER),
+	};
+	const struct passwd *ike = getpwnam(plant->settings->ike_user);
+	bool kept = options.owner_fd >= 0;
+	int r;
+
+	if (ike && ike->pw_uid != options.uids[0])
+		options.uids[options.n_uids++] = ike->pw_uid;
+	r = steer_new(&options, &plant->steer);
+	if (r < 0)
+		return r;
+	if (!kept)
+		fdstore_put(FDSTORE_OWNER, steer_owner_fd(plant->steer));
+	return steer_present(plant->steer, &plant->was_lidded);
+}
+
+static int open_view(struct plant *plant)
+{
+	struct engine_view_parts parts = { .tunnels = &plant->settings->tunnels, .sad = plant->sad };
+	struct engine_view *view = NULL;
+	int r = engine_view_new(&parts, &view);
+
+	if (r == 0)
+		rcu_publish(&plant->view, view);
+	return r;
+}
+
+int plant_open(const struct datapath_settings *settings, struct fdstore *store,
+	struct plant **ret_plant, const char **ret_fault)
+{
+	CLEANUP(plant_freep) struct plant *plant = calloc(1, sizeof(*plant));
+	int r;
+
+	*ret_fault = "memory";
+	if (!plant)
+		return -ENOMEM;
+	plant->settings = settings;
+	plant->wire = (struct wire){ .out4 = -1, .out6 = -1 };
+	plant->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (plant->wake_fd < 0)
+		return -errno;
+	*ret_fault = "interface addresses";
+	r = locals_new(&plant->locals);
+	if (r < 0)
+		return r;
+	*ret_fault = "nftables";
+	r = open_steer(plant, store);
+	if (r < 0)
+		return r;
+	*ret_fault = "the TUN interface";
+	r = open_devices(plant);
+	if (r < 0)
+		return r;
+	*ret_fault = "routing rules";
+	r = steer_routes(plant->steer);
+	if (r < 0)
+		return r;
+	*ret_fault = "raw sockets";
+	r = wire_open(settings->tunnels.count > 0, &plant->wire);
+	if (r < 0)
+		return r;
+	*ret_fault = "the SA database";
+	r = open_databases(plant, store);
+	if (r == 0)
+		r = open_view(plant);
+	if (r == 0)
+		r = plant_follow_links(plant);
+	if (r < 0)
+		return r;
+	*ret_plant = STEAL(plant);
+	return 0;
+}
+
+static void stop_workers(struct plant *plant)
+{
+	for (size_t i = 0; i < plant->n_workers; i++)
+		plant->workers[i] = worker_stop(plant->workers[i]);
+	plant->n_workers = 0;
+}
+
+struct plant *plant_free(struct plant *plant)
+{
+	if (!plant)
+		return NULL;
+	stop_workers(plant);
+	engine_view_free(rcu_read(&plant->view));
+	sadb_free(plant->sadb);
+	sad_free(plant->sad);
+	rcu_free(plant->rcu);
+	seqstore_free(plant->seqstore);
+	arena_free(plant->arena);
+	wire_close(&plant->wire);
+	for (size_t i = 0; i < plant->n_tunnels; i++)
+		tun_close(&plant->tunnels[i]);
+	tun_close(&plant->host);
+	steer_free(plant->steer);
+	locals_free(plant->locals);
+	fd_closep(&plant->wake_fd);
+	free(plant);
+	return NULL;
+}
+
+int plant_start(struct plant *plant)
+{
+	struct worker_setup setup = {
+		.rcu = plant->rcu,
+		.view = &plant->view,
+		.wire = &plant->wire,
+		.host = &plant->host,
+		.tunnels = plant->tunnels,
+		.n_tunnels = plant->n_tunnels,
+		.path_mtu = &plant->path_mtu,
+		.wake_fd = plant->wake_fd,
+	};
+
+	for (size_t i = 0; i < plant->settings->workers; i++) {
+		int r;
+
+		setup.index = (unsigned int)i;
+		r = worker_start(&setup, &plant->workers[i]);
+		if (r < 0)
+			return r;
+		plant->n_workers++;
+	}
+	return 0;
+}
+
+static void free_view(void *view)
+{
+	engine_view_free(view);
+}
+
+int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
+{
+	struct engine_view *former = rcu_read(&plant->view), *next = NULL;
+	struct engine_view_parts parts = { .spd = spd, .tunnels = &plant->settings->tunnels,
+		.sad = plant->sad, .generation = generation, .former = former };
+	int r = engine_view_new(&parts, &next);
+
+	if (r < 0) {
+		(void)spd_free(spd);
+		return r;
+	}
+	rcu_publish(&plant->view, next);
+	r = steer_load(plant->steer, spd, &plant->settings->tunnels);
+	/* The kernel keeps the former lines then, so the engine goes back to the former rules. */
+	if (r < 0)
+		rcu_publish(&plant->view, former);
+	else
+		plant->loaded = true;
+	if (rcu_defer(plant->rcu, free_view, r < 0 ? next : former) < 0) {
+		rcu_barrier(plant->rcu);
+		return r; /* one version is lost to the lack of memory, nothing else */
+	}
+	return r;
+}
+
+const struct engine_view *plant_view(const struct plant *plant)
+{
+	return rcu_read(&plant->view);
+}
+
+bool plant_holds_lid(const struct plant *plant)
+{
+	return plant->was_lidded && !plant->loaded;
+}
+
+/* The worker's copy carries an id: the rule is looked up in what is in force by now. */
+static const struct rule *find_rule(const struct plant *plant, uint64_t id)
+{
+	const struct spd *spd = plant_view(plant)->spd;
+
+	for (size_t i = 0; spd && i < spd->count; i++)
+		if (spd->rules[i]->id == id)
+			return spd->rules[i];
+	return NULL;
+}
+
+bool plant_hear(struct plant *plant)
+{
+	uint64_t wakes;
+	bool events = false;
+
+	if (read(plant->wake_fd, &wakes, sizeof(wakes)) < 0 && errno != EAGAIN)
+		return false;
+	for (size_t i = 0; i < plant->n_workers; i++) {
+		struct mailbox *box = worker_mailbox(plant->workers[i]);
+		struct sadb_acquire acquire;
+
+		while (mailbox_take_acquire(box, &acquire)) {
+			acquire.rule = find_rule(plant, acquire.rule_id);
+			if (acquire.rule)
+				sadb_need(plant->sadb, &acquire);
+		}
+		if (mailbox_take_events(box))
+			events = true;
+	}
+	return events;
+}
+
+bool plant_is_broken(const struct plant *plant)
+{
+	for (size_t i = 0; i < plant->n_workers; i++)
+		if (mailbox_is_broken(worker_mailbox(plant->workers[i])))
+			return true;
+	return false;
+}
+
+int plant_follow_links(struct plant *plant)
+{
+	uint32_t mtu = (uint32_t)plant->settings->path_mtu;
+	int r = locals_refresh(plant->locals);
+
+	if (r < 0)
+		return r;
+	atomic_store_explicit(&plant->path_mtu, mtu ? mtu : locals_smallest_mtu(plant->locals),
+		memory_order_relaxed);
+	return 0;
+}
+
+static void add_count(const struct steer_count *count, void *userdata)
+{
+	static const enum verdict verdicts[][2] = {
+		[STEER_ACCEPT] = { VERDICT_IN_CLEAR, VERDICT_OUT_BYPASSED },
+		[STEER_DROP] = { VERDICT_SPD_EXPLICIT, VERDICT_SPD_EXPLICIT },
+		[STEER_PROTECT] = { VERDICT_SPD_GOT_CLEAR, VERDICT_OUT_PROTECTED },
+		[STEER_GOT_CLEAR] = { VERDICT_SPD_GOT_CLEAR, VERDICT_SPD_GOT_CLEAR },
+	};
+	uint64_t *packets = userdata;
+
+	packets[verdicts[count->verdict][count->outbound]] += count->packets;
+}
+
+int plant_counters(struct plant *plant, uint64_t ret_packets[static VERDICT_COUNT])
+{
+	memset(ret_packets, 0, VERDICT_COUNT * sizeof(*ret_packets));
+	for (size_t i = 0; i < plant->n_workers; i++) {
+		const struct counters *counters = worker_counters(plant->workers[i]);
+
+		for (size_t k = 0; k < VERDICT_COUNT; k++)
+			ret_packets[k] +=
+				atomic_load_explicit(&counters->packets[k], memory_order_relaxed);
+	}
+	return steer_counters(plant->steer, add_count, ret_packets);
+}
+
+int plant_settle(struct plant *plant)
+{
+	stop_workers(plant);
+	return sadb_settle(plant->sadb);
+}

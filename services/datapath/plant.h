@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The machinery behind the control thread: databases, devices, sockets, the lid and the workers,
+ * put together in the order in which nothing leaks. Knows no bus and no sections.
+ */
+#ifndef DATAPATH_PLANT_H
+#define DATAPATH_PLANT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "services/datapath/fdstore.h"
+#include "services/datapath/locals.h"
+#include "services/datapath/sadb.h"
+#include "services/datapath/settings.h"
+#include "services/datapath/steer.h"
+#include "services/datapath/worker.h"
+
+struct plant {
+	const struct datapath_settings *settings; /* borrowed */
+	struct rcu *rcu;
+	struct arena *arena;
+	struct seqstore *seqstore; /* NULL: the state directory is unusable */
+	struct sad *sad;
+	struct sadb *sadb;
+	struct locals *locals;
+	struct steer *steer;
+	struct tun host;
+	struct tun tunnels[ENGINE_MAX_TUNNELS];
+	size_t n_tunnels;
+	struct wire wire;
+	int wake_fd; /* readable when a mailbox holds something */
+	_Atomic uint32_t path_mtu;
+	RCU_POINTER(struct engine_view) view; /* never NULL once open */
+	struct worker *workers[SAD_MAX_WORKERS];
+	size_t n_workers;
+	bool was_lidded; /* the kernel held a lid when we came, */
+	bool loaded; /* and it was replaced since */
+};
+
+/*
+ * Everything but the workers and the policy. What a former life left is taken up: SAs from the
+ * arena, the lid as it stands. *ret_fault, when the result is negative: static text, what failed.
+ */
+int plant_open(const struct datapath_settings *settings, struct fdstore *store,
+	struct plant **ret_plant, const char **ret_fault) MUST_CHECK;
+/* Stops the workers; the lid stays. */
+struct plant *plant_free(struct plant *plant);
+DEFINE_CLEANUP(struct plant *, plant_free)
+int plant_start(struct plant *plant) MUST_CHECK;
+
+/*
+ * Put a policy in force: the engine first, then the lid, so that a packet that is steered to us
+ * finds its rule. @spd: consumed in any case; NULL: none, everything passes.
+ */
+int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation) MUST_CHECK;
+/* The policy in force; control thread. */
+const struct engine_view *plant_view(const struct plant *plant);
+/* Does the kernel still hold the lid of a former life, whose policy we do not have? */
+bool plant_holds_lid(const struct plant *plant);
+/* What workers have to say: acquires go to the SADB. True: run states raised events. */
+bool plant_hear(struct plant *plant);
+/* A device is gone: the plant must be built anew. */
+bool plant_is_broken(const struct plant *plant);
+/* Links or addresses changed. */
+int plant_follow_links(struct plant *plant) MUST_CHECK;
+/* One packet count a verdict, over all workers and the kernel's lines. */
+int plant_counters(struct plant *plant, uint64_t ret_packets[static VERDICT_COUNT]) MUST_CHECK;
+/* A clean stop: what was reserved ahead is given back. Workers are stopped first. */
+int plant_settle(struct plant *plant) MUST_CHECK;
+
+#endif

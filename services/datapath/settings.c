@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/settings.h"
+
+#include <errno.h>
+#include <libconfig.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "common/daemon/settings.h"
+
+#define MTU_LEAST       576
+#define MTU_MOST        65535
+#define ROUTE_TABLE     0x4950 /* "IP" */
+#define RULE_PRIORITY   100
+#define TUNNEL_MAX_ADDR ARRAY_SIZE(((struct tunnel *)NULL)->addresses)
+
+static const char *const backends[] = { "auto", "engine", NULL };
+
+static int take_tunnel(struct config_setting_t *group, struct conf_loc at, struct conf_diags *diags,
+	void *ret_settings);
+
+#define AT(field) offsetof(struct datapath_settings, field)
+static const struct setting table[] = {
+	{ .type = SETTING_CHOICE, .name = "backend", .offset = AT(backend), .choices = backends,
+		.help = "who moves the packets" },
+	{ .type = SETTING_STRING, .name = "interface", .offset = AT(interface),
+		.help = "the TUN of host policy" },
+	{ .type = SETTING_STRING, .name = "ike_user", .offset = AT(ike_user),
+		.help = "the user whose key exchange passes in clear" },
+	{ .type = SETTING_NUMBER, .name = "workers", .offset = AT(workers), .min = 1,
+		.max = SAD_MAX_WORKERS, .help = "packet threads" },
+	{ .type = SETTING_NUMBER, .name = "route_table", .offset = AT(route_table), .min = 256,
+		.max = UINT32_MAX, .help = "routing table of marked packets" },
+	{ .type = SETTING_NUMBER, .name = "rule_priority", .offset = AT(rule_priority), .min = 1,
+		.max = 32765, .help = "of the routing rule" },
+	{ .type = SETTING_NUMBER, .name = "path_mtu", .offset = AT(path_mtu), .min = MTU_LEAST,
+		.max = MTU_MOST, .help = "of protected packets" },
+	{ .type = SETTING_LIST, .name = "tunnels", .element = take_tunnel,
+		.help = "interfaces with policy of their own" },
+	{ .type = SETTING_END },
+};
+
+/* A member of a tunnel's group: its name, and who reads it. */
+struct member {
+	const char *name;
+	int (*take)(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+		struct tunnel *tunnel);
+};
+
+static int wrong(struct conf_diags *diags, struct conf_loc at, const char *name, const char *want)
+{
+	return conf_error(diags, at, "setting-value", "'%s' must be %s", name, want);
+}
+
+static bool is_interface_name(const char *name)
+{
+	return name[0] != '\0' && strlen(name) < IFNAMSIZ && !strpbrk(name, "/: \t\n%") &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static int take_name(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	const char *name = config_setting_get_string(value);
+
+	if (!name || !is_interface_name(name) ||
+		text_copy(tunnel->name, sizeof(tunnel->name), name) < 0)
+		return wrong(diags, at, "name", "the name of an interface");
+	return 0;
+}
+
+static int take_end(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct address *ret_addr)
+{
+	const char *str = config_setting_get_string(value);
+
+	if (!str || address_parse(str, ret_addr) < 0 || address_is_unspecified(ret_addr) ||
+		address_is_multicast(ret_addr))
+		return wrong(diags, at, config_setting_name(value), "the address of one host");
+	return 0;
+}
+
+static int take_source(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	return take_end(value, at, diags, &tunnel->src);
+}
+
+static int take_destination(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	return take_end(value, at, diags, &tunnel->dst);
+}
+
+static int take_mtu(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	int mtu = config_setting_type(value) == CONFIG_TYPE_INT ? config_setting_get_int(value) : 0;
+
+	if (mtu < MTU_LEAST || mtu > MTU_MOST)
+		return wrong(diags, at, "mtu", "a number from 576 to 65535");
+	tunnel->mtu = (uint32_t)mtu;
+	return 0;
+}
+
+static int take_forward(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	if (config_setting_type(value) != CONFIG_TYPE_BOOL)
+		return wrong(diags, at, "forward", "true or false");
+	tunnel->forward = config_setting_get_bool(value) != 0;
+	return 0;
+}
+
+/* "10.0.0.1/30": the host part is the interface's address. */
+static int parse_interface_address(
+	const char *str, struct address *ret_host, struct prefix *ret_prefix)
+{
+	char copy[PREFIX_TEXT_MAX];
+	unsigned int bits = 0;
+	char *slash;
+
+	if (!str || text_copy(copy, sizeof(copy), str) < 0)
+		return -EINVAL;
+	slash = strchr(copy, '/');
+	if (slash)
+		*slash++ = '\0';
+	if (address_parse(copy, ret_host) < 0)
+		return -EINVAL;
+	if (!slash) {
+		*ret_prefix = prefix_host(ret_host);
+		return 0;
+	}
+	if (*slash == '\0' || strlen(slash) > 3)
+		return -EINVAL;
+	for (; *slash; slash++) {
+		if (*slash < '0' || *slash > '9')
+			return -EINVAL;
+		bits = bits * 10 + (unsigned int)(*slash - '0');
+	}
+	return prefix_make(ret_host, bits, ret_prefix);
+}
+
+static int take_addresses(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	int n = config_setting_is_aggregate(value) ? config_setting_length(value) : -1;
+
+	if (n < 0 || (size_t)n > TUNNEL_MAX_ADDR)
+		return wrong(diags, at, "addresses", "a list of at most 8 addresses");
+	for (int i = 0; i < n; i++) {
+		const char *str = config_setting_get_string_elem(value, i);
+		size_t k = tunnel->n_addresses;
+
+		if (parse_interface_address(str, &tunnel->address_hosts[k], &tunnel->addresses[k]) < 0)
+			return conf_error(diags, at, "setting-value",
+				"'%s' is not an address with its prefix length", str ? str : "?");
+		tunnel->n_addresses++;
+	}
+	return 0;
+}
+
+static const struct member members[] = {
+	{ "name", take_name },
+	{ "source", take_source },
+	{ "destination", take_destination },
+	{ "mtu", take_mtu },
+	{ "addresses", take_addresses },
+	{ "forward", take_forward },
+};
+
+static int take_member(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	const char *name = config_setting_name(value);
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (strcmp(members[i].name, name) == 0)
+			return members[i].take(value, at, diags, tunnel);
+	return conf_error(diags, at, "setting-unknown", "unknown setting '%s' of a tunnel", name);
+}
+
+static int check_tunnel(const struct tunnel *tunnel, const struct tunnel_table *others,
+	struct conf_loc at, struct conf_diags *diags)
+{
+	if (tunnel->name[0] == '\0')
+		return conf_error(diags, at, "setting-missing", "the tunnel has no name");
+	if (tunnel->src.family == AF_UNSPEC || tunnel->dst.family == AF_UNSPEC)
+		return conf_error(diags, at, "setting-missing",
+			"tunnel '%s' needs a source and a destination", tunnel->name);
+	if (tunnel->src.family != tunnel->dst.family)
+		return conf_error(diags, at, "setting-value",
+			"source and destination of tunnel '%s' are of different families", tunnel->name);
+	for (size_t i = 0; i < others->count; i++) {
+		const struct tunnel *other = &others->tunnels[i];
+
+		if (strcmp(other->name, tunnel->name) == 0)
+			return conf_error(
+				diags, at, "setting-twice", "tunnel '%s' stands twice", tunnel->name);
+		if (address_equal(&other->src, &tunnel->src) && address_equal(&other->dst, &tunnel->dst))
+			return conf_error(diags, at, "setting-twice", "tunnels '%s' and '%s' have the same ends",
+				other->name, tunnel->name);
+	}
+	return 0;
+}
+
+static int take_tunnel(struct config_setting_t *group, struct conf_loc at, struct conf_diags *diags,
+	void *ret_settings)
+{
+	struct datapath_settings *settings = ret_settings;
+	struct tunnel_table *tunnels = &settings->tunnels;
+	struct tunnel tunnel = { .forward = false };
+	int worst = 0;
+
+	if (tunnels->count == ENGINE_MAX_TUNNELS)
+		return conf_error(diags, at, "setting-value", "more than %d tunnels", ENGINE_MAX_TUNNELS);
+	for (int i = 0; i < config_setting_length(group); i++) {
+		config_setting_t *value = config_setting_get_elem(group, (unsigned int)i);
+		struct conf_loc here = at;
+		int r;
+
+		here.line = config_setting_source_line(value);
+		r = take_member(value, here, diags, &tunnel);
+		worst = r < 0 ? r : worst;
+	}
+	if (worst == 0)
+		worst = check_tunnel(&tunnel, tunnels, at, diags);
+	if (worst == 0)
+		tunnels->tunnels[tunnels->count++] = tunnel;
+	return worst;
+}
+
+int datapath_settings_load(const char *path, bool given, struct conf_diags *diags,
+	struct datapath_settings **ret_settings)
+{
+	CLEANUP(datapath_settings_freep) struct datapath_settings *next = calloc(1, sizeof(*next));
+	int r;
+
+	if (!next)
+		return -ENOMEM;
+	next->interface = strdup("ipsec0");
+	next->ike_user = strdup("netipsec-ike");
+	next->workers = 1;
+	next->route_table = ROUTE_TABLE;
+	next->rule_priority = RULE_PRIORITY;
+	if (!next->interface || !next->ike_user)
+		return -ENOMEM;
+	r = settings_load(path, !given, table, next, diags);
+	if (r == 0 && !is_interface_name(next->interface))
+		r = conf_error(diags,
+			(struct conf_loc){ .file = conf_diags_file(diags, path, "", 0, false) },
+			"setting-value", "'interface' must be the name of an interface");
+	if (r < 0)
+		return r;
+	*ret_settings = STEAL(next);
+	return 0;
+}
+
+struct datapath_settings *datapath_settings_free(struct datapath_settings *settings)
+{
+	if (!settings)
+		return NULL;
+	free(settings->interface);
+	free(settings->ike_user);
+	free(settings);
+	return NULL;
+}
+
+static bool tunnel_equal(const struct tunnel *a, const struct tunnel *b)
+{
+	if (strcmp(a->name, b->name) != 0 || !address_equal(&a->src, &b->src) ||
+		!address_equal(&a->dst, &b->dst) || a->mtu != b->mtu || a->forward != b->forward ||
+		a->n_addresses != b->n_addresses)
+		return false;
+	for (size_t i = 0; i < a->n_addresses; i++)
+		if (!address_equal(&a->address_hosts[i], &b->address_hosts[i]) ||
+			a->addresses[i].bits != b->addresses[i].bits)
+			return false;
+	return true;
+}
+
+bool datapath_settings_equal(const struct datapath_settings *a, const struct datapath_settings *b)
+{
+	if (strcmp(a->interface, b->interface) != 0 || strcmp(a->ike_user, b->ike_user) != 0 ||
+		a->workers != b->workers || a->route_table != b->route_table ||
+		a->rule_priority != b->rule_priority || a->path_mtu != b->path_mtu ||
+		a->tunnels.count != b->tunnels.count)
+		return false;
+	for (size_t i = 0; i < a->tunnels.count; i++)
+		if (!tunnel_equal(&a->tunnels.tunnels[i], &b->tunnels.tunnels[i]))
+			return false;
+	return true;
+}

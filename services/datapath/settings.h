@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What /etc/netipsec/datapath.cfg says. */
+#ifndef DATAPATH_SETTINGS_H
+#define DATAPATH_SETTINGS_H
+
+#include <stdint.h>
+
+#include "common/conf/diag.h"
+#include "services/datapath/engine.h"
+
+#define DATAPATH_CONFIG     "/etc/netipsec/datapath.cfg"
+#define DATAPATH_STATE_DIR  "/var/lib/netipsec/datapath"
+#define DATAPATH_PFKEY_PATH "/run/netipsec/pfkey"
+
+struct datapath_settings {
+	int backend; /* index into the choices: auto, engine */
+	char *interface; /* owned, as all strings */
+	char *ike_user;
+	uint64_t workers;
+	uint64_t route_table, rule_priority;
+	uint64_t path_mtu; /* 0: the smallest of the interfaces */
+	struct tunnel_table tunnels;
+};
+
+/*
+ * Read the file; without it the defaults hold. @given: the user named it, so it must be there.
+ * Return: 0 or -EBADMSG (see diags), -ENOENT, -ENOMEM.
+ */
+int datapath_settings_load(const char *path, bool given, struct conf_diags *diags,
+	struct datapath_settings **ret_settings) MUST_CHECK;
+struct datapath_settings *datapath_settings_free(struct datapath_settings *settings);
+DEFINE_CLEANUP(struct datapath_settings *, datapath_settings_free)
+/* Do both lay out the same interfaces, threads and routes? These do not change while running. */
+bool datapath_settings_equal(const struct datapath_settings *a, const struct datapath_settings *b);
+
+#endif
