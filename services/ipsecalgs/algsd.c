@@ -117,29 +117,41 @@ static int read_source(
 	return r;
 }
 
+/* The parsed file in both of its forms: text for those who ask, snapshot for the datapath. */
+static int fill_table(const struct algsd *d, struct conf_diags *diags, const char *source,
+	struct algsd_table *table)
+{
+	CLEANUP(alg_table_freep) struct alg_table *model = NULL;
+	CLEANUP(ipsecalgs_freep) struct ipsecalgs *file = NULL;
+	size_t len = strlen(source);
+	int r;
+
+	r = algs_parse(d->settings.config_file, source, len, diags, &model);
+	if (r == 0) /* what was to be reported was reported by algs_parse() */
+		r = ipsecalgs_parse(source, len, NULL, NULL, &file);
+	if (r == 0)
+		r = ipsecalgs_print(file, &table->text);
+	if (r == 0)
+		r = snapshot_write_algorithms(model, &table->snapshot);
+	if (r == 0)
+		table->count = (uint32_t)model->count;
+	return r;
+}
+
 int algsd_load(const struct algsd *d, struct conf_diags *diags, struct algsd_table **ret_table)
 {
 	CLEANUP(algsd_table_freep) struct algsd_table *table = calloc(1, sizeof(*table));
-	CLEANUP(alg_table_freep) struct alg_table *model = NULL;
-	CLEANUP(ipsecalgs_freep) struct ipsecalgs *file = NULL;
-	CLEANUP(freep) char *source = NULL;
+	char *source = NULL;
 	int r;
 
 	if (!table)
 		return -ENOMEM;
 	r = read_source(d, diags, &source, &table->builtin);
-	if (r < 0 || !source)
-		return r;
-	r = algs_parse(d->settings.config_file, source, strlen(source), diags, &model);
-	if (r == 0) /* what was reported was reported by algs_parse() */
-		r = ipsecalgs_parse(source, strlen(source), NULL, NULL, &file);
 	if (r == 0)
-		r = ipsecalgs_print(file, &table->text);
-	if (r == 0)
-		r = snapshot_write_algorithms(model, &table->snapshot);
+		r = fill_table(d, diags, source, table);
+	free(source);
 	if (r < 0)
 		return r;
-	table->count = (uint32_t)model->count;
 	*ret_table = STEAL(table);
 	return 0;
 }
