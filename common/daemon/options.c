@@ -36,7 +36,8 @@ static int usage(const struct daemon_identity *identity, const char *words, cons
 	return -EINVAL;
 }
 
-static int take(const struct daemon_identity *identity, int letter, struct daemon_options *options)
+static int take(const struct daemon_identity *identity, int letter, const char *word,
+	struct daemon_options *options)
 {
 	enum daemon_action action = letter == 'n' ? DAEMON_CHECK : DAEMON_RELOAD;
 
@@ -63,9 +64,9 @@ static int take(const struct daemon_identity *identity, int letter, struct daemo
 		options->action = DAEMON_EXIT;
 		return 0;
 	case ':':
-		return usage(identity, "an argument is missing behind ", "the last option");
+		return usage(identity, "an argument is missing behind ", word);
 	default:
-		return usage(identity, "unknown option", "");
+		return usage(identity, "not an option: ", word);
 	}
 }
 
@@ -83,7 +84,7 @@ int daemon_options_parse(const struct daemon_identity *identity, int argc, char 
 		letter = getopt_long(argc, argv, "+:", longs, NULL);
 		if (letter < 0)
 			break;
-		r = take(identity, letter, &options);
+		r = take(identity, letter, argv[optind - 1], &options);
 		if (r < 0)
 			return r;
 	}

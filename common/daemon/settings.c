@@ -42,8 +42,7 @@ static int take_choice(const config_setting_t *value, const struct setting *row,
 	struct conf_diags *diags, int *ret)
 {
 	const char *word = config_setting_get_string(value);
-	struct text known = { 0 };
-	int r;
+	CLEANUP(text_done) struct text known = { 0 };
 
 	if (!word)
 		return wrong_type(diags, at, row->name, "a string");
@@ -54,10 +53,8 @@ static int take_choice(const config_setting_t *value, const struct setting *row,
 		}
 		text_addf(&known, "%s\"%s\"", i ? ", " : "", row->choices[i]);
 	}
-	r = conf_error(diags, at, "setting-choice", "setting '%s' is \"%s\", not one of %s", row->name,
+	return conf_error(diags, at, "setting-choice", "setting '%s' is \"%s\", not one of %s", row->name,
 		word, known.str ? known.str : "none");
-	text_done(&known);
-	return r;
 }
 
 static int take_string(const config_setting_t *value, const struct setting *row, struct conf_loc at,
