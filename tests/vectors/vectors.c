@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * netipsec-vectors FILE.json...: runs ESP packets that somebody else made through the real code, both
+ * ways: opened they give what is written there, sealed with the same number, IV and padding they are
+ * the same octets, and one bit changed they are refused. What no row of ours can do is skipped by
+ * name. With --shared DIRECTORY: all files there; no such directory is a skip (77).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "common/base/bytes.h"
+#include "common/model/algorithm.h"
+#include "services/datapath/esp.h"
+
+#define MAX_OCTETS 1600
+#define EXIT_SKIP  77
+
+struct octets {
+	bool given;
+	size_t len;
+	uint8_t bytes[MAX_OCTETS];
+};
+
+/* One vector, decoded. */
+struct vector {
+	const char *id, *mode, *expect;
+	struct sa *sa;
+	struct octets plain, payload, sealed, iv, padding;
+	uint64_t seq;
+	int next_header; /* -1: not given */
+};
+
+struct tally {
+	unsigned int passed, failed, skipped;
+	char why[256]; /* of the vector in work */
+};
+
+static const struct name_row {
+	const char *name;
+	uint8_t number;
+} encr_names[] = {
+	{ "null", ALG_ENCR_NULL },		{ "aes-cbc", ALG_ENCR_AES_CBC },
+	{ "aes-gcm-8", ALG_ENCR_AES_GCM8 },	{ "aes-gcm-12", ALG_ENCR_AES_GCM12 },
+	{ "aes-gcm-16", ALG_ENCR_AES_GCM16 },
+}, auth_names[] = {
+	{ "none", ALG_AUTH_NONE },
+	{ "hmac-md5-96", ALG_AUTH_HMAC_MD5 },
+	{ "hmac-sha1-96", ALG_AUTH_HMAC_SHA1 },
+	{ "hmac-sha2-256-128", ALG_AUTH_HMAC_SHA256 },
+	{ "hmac-sha2-384-192", ALG_AUTH_HMAC_SHA384 },
+	{ "hmac-sha2-512-256", ALG_AUTH_HMAC_SHA512 },
+};
+
+static bool PRINTF_LIKE(2, 3) fail(struct tally *tally, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(tally->why, sizeof(tally->why), format, args);
+	va_end(args);
+	return false;
+}
+
+static const struct name_row *find_name(
+	const struct name_row *rows, size_t count, const char *name)
+{
+	for (size_t i = 0; name && i < count; i++) {
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+static const char *get_text(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !value)
+		return NULL;
+	return json_object_get_string(value);
+}
+
+static bool get_octets(struct json_object *object, const char *key, struct octets *ret)
+{
+	const char *hex = get_text(object, key);
+
+	ret->given = hex != NULL;
+	ret->len = 0;
+	for (; hex && hex[0] != '\0'; hex += 2) {
+		int high = hex_digit(hex[0]), low = high < 0 ? -1 : hex_digit(hex[1]);
+
+		if (low < 0 || ret->len == MAX_OCTETS)
+			return false;
+		ret->bytes[ret->len++] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static int64_t get_number(struct json_object *object, const char *key, int64_t absent)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !value)
+		return absent;
+	return json_object_get_int64(value);
+}
+
+/* Keys: the cipher's with its salt behind, and the integrity key. */
+static bool read_keys(struct json_object *object, struct sa *sa)
+{
+	struct octets key, salt;
+
+	if (!get_octets(object, "encr_key", &key) || !get_octets(object, "salt", &salt) ||
+		key.len + salt.len > MAX_OCTETS)
+		return false;
+	memcpy(key.bytes + key.len, salt.bytes, salt.len);
+	sa->encr_key_bits = (uint16_t)(key.len * 8);
+	sa->salt_bits = (uint16_t)(salt.len * 8);
+	if (key.len + salt.len > 0 &&
+		secret_new(key.bytes, key.len + salt.len, &sa->encr_key) < 0)
+		return false;
+	if (!get_octets(object, "auth_key", &key))
+		return false;
+	sa->auth_key_bits = (uint16_t)(key.len * 8);
+	return key.len == 0 || secret_new(key.bytes, key.len, &sa->auth_key) == 0;
+}
+
+static void write_ipv4(uint8_t *p, uint8_t protocol, size_t len)
+{
+	static const uint8_t addresses[8] = { 192, 0, 2, 1, 192, 0, 2, 2 };
+
+	memset(p, 0, 20);
+	p[0] = 0x45;
+	store_be16(p + 2, (uint16_t)len);
+	p[8] = 64;
+	p[9] = protocol;
+	memcpy(p + 12, addresses, sizeof(addresses));
+	store_be16(p + 10, packet_checksum(p, 20, 0));
+}
+
+/* Where only the octets of ESP or of the payload are known, a header is put before them. */
+static void wrap(struct octets *octets, uint8_t protocol)
+{
+	memmove(octets->bytes + 20, octets->bytes, octets->len);
+	octets->len += 20;
+	write_ipv4(octets->bytes, protocol, octets->len);
+}
+
+static bool read_packets(struct json_object *object, struct vector *v)
+{
+	struct octets esp;
+
+	if (!get_octets(object, "plain_packet", &v->plain) ||
+		!get_octets(object, "payload", &v->payload) ||
+		!get_octets(object, "protected_packet", &v->sealed) ||
+		!get_octets(object, "iv", &v->iv) || !get_octets(object, "pad", &v->padding) ||
+		!get_octets(object, "esp", &esp))
+		return false;
+	if (!v->sealed.given) {
+		if (!esp.given || esp.len > MAX_OCTETS - 20)
+			return false;
+		v->sealed = esp;
+		wrap(&v->sealed, IPPROTO_ESP);
+	}
+	if (v->sa->mode == SA_MODE_TRANSPORT && !v->plain.given && v->payload.given) {
+		v->plain = v->payload;
+		wrap(&v->plain, (uint8_t)v->next_header);
+		/* Behind the header that the protected packet has, but for length, protocol and sum. */
+		memcpy(v->plain.bytes + 4, v->sealed.bytes + 4, 5);
+		memcpy(v->plain.bytes + 12, v->sealed.bytes + 12, 8);
+		store_be16(v->plain.bytes + 10, 0);
+		store_be16(v->plain.bytes + 10, packet_checksum(v->plain.bytes, 20, 0));
+	}
+	return true;
+}
+
+/* False: it is none of ours, or broken (then why is set). */
+static bool read_vector(struct json_object *object, struct vector *v, struct tally *tally)
+{
+	const struct name_row *encr, *auth;
+	const char *proto = get_text(object, "proto"), *encr_name = get_text(object, "encr");
+	struct suite suite;
+	int64_t esn_high = get_number(object, "esn_hi", -1);
+
+	v->id = get_text(object, "id");
+	v->mode = get_text(object, "mode");
+	v->expect = get_text(object, "expect");
+	encr = find_name(encr_names, ARRAY_SIZE(encr_names), encr_name);
+	auth = find_name(auth_names, ARRAY_SIZE(auth_names), get_text(object, "auth"));
+	if (!proto || strcmp(proto, "esp") != 0 || !encr || !auth)
+		return fail(tally, "skip: %s %s %s", proto, encr_name ? encr_name : "",
+			get_text(object, "auth"));
+	v->sa->proto = SA_PROTO_ESP;
+	v->sa->spi = (uint32_t)get_number(object, "spi", 0);
+	v->sa->encr = encr->number;
+	v->sa->auth = auth->number;
+	v->sa->mode = strcmp(v->mode, "tunnel") == 0 ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT;
+	v->seq = (uint64_t)get_number(object, "seq", 0);
+	v->next_header = (int)get_number(object, "next_header", -1);
+	if (esn_high >= 0) {
+		v->sa->flags |= SA_FLAG_ESN;
+		v->seq |= (uint64_t)esn_high << 32;
+	}
+	if (get_number(object, "natt", 0) != 0)
+		v->sa->flags |= SA_FLAG_ENCAP;
+	if (!read_keys(object, v->sa) || !read_packets(object, v))
+		return fail(tally, "octets do not read");
+	return suite_of(v->sa, &suite) == 0 || fail(tally, "no suite of ours takes these keys");
+}
+
+/* Everything that esp_seal() and esp_open() want, and a packet to work on. */
+struct bench {
+	struct esp_sa esp;
+	struct suite suite;
+	struct suite_context *context;
+	struct sa_run *run; /* no window: its bitmap is empty */
+	struct packet pkt;
+	uint8_t buffer[PACKET_HEADROOM + MAX_OCTETS + PACKET_TAILROOM];
+};
+
+static bool bench_init(struct bench *bench, const struct vector *v, const struct octets *octets)
+{
+	uint8_t *p;
+
+	memset(bench->run, 0, sizeof(*bench->run));
+	bench->run->top = (v->sa->flags & SA_FLAG_ESN) != 0 ? v->seq : 0; /* tells the high half */
+	atomic_store(&bench->run->seq_reserved, UINT64_MAX);
+	packet_init(&bench->pkt, bench->buffer, sizeof(bench->buffer));
+	p = packet_append(&bench->pkt, octets->len);
+	if (!p || suite_of(v->sa, &bench->suite) < 0 ||
+		suite_context_new(v->sa, &bench->context) < 0)
+		return false;
+	memcpy(p, octets->bytes, octets->len);
+	bench->esp = (struct esp_sa){ .sa = v->sa,
+		.suite = &bench->suite,
+		.context = bench->context,
+		.run = bench->run };
+	return true;
+}
+
+static enum verdict open_octets(struct bench *bench, const struct vector *v, struct packet_view *view,
+	size_t flip)
+{
+	enum verdict verdict = VERDICT_SPD_MALFORMED_PACKET;
+
+	if (!bench_init(bench, v, &v->sealed))
+		return VERDICT_ESP_NOMEM;
+	if (flip != 0)
+		bench->pkt.data[flip] ^= 1;
+	if (packet_parse(&bench->pkt, view)) {
+		uint8_t want = (v->sa->flags & SA_FLAG_ENCAP) != 0 ? IPPROTO_UDP : IPPROTO_ESP;
+
+		verdict = view->protocol == want ? esp_open(&bench->esp, &bench->pkt, view) :
+						   VERDICT_ESP_NO_SA;
+	}
+	bench->context = suite_context_free(bench->context);
+	return verdict;
+}
+
+static bool check_opened(const struct bench *bench, const struct vector *v,
+	const struct packet_view *view, struct tally *tally)
+{
+	size_t at = v->sa->mode == SA_MODE_TUNNEL ? 0 : view->upper;
+	const struct packet *pkt = &bench->pkt;
+
+	if (pkt->len - at != v->payload.len ||
+		memcmp(pkt->data + at, v->payload.bytes, v->payload.len) != 0)
+		return fail(tally, "opened: another payload (%zu octets, not %zu)", pkt->len - at,
+			v->payload.len);
+	if (v->plain.given && (pkt->len != v->plain.len ||
+				      memcmp(pkt->data, v->plain.bytes, v->plain.len) != 0))
+		return fail(tally, "opened: another packet");
+	return true;
+}
+
+static bool run_open(struct bench *bench, const struct vector *v, struct tally *tally)
+{
+	bool accept = strcmp(v->expect, "accept") == 0;
+	enum verdict want = v->next_header == ESP_NEXT_DUMMY ? VERDICT_ESP_DUMMY :
+							       VERDICT_IN_ACCEPTED;
+	struct packet_view view;
+	enum verdict verdict = open_octets(bench, v, &view, 0);
+
+	if (!accept)
+		return verdict != VERDICT_IN_ACCEPTED || fail(tally, "opened: accepted");
+	if (verdict != want)
+		return fail(tally, "opened: %s", verdict_name(verdict));
+	if (want == VERDICT_IN_ACCEPTED && !check_opened(bench, v, &view, tally))
+		return false;
+	if (bench->suite.icv_bytes == 0)
+		return true;
+	for (size_t at = esp_offset(&view); at < v->sealed.len; at += 5) {
+		verdict = open_octets(bench, v, &view, at);
+		if (verdict != VERDICT_ESP_BAD_AUTH)
+			return fail(tally, "octet %zu changed: %s", at, verdict_name(verdict));
+	}
+	return true;
+}
+
+static bool run_seal(struct bench *bench, struct vector *v, struct tally *tally)
+{
+	struct esp_choice choice = { .seq = v->seq,
+		.iv = v->iv.bytes,
+		.padding = v->padding.bytes,
+		.padding_len = v->padding.len };
+	struct packet sealed = { .data = v->sealed.bytes, .len = v->sealed.len };
+	struct packet_view want, got;
+	enum verdict verdict;
+	size_t at;
+
+	if (!v->plain.given || v->plain.len == 0 || !v->padding.given ||
+		!packet_parse(&sealed, &want))
+		return true; /* nothing to seal is written there */
+	v->sa->src = want.src;
+	v->sa->dst = want.dst;
+	if (!bench_init(bench, v, &v->plain))
+		return fail(tally, "no memory");
+	verdict = esp_seal(&bench->esp, &bench->pkt, &choice);
+	bench->context = suite_context_free(bench->context);
+	if (verdict != VERDICT_OUT_PROTECTED)
+		return fail(tally, "sealed: %s", verdict_name(verdict));
+	if (!packet_parse(&bench->pkt, &got) || got.protocol != want.protocol ||
+		!address_equal(&got.src, &want.src) || !address_equal(&got.dst, &want.dst))
+		return fail(tally, "sealed: another outer header");
+	at = esp_offset(&want);
+	if (bench->pkt.len != sealed.len || esp_offset(&got) != at)
+		return fail(tally, "sealed: %zu octets, not %zu", bench->pkt.len, sealed.len);
+	if (memcmp(bench->pkt.data + at, sealed.data + at, sealed.len - at) != 0)
+		return fail(tally, "sealed: other octets");
+	return true;
+}
+
+static void run_vector(struct json_object *object, struct tally *tally)
+{
+	static struct bench bench;
+	static struct vector v;
+	bool ok;
+
+	memset(&v, 0, sizeof(v));
+	tally->why[0] = '\0';
+	v.sa = sa_new();
+	bench.run = calloc(1, sizeof(*bench.run));
+	ok = v.sa && bench.run && read_vector(object, &v, tally) && run_open(&bench, &v, tally) &&
+	     (strcmp(v.expect, "accept") != 0 || run_seal(&bench, &v, tally));
+	if (ok) {
+		tally->passed++;
+		printf("pass %s\n", v.id);
+	} else if (strncmp(tally->why, "skip:", 5) == 0) {
+		tally->skipped++;
+		printf("skip %s:%s\n", v.id, tally->why + 5);
+	} else {
+		tally->failed++;
+		printf("FAIL %s: %s\n", v.id, tally->why);
+	}
+	(void)sa_free(v.sa);
+	free(bench.run);
+}
+
+static void run_file(const char *path, struct tally *tally)
+{
+	struct json_object *root = json_object_from_file(path), *list = NULL;
+
+	if (!root || (!json_object_object_get_ex(root, "vectors", &list) &&
+			     !json_object_object_get_ex(root, "cases", &list))) {
+		printf("FAIL %s: not a file of vectors\n", path);
+		tally->failed++;
+	}
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		run_vector(json_object_array_get_idx(list, i), tally);
+	(void)json_object_put(root);
+}
+
+/* -ENOENT: there is no such directory. */
+static int run_directory(const char *path, struct tally *tally)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	char file[512];
+
+	if (!dir)
+		return -errno;
+	for (entry = readdir(dir); entry; entry = readdir(dir)) {
+		size_t len = strlen(entry->d_name);
+
+		if (len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0 &&
+			text_fixed(file, sizeof(file), "%s/%s", path, entry->d_name) == 0)
+			run_file(file, tally);
+	}
+	(void)closedir(dir);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *shared = getenv("NETIPSEC_SHARED");
+	struct tally tally = { 0 };
+	char path[512];
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--shared") != 0 || i + 1 == argc) {
+			run_file(argv[i], &tally);
+			continue;
+		}
+		if (text_fixed(path, sizeof(path), "%s%s", shared ? shared : argv[++i],
+			    shared ? "/vectors/packets" : "") < 0 ||
+			run_directory(path, &tally) < 0) {
+			printf("SKIP: no directory %s\n", path);
+			return EXIT_SKIP;
+		}
+	}
+	printf("%u are of suites that are not offered\n", tally.skipped);
+	printf("%u passed, %u failed\n", tally.passed, tally.failed);
+	return tally.failed == 0 && tally.passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
