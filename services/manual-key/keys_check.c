@@ -60,7 +60,7 @@ static void check_esp_algorithms(struct keys_parser *p)
 	if (!add)
 		return;
 	if (sa->encr != ALG_ENCR_NULL && sa->encr != ALG_ENCR_NONE &&
-		!is_given(p, KEYS_ENCR_KEY))
+		!is_given(p, KEYS_ENCR_KEY) && !p->command->failed)
 		keys_error(p, p->at[KEYS_ENCR_ALG], "key-missing",
 			"encr_alg without an encryption key");
 	if (sa->encr == ALG_ENCR_NULL && sa->auth == ALG_AUTH_NONE && !p->command->failed)
@@ -83,7 +83,8 @@ static void check_algorithms(struct keys_parser *p)
 	if (sa->auth == ALG_AUTH_NONE && is_given(p, KEYS_AUTH_KEY))
 		keys_error(p, p->at[KEYS_AUTH_KEY], "key-algorithm",
 			"authentication key without an auth_alg");
-	if (add && sa->auth != ALG_AUTH_NONE && !is_given(p, KEYS_AUTH_KEY))
+	/* A key that is missed may be there, behind a word that was not understood. */
+	if (add && sa->auth != ALG_AUTH_NONE && !is_given(p, KEYS_AUTH_KEY) && !command->failed)
 		keys_error(p, p->at[KEYS_AUTH_ALG], "key-missing",
 			"auth_alg without an authentication key");
 	if (encr && alg_is_combined(encr) && is_given(p, KEYS_AUTH_ALG) &&
@@ -99,28 +100,43 @@ static void check_algorithms(struct keys_parser *p)
 	keys_check_keys(p);
 }
 
-static void check_limit(struct keys_parser *p, enum keys_field low_field, uint64_t low,
-	enum keys_field high_field, uint64_t high)
+/* A limit and what it has to come before; 0 is no limit. */
+struct limit {
+	enum keys_field field;
+	const char *name;
+	uint64_t value;
+};
+
+static void check_limit(struct keys_parser *p, struct limit low, struct limit high)
 {
-	if (is_given(p, low_field) && is_given(p, high_field) && low != 0 && high != 0 &&
-		low > high)
-		keys_error(p, p->at[low_field], "key-lifetime",
-			"limit is above the one that it should come before");
+	if (low.value != 0 && high.value != 0 && low.value > high.value)
+		keys_error(p, p->at[low.field], "key-lifetime", "%s is above %s", low.name,
+			high.name);
+}
+
+/* The soft limit has to come before the hard one, the idle one before both. */
+static void check_times(struct keys_parser *p, struct limit idle, struct limit soft,
+	struct limit hard)
+{
+	check_limit(p, soft, hard);
+	check_limit(p, idle, soft);
+	check_limit(p, idle, hard);
 }
 
 static void check_lifetimes(struct keys_parser *p)
 {
 	const struct sa *sa = p->command->sa;
 
-	check_limit(p, KEYS_SOFT_BYTES, sa->soft.bytes, KEYS_HARD_BYTES, sa->hard.bytes);
-	check_limit(p, KEYS_SOFT_ADD, sa->soft.add_sec, KEYS_HARD_ADD, sa->hard.add_sec);
-	check_limit(p, KEYS_SOFT_USE, sa->soft.use_sec, KEYS_HARD_USE, sa->hard.use_sec);
-	check_limit(p, KEYS_SOFT_ALLOC, sa->soft.allocations, KEYS_HARD_ALLOC,
-		sa->hard.allocations);
-	check_limit(p, KEYS_IDLE_ADD, sa->idle_add_sec, KEYS_HARD_ADD, sa->hard.add_sec);
-	check_limit(p, KEYS_IDLE_ADD, sa->idle_add_sec, KEYS_SOFT_ADD, sa->soft.add_sec);
-	check_limit(p, KEYS_IDLE_USE, sa->idle_use_sec, KEYS_HARD_USE, sa->hard.use_sec);
-	check_limit(p, KEYS_IDLE_USE, sa->idle_use_sec, KEYS_SOFT_USE, sa->soft.use_sec);
+	check_limit(p, (struct limit){ KEYS_SOFT_BYTES, "soft_bytes", sa->soft.bytes },
+		(struct limit){ KEYS_HARD_BYTES, "hard_bytes", sa->hard.bytes });
+	check_limit(p, (struct limit){ KEYS_SOFT_ALLOC, "soft_alloc", sa->soft.allocations },
+		(struct limit){ KEYS_HARD_ALLOC, "hard_alloc", sa->hard.allocations });
+	check_times(p, (struct limit){ KEYS_IDLE_ADD, "idle_addtime", sa->idle_add_sec },
+		(struct limit){ KEYS_SOFT_ADD, "soft_addtime", sa->soft.add_sec },
+		(struct limit){ KEYS_HARD_ADD, "hard_addtime", sa->hard.add_sec });
+	check_times(p, (struct limit){ KEYS_IDLE_USE, "idle_usetime", sa->idle_use_sec },
+		(struct limit){ KEYS_SOFT_USE, "soft_usetime", sa->soft.use_sec },
+		(struct limit){ KEYS_HARD_USE, "hard_usetime", sa->hard.use_sec });
 	if (!(sa->flags & SA_FLAG_ESN) && sa->replay_value > UINT32_MAX)
 		keys_error(p, p->at[KEYS_REPLAY_VALUE], "key-range",
 			"replay_value: number is above 4294967295");

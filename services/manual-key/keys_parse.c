@@ -222,7 +222,6 @@ static void parse_command(struct keys_parser *p)
 {
 	const struct token word = p->tok;
 	const struct keys_verb_row *row = keys_verb_find(&word);
-	size_t errors = conf_diags_errors(p->diags);
 
 	memset(p->at, 0, sizeof(p->at));
 	p->key_bits = 0;
@@ -242,7 +241,7 @@ static void parse_command(struct keys_parser *p)
 		parse_plain_command(p, row);
 	}
 	/* What the lexer found on the command's lines counts against it as well. */
-	if (conf_diags_errors(p->diags) > errors)
+	if (conf_diags_errors(p->diags) > p->errors_before)
 		p->command->failed = true;
 }
 
@@ -274,10 +273,13 @@ int keys_parse(const struct keys_input *in, struct conf_diags *diags, struct key
 
 	if (!file || !label)
 		return -ENOMEM;
+	p.errors_before = conf_diags_errors(diags);
 	keys_lexer_init(&p.lexer, label, in->source, in->len, diags);
 	for (advance(&p); p.tok.kind != TOKEN_END; advance(&p)) {
-		if (p.tok.kind != TOKEN_WORD)
+		if (p.tok.kind != TOKEN_WORD) {
+			p.errors_before = conf_diags_errors(diags);
 			continue;
+		}
 		p.command = command_new(file, &size);
 		if (!p.command)
 			return -ENOMEM;
@@ -291,6 +293,7 @@ int keys_parse(const struct keys_input *in, struct conf_diags *diags, struct key
 		}
 		if (p.tok.kind == TOKEN_END)
 			break;
+		p.errors_before = conf_diags_errors(diags);
 	}
 	*ret_file = STEAL(file);
 	return 0;

@@ -11,6 +11,7 @@ struct keys_parser {
 	struct conf_diags *diags;
 	struct keys_lexer lexer;
 	struct token tok; /* one look ahead */
+	size_t errors_before; /* of the file, up to the command under way */
 	/* The command under way. */
 	struct keys_command *command;
 	const char *verb; /* its word */

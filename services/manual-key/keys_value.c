@@ -153,6 +153,14 @@ void keys_parse_algorithm(struct keys_parser *p, const struct keys_keyword *kw,
 			"static keys with a counter mode are dangerous");
 }
 
+/* A key in the wrong place must not be asked of a name server. */
+static bool looks_like_key(const char *name)
+{
+	size_t digits = strspn(name, "0123456789abcdefABCDEFx");
+
+	return digits >= 16 && (name[digits] == '\0' || name[digits] == '/');
+}
+
 /* A literal, or what the name stands for in @family. False: reported. */
 static bool read_addresses(struct keys_parser *p, const struct keys_keyword *kw,
 	const struct token *value, int family, struct resolved *ret)
@@ -170,7 +178,8 @@ static bool read_addresses(struct keys_parser *p, const struct keys_keyword *kw,
 	if (p->in->resolver && value->len < sizeof(name)) {
 		memcpy(name, value->text, value->len);
 		name[value->len] = '\0';
-		if (p->in->resolver->host(p->in->resolver->userdata, name, family, ret) == 0 &&
+		if (!looks_like_key(name) &&
+			p->in->resolver->host(p->in->resolver->userdata, name, family, ret) == 0 &&
 			ret->count > 0 && !ret->is_network)
 			return true;
 	}

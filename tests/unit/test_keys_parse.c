@@ -40,6 +40,7 @@ static int host(void *userdata, const char *name, int family, struct resolved *r
 	ck_assert_int_eq(address_parse("2001:db8::50", &addrs[2]), 0);
 	ck_assert_int_eq(address_parse("2001:db8::51", &addrs[3]), 0);
 	ret->count = 0;
+	ck_assert_ptr_null(strstr(name, "00010203")); /* a key would leave the machine */
 	if (strcmp(name, "one") == 0)
 		ret->addrs[ret->count++] = addrs[0];
 	if (strcmp(name, "many") != 0)
@@ -160,6 +161,8 @@ static const struct {
 	{ "add esp spi 1 dst one " ESP, "" },
 	{ "add esp spi 1 src many dst 192.0.2.1 " ESP, "1:15 ~key-ambiguous; " },
 	{ "add esp spi 1 dst nobody " ESP, "1:19 key-address; " },
+	{ "add esp spi 1 dst " KEY128 " " ESP, "1:19 key-address; " },
+	{ ADD "isrc " KEY128 "/128 idst 10.2.0.0/16", "1:192 key-address; " },
 	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16", "" },
 	{ ADD "isrc 10.1.0.0/33 idst 10.2.0.0/16", "1:192 key-prefix; " },
 	{ ADD "isrc 10.1.0.0/x idst 10.2.0.0/16", "1:192 key-prefix; " },
