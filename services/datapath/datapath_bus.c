@@ -8,6 +8,7 @@
 #include "common/daemon/log.h"
 #include "services/datapath/datapathd.h"
 #include "services/datapath/listing.h"
+#include "services/datapath/pfkey_door.h"
 
 #define NAME_BYTES 256
 #define IKE_NAME   "org.netipsec.Ike1"
@@ -341,7 +342,11 @@ void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section sec
 {
 	static const char *const changed[] = { "Generation", "State", "RuleCount", NULL };
 	struct bus *bus = daemon_bus(d->daemon);
-	int r = bus_emit(bus, datapathd_identity.bus_path, datapathd_identity.bus_name, "SectionChanged",
+	int r;
+
+	if (section == SECTION_ALGORITHMS)
+		pfkey_door_algorithms_changed(d->pfkey_door);
+	r = bus_emit(bus, datapathd_identity.bus_path, datapathd_identity.bus_name, "SectionChanged",
 		"st", snapshot_section_name(section), sections_get(&d->sections, section)->generation);
 
 	if (r == 0)

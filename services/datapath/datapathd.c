@@ -10,9 +10,12 @@
 #include "common/base/clock.h"
 #include "common/daemon/keys_door.h"
 #include "common/daemon/log.h"
+#include "services/datapath/pfkey_door.h"
 
 #define TICK_USEC USEC_PER_SEC
 #define KEYS_USER "netipsec-keys"
+#define ADMINS    "ipsecadm"
+#define KEEPERS   "ipseckey"
 
 const struct daemon_identity datapathd_identity = {
 	.program = "ipsec-datapathd",
@@ -32,6 +35,7 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	sd_event_source_disable_unref(d->on_tables);
 	sd_event_source_disable_unref(d->on_tick);
 	keys_door_free(d->keys_door);
+	pfkey_door_free(d->pfkey_door);
 	plant_free(d->plant);
 	sections_done(&d->sections);
 	fdstore_free(d->store);
@@ -219,7 +223,7 @@ static void on_sadb_event(const struct sadb_event *event, void *userdata)
 	datapath_bus_event(userdata, event);
 }
 
-static int open_doors(struct datapathd *d)
+static int open_keys_door(struct datapathd *d)
 {
 	struct keys_door_setup setup = { .event = daemon_event(d->daemon), .group = (gid_t)-1 };
 	const struct passwd *keys = getpwnam(KEYS_USER);
@@ -236,7 +240,27 @@ static int open_doors(struct datapathd *d)
 		setup.uids[setup.n_uids++] = keys->pw_uid;
 		setup.group = geteuid() == 0 || getegid() == keys->pw_gid ? keys->pw_gid : (gid_t)-1;
 	}
-	r = keys_door_new(&setup, &d->keys_door);
+	return keys_door_new(&setup, &d->keys_door);
+}
+
+static gid_t group_of(const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	return group ? group->gr_gid : (gid_t)-1;
+}
+
+static int open_doors(struct datapathd *d)
+{
+	struct pfkey_door_groups groups = { .admin = group_of(ADMINS), .keys = group_of(KEEPERS) };
+	CLEANUP(freep) char *path = NULL;
+	int r = open_keys_door(d);
+
+	if (r == 0)
+		r = file_system_path(DATAPATH_PFKEY_PATH, &path);
+	if (r == 0)
+		r = pfkey_door_new(
+			daemon_event(d->daemon), d->plant->sadb, path, &groups, &d->pfkey_door);
 	return r < 0 ? r : sadb_listen(d->plant->sadb, on_sadb_event, d);
 }
 
