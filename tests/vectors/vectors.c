@@ -7,27 +7,19 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "common/model/algorithm.h"
 #include "services/datapath/esp.h"
+#include "tests/vectors/vector.h"
 
-#define MAX_OCTETS 1600
-#define EXIT_SKIP  77
-
-struct octets {
-	bool given;
-	size_t len;
-	uint8_t bytes[MAX_OCTETS];
-};
+#define EXIT_SKIP 77
 
 /* One vector, decoded. */
 struct vector {
-	const char *id, *mode, *expect;
+	const char *id, *expect;
 	struct sa *sa;
 	struct octets plain, payload, sealed, iv, padding;
 	uint64_t seq;
@@ -39,22 +31,6 @@ struct tally {
 	char why[256]; /* of the vector in work */
 };
 
-static const struct name_row {
-	const char *name;
-	uint8_t number;
-} encr_names[] = {
-	{ "null", ALG_ENCR_NULL },		{ "aes-cbc", ALG_ENCR_AES_CBC },
-	{ "aes-gcm-8", ALG_ENCR_AES_GCM8 },	{ "aes-gcm-12", ALG_ENCR_AES_GCM12 },
-	{ "aes-gcm-16", ALG_ENCR_AES_GCM16 },
-}, auth_names[] = {
-	{ "none", ALG_AUTH_NONE },
-	{ "hmac-md5-96", ALG_AUTH_HMAC_MD5 },
-	{ "hmac-sha1-96", ALG_AUTH_HMAC_SHA1 },
-	{ "hmac-sha2-256-128", ALG_AUTH_HMAC_SHA256 },
-	{ "hmac-sha2-384-192", ALG_AUTH_HMAC_SHA384 },
-	{ "hmac-sha2-512-256", ALG_AUTH_HMAC_SHA512 },
-};
-
 static bool PRINTF_LIKE(2, 3) fail(struct tally *tally, const char *format, ...)
 {
 	va_list args;
@@ -63,70 +39,6 @@ static bool PRINTF_LIKE(2, 3) fail(struct tally *tally, const char *format, ...)
 	(void)vsnprintf(tally->why, sizeof(tally->why), format, args);
 	va_end(args);
 	return false;
-}
-
-static const struct name_row *find_name(
-	const struct name_row *rows, size_t count, const char *name)
-{
-	for (size_t i = 0; name && i < count; i++) {
-		if (strcmp(rows[i].name, name) == 0)
-			return &rows[i];
-	}
-	return NULL;
-}
-
-static const char *get_text(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(object, key, &value) || !value)
-		return NULL;
-	return json_object_get_string(value);
-}
-
-static bool get_octets(struct json_object *object, const char *key, struct octets *ret)
-{
-	const char *hex = get_text(object, key);
-
-	ret->given = hex != NULL;
-	ret->len = 0;
-	for (; hex && hex[0] != '\0'; hex += 2) {
-		int high = hex_digit(hex[0]), low = high < 0 ? -1 : hex_digit(hex[1]);
-
-		if (low < 0 || ret->len == MAX_OCTETS)
-			return false;
-		ret->bytes[ret->len++] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-static int64_t get_number(struct json_object *object, const char *key, int64_t absent)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(object, key, &value) || !value)
-		return absent;
-	return json_object_get_int64(value);
-}
-
-/* Keys: the cipher's with its salt behind, and the integrity key. */
-static bool read_keys(struct json_object *object, struct sa *sa)
-{
-	struct octets key, salt;
-
-	if (!get_octets(object, "encr_key", &key) || !get_octets(object, "salt", &salt) ||
-		key.len + salt.len > MAX_OCTETS)
-		return false;
-	memcpy(key.bytes + key.len, salt.bytes, salt.len);
-	sa->encr_key_bits = (uint16_t)(key.len * 8);
-	sa->salt_bits = (uint16_t)(salt.len * 8);
-	if (key.len + salt.len > 0 &&
-		secret_new(key.bytes, key.len + salt.len, &sa->encr_key) < 0)
-		return false;
-	if (!get_octets(object, "auth_key", &key))
-		return false;
-	sa->auth_key_bits = (uint16_t)(key.len * 8);
-	return key.len == 0 || secret_new(key.bytes, key.len, &sa->auth_key) == 0;
 }
 
 static void write_ipv4(uint8_t *p, uint8_t protocol, size_t len)
@@ -154,14 +66,14 @@ static bool read_packets(struct json_object *object, struct vector *v)
 {
 	struct octets esp;
 
-	if (!get_octets(object, "plain_packet", &v->plain) ||
-		!get_octets(object, "payload", &v->payload) ||
-		!get_octets(object, "protected_packet", &v->sealed) ||
-		!get_octets(object, "iv", &v->iv) || !get_octets(object, "pad", &v->padding) ||
-		!get_octets(object, "esp", &esp))
+	if (!octets_get(object, "plain_packet", &v->plain) ||
+		!octets_get(object, "payload", &v->payload) ||
+		!octets_get(object, "protected_packet", &v->sealed) ||
+		!octets_get(object, "iv", &v->iv) || !octets_get(object, "pad", &v->padding) ||
+		!octets_get(object, "esp", &esp))
 		return false;
 	if (!v->sealed.given) {
-		if (!esp.given || esp.len > MAX_OCTETS - 20)
+		if (!esp.given || esp.len > OCTETS_MAX - 20)
 			return false;
 		v->sealed = esp;
 		wrap(&v->sealed, IPPROTO_ESP);
@@ -181,33 +93,22 @@ static bool read_packets(struct json_object *object, struct vector *v)
 /* False: it is none of ours, or broken (then why is set). */
 static bool read_vector(struct json_object *object, struct vector *v, struct tally *tally)
 {
-	const struct name_row *encr, *auth;
-	const char *proto = get_text(object, "proto"), *encr_name = get_text(object, "encr");
+	const char *proto = vector_text(object, "proto");
+	int64_t esn_high = vector_number(object, "esn_hi", -1);
 	struct suite suite;
-	int64_t esn_high = get_number(object, "esn_hi", -1);
 
-	v->id = get_text(object, "id");
-	v->mode = get_text(object, "mode");
-	v->expect = get_text(object, "expect");
-	encr = find_name(encr_names, ARRAY_SIZE(encr_names), encr_name);
-	auth = find_name(auth_names, ARRAY_SIZE(auth_names), get_text(object, "auth"));
-	if (!proto || strcmp(proto, "esp") != 0 || !encr || !auth)
-		return fail(tally, "skip: %s %s %s", proto, encr_name ? encr_name : "",
-			get_text(object, "auth"));
-	v->sa->proto = SA_PROTO_ESP;
-	v->sa->spi = (uint32_t)get_number(object, "spi", 0);
-	v->sa->encr = encr->number;
-	v->sa->auth = auth->number;
-	v->sa->mode = strcmp(v->mode, "tunnel") == 0 ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT;
-	v->seq = (uint64_t)get_number(object, "seq", 0);
-	v->next_header = (int)get_number(object, "next_header", -1);
-	if (esn_high >= 0) {
-		v->sa->flags |= SA_FLAG_ESN;
+	v->id = vector_text(object, "id");
+	v->expect = vector_text(object, "expect");
+	if (!proto || strcmp(proto, "esp") != 0 || !vector_has_suite(object))
+		return fail(tally, "skip: %s %s %s", proto, vector_text(object, "encr"),
+			vector_text(object, "auth"));
+	if (!vector_sa(object, v->sa))
+		return fail(tally, "keys do not read");
+	v->seq = (uint64_t)vector_number(object, "seq", 0);
+	v->next_header = (int)vector_number(object, "next_header", -1);
+	if (esn_high >= 0)
 		v->seq |= (uint64_t)esn_high << 32;
-	}
-	if (get_number(object, "natt", 0) != 0)
-		v->sa->flags |= SA_FLAG_ENCAP;
-	if (!read_keys(object, v->sa) || !read_packets(object, v))
+	if (!read_packets(object, v))
 		return fail(tally, "octets do not read");
 	return suite_of(v->sa, &suite) == 0 || fail(tally, "no suite of ours takes these keys");
 }
@@ -219,7 +120,7 @@ struct bench {
 	struct suite_context *context;
 	struct sa_run *run; /* no window: its bitmap is empty */
 	struct packet pkt;
-	uint8_t buffer[PACKET_HEADROOM + MAX_OCTETS + PACKET_TAILROOM];
+	uint8_t buffer[PACKET_HEADROOM + OCTETS_MAX + PACKET_TAILROOM];
 };
 
 static bool bench_init(struct bench *bench, const struct vector *v, const struct octets *octets)
@@ -405,7 +306,8 @@ int main(int argc, char **argv)
 			run_file(argv[i], &tally);
 			continue;
 		}
-		if (text_fixed(path, sizeof(path), "%s%s", shared ? shared : argv[++i],
+		i++;
+		if (text_fixed(path, sizeof(path), "%s%s", shared ? shared : argv[i],
 			    shared ? "/vectors/packets" : "") < 0 ||
 			run_directory(path, &tally) < 0) {
 			printf("SKIP: no directory %s\n", path);
