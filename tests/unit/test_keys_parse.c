@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/base/memfd.h"
 #include "common/base/text.h"
 #include "common/daemon/algs.h"
+#include "services/manual-key/keys_parser.h"
 #include "tests/unit/suite.h"
 
 #define KEY128 "000102030405060708090a0b0c0d0e0f"
@@ -354,6 +356,40 @@ START_TEST(several_destinations)
 }
 END_TEST
 
+static char *read_tree(const char *path)
+{
+	char whole[256];
+	char *text = NULL;
+	size_t len;
+
+	ck_assert_int_eq(text_fixed(whole, sizeof(whole), "%s/%s", SOURCE_ROOT, path), 0);
+	ck_assert_int_eq(file_read_path(whole, 1U << 20, &text, &len), 0);
+	return text;
+}
+
+START_TEST(sample)
+{
+	CLEANUP(freep) char *text = read_tree("etc/inet/secret/ipseckeys.sample");
+	CLEANUP(parsed_done) struct parsed p = parse(text, KEYS_OF_SERVICE, NULL);
+
+	ck_assert_str_eq(p.said.str, "");
+	ck_assert_uint_eq(p.file->count, 2);
+}
+END_TEST
+
+START_TEST(manual_page_has_every_keyword)
+{
+	CLEANUP(freep) char *page = read_tree("man/ipseckeys.5");
+
+	for (const struct keys_keyword *kw = keys_keywords(); kw->name; kw++) {
+		size_t len = strlen(kw->name);
+
+		if (kw->name[len - 1] != '6') /* the page says of a whole row that it has this form */
+			ck_assert_msg(strstr(page, kw->name), "%s", kw->name);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("keys_parse");
@@ -365,6 +401,8 @@ int main(void)
 	tcase_add_test(tc, meaning);
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, several_destinations);
+	tcase_add_test(tc, sample);
+	tcase_add_test(tc, manual_page_has_every_keyword);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }
