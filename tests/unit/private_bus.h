@@ -50,7 +50,7 @@ static inline void private_bus_start(struct private_bus *bus)
 static inline void private_bus_stop(struct private_bus *bus)
 {
 	if (bus->pid > 0) {
-		(void)kill(bus->pid, SIGKILL);
+		(void)kill(bus->pid, SIGTERM); /* it takes its socket away */
 		(void)waitpid(bus->pid, NULL, 0);
 	}
 	bus->pid = 0;
