@@ -69,8 +69,8 @@ class World:
         return subprocess.run([SBIN / argv[0], *argv[1:]], env=self.env(), capture_output=True,
                               text=True, timeout=30, check=False)
 
-    def start(self, *argv, env=None):
-        daemon = Daemon(self, argv, env or {})
+    def start(self, *argv, env=None, prefix=()):
+        daemon = Daemon(self, [*prefix, SBIN / argv[0], *argv[1:]], env or {})
         self.daemons.append(daemon)
         return daemon
 
@@ -82,6 +82,14 @@ class World:
     def datapath_ends(self, datapath):
         self.datapaths.remove(datapath)
         datapath.end()
+
+    def wait_for_name(self, name, daemon):
+        """Until the daemon owns its name, which it may long before it is ready."""
+        script = ["gdbus", "wait", "--address", self.address, "--timeout", "30", name]
+        done = subprocess.run(script, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            daemon.process.kill()
+            raise AssertionError(f"{name} has no owner: {daemon.process.communicate()[1]}")
 
     def object(self, service):
         """The object of a service, such as "Ike1"; without asking for its introspection."""
@@ -116,7 +124,7 @@ class Daemon:
         self.status = ""
         self.errno = 0
         self.process = subprocess.Popen(
-            [SBIN / argv[0], *argv[1:]], env=world.env(NOTIFY_SOCKET=str(path), **env),
+            argv, env=world.env(NOTIFY_SOCKET=str(path), **env),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wait_for(self, assignment):
