@@ -215,6 +215,12 @@ static void attempt_hand_over(struct publisher *publisher)
 		attempt_end(publisher, r, 0, NULL);
 }
 
+/* SAs may have been flushed since: loading the same keys again brings them back. */
+static bool restores(const struct publisher *publisher)
+{
+	return publisher->section == SECTION_KEYS && publisher->now.candidate;
+}
+
 static void on_section(struct bus_reply *reply, void *userdata)
 {
 	struct publisher *publisher = userdata;
@@ -231,7 +237,8 @@ static void on_section(struct bus_reply *reply, void *userdata)
 		return;
 	if (r < 0) {
 		attempt_end(publisher, r, 0, error ? error->message : NULL);
-	} else if (in_force && len == sizeof(bytes->hash) && memcmp(hash, bytes->hash, len) == 0) {
+	} else if (in_force && len == sizeof(bytes->hash) &&
+		memcmp(hash, bytes->hash, len) == 0 && !restores(publisher)) {
 		attempt_end(publisher, 0, in_force, NULL);
 	} else {
 		publisher->now.generation = in_force + 1;

@@ -101,8 +101,13 @@ static enum publish_verdict publish_view(struct sections *sections, enum snapsho
 
 	if (memfd_hash(view->bytes, view->len, hash) < 0)
 		return say(why, PUBLISH_FAULT, "the hash cannot be computed");
-	if (now->generation && memcmp(hash, now->hash, sizeof(hash)) == 0)
-		return PUBLISH_SAME;
+	if (now->generation && memcmp(hash, now->hash, sizeof(hash)) == 0) {
+		if (section != SECTION_KEYS)
+			return PUBLISH_SAME;
+		/* The difference is one against the SAD: what was flushed or deleted comes back. */
+		verdict = apply(sections, section, view, generation, why);
+		return verdict == PUBLISH_OK ? PUBLISH_SAME : verdict;
+	}
 	if (generation <= now->generation) {
 		text_addf(why, "generation %" PRIu64 " is not newer than %" PRIu64 ", which is in force",
 			generation, now->generation);

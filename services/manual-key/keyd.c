@@ -136,21 +136,42 @@ int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load *
 	return 0;
 }
 
+/* The line of the first error: warnings may stand before it. */
+static const char *first_error(const char *message, int *ret_len)
+{
+	const char *error = strstr(message, ": error: ");
+	const char *line = message;
+
+	while (error && line < error) {
+		const char *next = strchr(line, '\n');
+
+		if (!next || next > error)
+			break;
+		line = next + 1;
+	}
+	*ret_len = (int)strcspn(line, "\n");
+	return line;
+}
+
 void keyd_show(struct keyd *d)
 {
 	static const char *const changed[] = { "Generation", "State", "LastError", "KeyCount", NULL };
 	uint64_t generation = publisher_generation(d->publisher);
+	const char *line;
+	int len;
 
-	if (d->last_error)
-		daemon_status(d->daemon, "%.*s", (int)strcspn(d->last_error, "\n"), d->last_error);
-	else if (publisher_state(d->publisher) == PUBLISH_ABSENT)
+	if (d->last_error) {
+		line = first_error(d->last_error, &len);
+		daemon_status(d->daemon, "%.*s", len, line);
+	} else if (publisher_state(d->publisher) == PUBLISH_ABSENT) {
 		daemon_status(d->daemon, "not enforced: datapath absent");
-	else if (d->absent)
+	} else if (d->absent) {
 		daemon_status(d->daemon, "no key file %s (generation %" PRIu64 ")",
 			d->settings.config_file, generation);
-	else
+	} else {
 		daemon_status(d->daemon, "%s: %" PRIu32 " SAs (generation %" PRIu64 ")", d->state,
 			d->count, generation);
+	}
 	if (bus_properties_changed(daemon_bus(d->daemon), keyd_identity.bus_path,
 		    keyd_identity.bus_name, changed) < 0)
 		log_warning("cannot announce changed properties");
