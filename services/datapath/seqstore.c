@@ -329,9 +329,19 @@ int seqstore_window_id(const struct seqstore *store, const struct sa *sa,
 	return identify(store, "window", sa, more, sizeof(more), ret_id);
 }
 
-/* The newer of a pair; false: none can be read. */
+static bool is_blank(const struct seqstore_record *record)
+{
+	static const struct seqstore_record blank;
+
+	return memcmp(record, &blank, sizeof(blank)) == 0;
+}
+
+/*
+ * The newer of a pair; false: none can be read. @ret_doubt: there was another one, of which nobody
+ * can say whether it was torn before anything was granted, or rotted after.
+ */
 static bool pair_choose(const struct seqstore *store, const struct seqstore_record pair[2],
-	struct counter *ret_counter)
+	struct counter *ret_counter, bool *ret_doubt)
 {
 	bool first = seqstore_record_is_sound(&store->file, &pair[0]);
 	bool second = seqstore_record_is_sound(&store->file, &pair[1]);
@@ -343,27 +353,53 @@ static bool pair_choose(const struct seqstore *store, const struct seqstore_reco
 		return false;
 	ret_counter->last = pair[newer];
 	ret_counter->next = (uint8_t)!newer;
+	*ret_doubt = first != second && !is_blank(&pair[!newer]);
 	return true;
 }
 
 static int pair_load(struct seqstore *store, const struct seqstore_record pair[2])
 {
 	struct counter counter;
+	bool doubt;
+	size_t place;
 	int r;
 
-	if (!pair_choose(store, pair, &counter))
+	if (!pair_choose(store, pair, &counter, &doubt))
 		return -EBADMSG;
+	if (doubt) /* no more than this can have been granted by the other */
+		counter.last.reserved = counter.last.reserved > UINT64_MAX - SEQSTORE_CHUNK_MAX ?
+						UINT64_MAX : counter.last.reserved + SEQSTORE_CHUNK_MAX;
 	r = make_room(store);
 	if (r < 0)
 		return r;
-	if (store->n_counters > 0) {
-		size_t place = index_find(store, counter.last.id);
-
-		if (store->index[place])
-			return -EBADMSG;
-		store->index[place] = (uint32_t)store->n_counters;
-	}
+	place = index_find(store, counter.last.id);
+	if (store->index[place])
+		return -EBADMSG;
+	store->index[place] = (uint32_t)store->n_counters;
 	store->counters[store->n_counters++] = counter;
+	return 0;
+}
+
+/* The first pair: how many others count. In doubt all that can be read do. */
+static int count_load(struct seqstore *store, off_t size, uint64_t *ret_count, bool *ret_doubt)
+{
+	struct seqstore_record pair[1][2];
+	struct counter *count;
+	int r = make_room(store);
+
+	if (r == 0)
+		r = seqstore_file_read(&store->file, 0, 1, pair);
+	if (r < 0)
+		return r;
+	count = &store->counters[0];
+	if (!pair_choose(store, pair[0], count, ret_doubt))
+		return -EBADMSG;
+	store->n_counters = 1;
+	*ret_count = count->last.reserved;
+	if (*ret_count > UINT32_MAX / 4 || seqstore_file_size((size_t)*ret_count + 1) > size)
+		return -EBADMSG;
+	if (*ret_doubt)
+		*ret_count = (uint64_t)(size - seqstore_file_size(1)) / (2 * sizeof(pair[0][0]));
 	return 0;
 }
 
@@ -371,26 +407,21 @@ static int counters_load(struct seqstore *store, off_t size)
 {
 	struct seqstore_record pairs[PAIRS_AT_ONCE][2];
 	uint64_t left;
-	int r;
+	bool doubt = false;
+	int r = count_load(store, size, &left, &doubt);
 
-	r = seqstore_file_read(&store->file, 0, 1, pairs);
-	if (r == 0)
-		r = pair_load(store, pairs[0]);
-	if (r < 0)
-		return r;
-	left = store->counters[0].last.reserved;
-	if (left > UINT32_MAX / 4 || seqstore_file_size((size_t)left + 1) > size)
-		return -EBADMSG;
-	while (left > 0) {
+	while (r == 0 && left > 0) {
 		size_t n = left < PAIRS_AT_ONCE ? (size_t)left : PAIRS_AT_ONCE;
 
 		r = seqstore_file_read(&store->file, store->n_counters, n, pairs);
 		for (size_t i = 0; r == 0 && i < n; i++)
 			r = pair_load(store, pairs[i]);
-		if (r < 0)
-			return r;
 		left -= n;
 	}
+	if (r == -EBADMSG && doubt && store->n_counters > store->counters[0].last.reserved)
+		r = 0; /* behind those that count for sure, the first torn one is the end */
+	if (r < 0)
+		return r;
 	/* Pairs that do not count were never granted anything; what is left of them would confuse. */
 	if (size > seqstore_file_size(store->n_counters) &&
 		(ftruncate(store->file.fd, seqstore_file_size(store->n_counters)) < 0 ||
@@ -410,6 +441,8 @@ int seqstore_open(const char *directory, struct seqstore **ret_store)
 	r = seqstore_file_open(&store->file, directory, &size);
 	if (r == 0)
 		r = counters_load(store, size);
+	if (r == 0)
+		r = seqstore_sync(store); /* the count, if it was in doubt */
 	if (r < 0)
 		return r;
 	*ret_store = STEAL(store);

@@ -48,9 +48,13 @@ bool seqstore_record_is_sound(
 int seqstore_file_write(const struct seqstore_file *file, size_t pair, unsigned int which,
 	struct seqstore_record *record)
 {
+	struct seqstore_record both[2] = { 0 };
+
 	record->magic = SEQSTORE_MAGIC;
 	record->check = record_check(file, record);
-	return write_all(file->fd, record, sizeof(*record),
+	both[0] = *record;
+	/* The first write makes room for both, so that a file that was cut short shows. */
+	return write_all(file->fd, both, record->version == 1 ? sizeof(both) : sizeof(both[0]),
 		seqstore_file_size(pair) + (off_t)(which * sizeof(*record)));
 }
 
