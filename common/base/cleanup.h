@@ -20,23 +20,23 @@
 	})
 
 /* The same for a descriptor; -1 stays behind. */
-#define STEAL_FD(fd)                     \
-	__extension__({                  \
-		int stolen_fd_ = (fd);   \
-		(fd) = -1;               \
-		stolen_fd_;              \
+#define STEAL_FD(fd)                   \
+	__extension__({                \
+		int stolen_fd_ = (fd); \
+		(fd) = -1;             \
+		stolen_fd_;            \
 	})
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK		__attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 
 /* DEFINE_CLEANUP(struct sad *, sad_free) makes sad_freep(), for use with CLEANUP(). */
-#define DEFINE_CLEANUP(type, fn)                      \
-	static inline void fn##p(type *variable)      \
-	{                                             \
-		if (*variable)                        \
-			(void)fn(*variable);          \
+#define DEFINE_CLEANUP(type, fn)                 \
+	static inline void fn##p(type *variable) \
+	{                                        \
+		if (*variable)                   \
+			(void)fn(*variable);     \
 	}
 
 static inline void freep(void *variable)

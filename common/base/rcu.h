@@ -39,8 +39,8 @@ size_t rcu_poll(struct rcu *rcu);
 /* Wait until everything deferred so far has run. */
 void rcu_barrier(struct rcu *rcu);
 
-#define RCU_POINTER(type) _Atomic(type *)
-#define rcu_read(pointer) atomic_load_explicit((pointer), memory_order_acquire)
+#define RCU_POINTER(type)	    _Atomic(type *)
+#define rcu_read(pointer)	    atomic_load_explicit((pointer), memory_order_acquire)
 #define rcu_publish(pointer, value) atomic_store_explicit((pointer), (value), memory_order_release)
 
 #endif

@@ -65,7 +65,8 @@ void text_vaddf(struct text *t, const char *format, va_list args)
 	if (len < 0)
 		t->failed = true;
 	else if (text_grow(t, (size_t)len)) {
-		(void)vsnprintf(t->str + t->len, (size_t)len + 1, format, again); /* measured above */
+		(void)vsnprintf(
+			t->str + t->len, (size_t)len + 1, format, again); /* measured above */
 		t->len += (size_t)len;
 	}
 	va_end(again);

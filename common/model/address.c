@@ -71,8 +71,9 @@ bool address_is_multicast(const struct address *addr)
 
 	if (addr->family == AF_INET6)
 		return addr->bytes[0] == 0xff;
-	return addr->family == AF_INET && ((addr->bytes[0] & 0xf0) == 0xe0 ||
-		memcmp(addr->bytes, broadcast, sizeof(broadcast)) == 0);
+	return addr->family == AF_INET &&
+	       ((addr->bytes[0] & 0xf0) == 0xe0 ||
+		       memcmp(addr->bytes, broadcast, sizeof(broadcast)) == 0);
 }
 
 unsigned int address_bits(int family)
@@ -107,8 +108,8 @@ socklen_t address_to_sockaddr(
 	return sizeof(sa_family_t);
 }
 
-int address_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct address *ret_addr,
-	uint16_t *ret_port)
+int address_from_sockaddr(
+	const struct sockaddr *sa, socklen_t len, struct address *ret_addr, uint16_t *ret_port)
 {
 	struct sockaddr_in6 sin6;
 	struct sockaddr_in sin;
@@ -174,7 +175,7 @@ static bool bits_equal(const uint8_t *a, const uint8_t *b, unsigned int bits)
 bool prefix_contains(const struct prefix *prefix, const struct address *addr)
 {
 	return prefix->addr.family == addr->family &&
-		bits_equal(prefix->addr.bytes, addr->bytes, prefix->bits);
+	       bits_equal(prefix->addr.bytes, addr->bytes, prefix->bits);
 }
 
 bool prefix_covers(const struct prefix *outer, const struct prefix *inner)
@@ -195,7 +196,7 @@ bool prefix_equal(const struct prefix *a, const struct prefix *b)
 bool prefix_is_host(const struct prefix *prefix)
 {
 	return prefix->addr.family != AF_UNSPEC &&
-		prefix->bits == address_bits(prefix->addr.family);
+	       prefix->bits == address_bits(prefix->addr.family);
 }
 
 const char *prefix_format(const struct prefix *prefix, char ret_text[static PREFIX_TEXT_MAX])
@@ -203,8 +204,8 @@ const char *prefix_format(const struct prefix *prefix, char ret_text[static PREF
 	char addr[ADDRESS_TEXT_MAX];
 	int r;
 
-	r = text_fixed(ret_text, PREFIX_TEXT_MAX, "%s/%u",
-		address_format(&prefix->addr, addr), prefix->bits);
+	r = text_fixed(ret_text, PREFIX_TEXT_MAX, "%s/%u", address_format(&prefix->addr, addr),
+		prefix->bits);
 	(void)r; /* PREFIX_TEXT_MAX is made for the longest */
 	return ret_text;
 }

@@ -13,7 +13,7 @@
 
 /* "ffff:...:255.255.255.255" and its NUL; with a prefix behind it. */
 #define ADDRESS_TEXT_MAX 46
-#define PREFIX_TEXT_MAX  50
+#define PREFIX_TEXT_MAX	 50
 
 /* Bytes in network order; an IPv4 address fills the first four, the others are zero. */
 struct address {
@@ -49,10 +49,12 @@ int address_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct addre
 	uint16_t *ret_port) MUST_CHECK;
 
 /* Clears host bits. Return: 0 or -EINVAL when bits exceed the family's. */
-int prefix_make(const struct address *addr, unsigned int bits, struct prefix *ret_prefix) MUST_CHECK;
+int prefix_make(
+	const struct address *addr, unsigned int bits, struct prefix *ret_prefix) MUST_CHECK;
 /* A single host. */
 struct prefix prefix_host(const struct address *addr);
-bool prefix_contains(const struct prefix *prefix, const struct address *addr); /* false across families */
+bool prefix_contains(
+	const struct prefix *prefix, const struct address *addr); /* false across families */
 bool prefix_covers(const struct prefix *outer, const struct prefix *inner);
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);

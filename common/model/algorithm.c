@@ -61,7 +61,7 @@ bool alg_takes_key(const struct algorithm *alg, unsigned int bits)
 		return bits == 0;
 	if (alg->key_increment_bits != 0)
 		return bits >= alg->key_min_bits && bits <= alg->key_max_bits &&
-			(bits - alg->key_min_bits) % alg->key_increment_bits == 0;
+		       (bits - alg->key_min_bits) % alg->key_increment_bits == 0;
 	for (size_t i = 0; i < ALG_MAX_KEYS && alg->key_sizes_bits[i] != 0; i++)
 		if (alg->key_sizes_bits[i] == bits)
 			return true;
@@ -72,8 +72,8 @@ bool alg_is_weak(uint8_t proto, uint8_t number)
 {
 	if (proto == ALG_PROTO_AH)
 		return number == ALG_AUTH_HMAC_MD5;
-	return proto == ALG_PROTO_ESP && (number == ALG_ENCR_DES || number == ALG_ENCR_3DES ||
-		number == ALG_ENCR_BLOWFISH);
+	return proto == ALG_PROTO_ESP &&
+	       (number == ALG_ENCR_DES || number == ALG_ENCR_3DES || number == ALG_ENCR_BLOWFISH);
 }
 
 void alg_print(const struct alg_table *table, uint8_t proto, uint8_t number, struct text *text)

@@ -17,17 +17,17 @@
 #define ALG_PROTO_ESP 3 /* encryption algorithms */
 
 /* Well-known numbers that code has to tell apart from the rest. */
-#define ALG_AUTH_NONE        0
+#define ALG_AUTH_NONE	     0
 #define ALG_AUTH_HMAC_MD5    2
 #define ALG_AUTH_HMAC_SHA1   3
 #define ALG_AUTH_HMAC_SHA256 5
 #define ALG_AUTH_HMAC_SHA384 6
 #define ALG_AUTH_HMAC_SHA512 7
-#define ALG_ENCR_NONE        0
-#define ALG_ENCR_DES         2
-#define ALG_ENCR_3DES        3
+#define ALG_ENCR_NONE	     0
+#define ALG_ENCR_DES	     2
+#define ALG_ENCR_3DES	     3
 #define ALG_ENCR_BLOWFISH    7
-#define ALG_ENCR_NULL        11
+#define ALG_ENCR_NULL	     11
 #define ALG_ENCR_AES_CBC     12
 #define ALG_ENCR_AES_CTR     13
 #define ALG_ENCR_AES_CCM8    14
@@ -39,15 +39,15 @@
 #define ALG_ENCR_AES_GMAC    23
 #define ALG_ENCR_CHACHA20    28
 
-#define ALG_FLAG_VALID    0x01U
+#define ALG_FLAG_VALID	  0x01U
 #define ALG_FLAG_COUNTER  0x02U
 #define ALG_FLAG_COMBINED 0x04U
-#define ALG_FLAG_CCM      0x08U
-#define ALG_FLAG_GCM      0x10U
+#define ALG_FLAG_CCM	  0x08U
+#define ALG_FLAG_GCM	  0x10U
 
-#define ALG_MAX_NAMES 8
-#define ALG_NAME_MAX  40 /* with its NUL */
-#define ALG_MAX_KEYS  8
+#define ALG_MAX_NAMES	8
+#define ALG_NAME_MAX	40 /* with its NUL */
+#define ALG_MAX_KEYS	8
 #define ALG_MAX_ENTRIES 512 /* per table, both protocols */
 
 struct algorithm {
@@ -73,7 +73,8 @@ struct alg_table {
 	struct algorithm entries[]; /* in file order */
 };
 
-struct alg_table *alg_table_new(const struct algorithm *entries, size_t count); /* NULL: no memory */
+struct alg_table *alg_table_new(
+	const struct algorithm *entries, size_t count); /* NULL: no memory */
 struct alg_table *alg_table_free(struct alg_table *table);
 DEFINE_CLEANUP(struct alg_table *, alg_table_free)
 

@@ -49,9 +49,9 @@ static bool need_equal(bool has_a, const struct alg_need *a, bool has_b, const s
 bool action_equal(const struct action *a, const struct action *b)
 {
 	return a->kind == b->kind && a->unique == b->unique &&
-		need_equal(a->has_ah, &a->ah, b->has_ah, &b->ah) &&
-		need_equal(a->has_esp, &a->esp, b->has_esp, &b->esp) &&
-		need_equal(a->has_esp_auth, &a->esp_auth, b->has_esp_auth, &b->esp_auth);
+	       need_equal(a->has_ah, &a->ah, b->has_ah, &b->ah) &&
+	       need_equal(a->has_esp, &a->esp, b->has_esp, &b->esp) &&
+	       need_equal(a->has_esp_auth, &a->esp_auth, b->has_esp_auth, &b->esp_auth);
 }
 
 bool rule_has_bypass(const struct rule *rule)
@@ -96,8 +96,8 @@ static void need_print(const char *name, const struct alg_need *need, uint8_t pr
 	text_add_char(text, ' ');
 }
 
-static void action_print(const struct action *action, const struct alg_table *table,
-	struct text *text)
+static void action_print(
+	const struct action *action, const struct alg_table *table, struct text *text)
 {
 	switch (action->kind) {
 	case ACTION_BYPASS:
@@ -126,8 +126,8 @@ static const char *directions_word(uint8_t directions)
 	return directions == DIRECTION_BIT_IN ? "in" : "out";
 }
 
-void rule_print(
-	const struct rule *rule, const struct alg_table *table, uint8_t directions, struct text *text)
+void rule_print(const struct rule *rule, const struct alg_table *table, uint8_t directions,
+	struct text *text)
 {
 	text_add(text, "{ ");
 	if (rule->tunnel[0] != '\0')

@@ -15,7 +15,7 @@
 #include "common/model/selector.h"
 
 #define RULE_MAX_ACTIONS 512 /* after `any` was expanded */
-#define RULE_TUNNEL_MAX  32 /* with its NUL */
+#define RULE_TUNNEL_MAX	 32 /* with its NUL */
 #define RULE_ID_TEXT_MAX 17
 
 enum action_kind { ACTION_BYPASS, ACTION_DISCARD, ACTION_PROTECT };

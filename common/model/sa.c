@@ -44,11 +44,11 @@ bool sa_key_equal(const struct sa_key *a, const struct sa_key *b)
 static bool selectors_equal(const struct sa *a, const struct sa *b)
 {
 	return address_equal(&a->src, &b->src) && a->mode == b->mode &&
-		a->protocol == b->protocol && a->src_port == b->src_port &&
-		a->dst_port == b->dst_port && prefix_equal(&a->inner_src, &b->inner_src) &&
-		prefix_equal(&a->inner_dst, &b->inner_dst) &&
-		a->inner_protocol == b->inner_protocol &&
-		a->inner_src_port == b->inner_src_port && a->inner_dst_port == b->inner_dst_port;
+	       a->protocol == b->protocol && a->src_port == b->src_port &&
+	       a->dst_port == b->dst_port && prefix_equal(&a->inner_src, &b->inner_src) &&
+	       prefix_equal(&a->inner_dst, &b->inner_dst) &&
+	       a->inner_protocol == b->inner_protocol && a->inner_src_port == b->inner_src_port &&
+	       a->inner_dst_port == b->inner_dst_port;
 }
 
 static bool algorithms_equal(const struct sa *a, const struct sa *b)
@@ -58,14 +58,14 @@ static bool algorithms_equal(const struct sa *a, const struct sa *b)
 	bool auth = secret_equal(a->auth_key, b->auth_key);
 
 	return a->encr == b->encr && a->auth == b->auth && encr && auth &&
-		a->encr_key_bits == b->encr_key_bits && a->salt_bits == b->salt_bits &&
-		a->iv_bits == b->iv_bits && a->auth_key_bits == b->auth_key_bits;
+	       a->encr_key_bits == b->encr_key_bits && a->salt_bits == b->salt_bits &&
+	       a->iv_bits == b->iv_bits && a->auth_key_bits == b->auth_key_bits;
 }
 
 static bool limits_equal(const struct sa_limits *a, const struct sa_limits *b)
 {
 	return a->bytes == b->bytes && a->add_sec == b->add_sec && a->use_sec == b->use_sec &&
-		a->allocations == b->allocations;
+	       a->allocations == b->allocations;
 }
 
 /* Not compared: state and origin, which say how an SA is doing and not what it is. */
@@ -74,15 +74,15 @@ bool sa_equal(const struct sa *a, const struct sa *b)
 	struct sa_key key_a = sa_key_of(a), key_b = sa_key_of(b);
 
 	return sa_key_equal(&key_a, &key_b) && selectors_equal(a, b) && algorithms_equal(a, b) &&
-		a->flags == b->flags && a->directions == b->directions &&
-		a->replay_window == b->replay_window && a->replay_value == b->replay_value &&
-		a->pair_spi == b->pair_spi && a->reqid == b->reqid &&
-		limits_equal(&a->soft, &b->soft) && limits_equal(&a->hard, &b->hard) &&
-		a->idle_add_sec == b->idle_add_sec && a->idle_use_sec == b->idle_use_sec &&
-		address_equal(&a->natt_local, &b->natt_local) &&
-		address_equal(&a->natt_remote, &b->natt_remote) &&
-		a->natt_local_port == b->natt_local_port &&
-		a->natt_remote_port == b->natt_remote_port;
+	       a->flags == b->flags && a->directions == b->directions &&
+	       a->replay_window == b->replay_window && a->replay_value == b->replay_value &&
+	       a->pair_spi == b->pair_spi && a->reqid == b->reqid &&
+	       limits_equal(&a->soft, &b->soft) && limits_equal(&a->hard, &b->hard) &&
+	       a->idle_add_sec == b->idle_add_sec && a->idle_use_sec == b->idle_use_sec &&
+	       address_equal(&a->natt_local, &b->natt_local) &&
+	       address_equal(&a->natt_remote, &b->natt_remote) &&
+	       a->natt_local_port == b->natt_local_port &&
+	       a->natt_remote_port == b->natt_remote_port;
 }
 
 void sa_normalise(struct sa *sa)
@@ -91,8 +91,8 @@ void sa_normalise(struct sa *sa)
 
 	if (sa->mode == SA_MODE_TUNNEL) {
 		if (sa->protocol == 0 && sa->inner_src.addr.family != AF_UNSPEC)
-			sa->protocol = sa->inner_src.addr.family == AF_INET6 ? IPPROTO_IPV6 :
-									       IPPROTO_IPIP;
+			sa->protocol = sa->inner_src.addr.family == AF_INET6 ? IPPROTO_IPV6
+									     : IPPROTO_IPIP;
 		unique = sa->inner_protocol || sa->inner_src_port || sa->inner_dst_port;
 	} else {
 		unique = sa->protocol || sa->src_port || sa->dst_port;

@@ -9,7 +9,7 @@ bool protocol_has_ports(uint8_t protocol)
 bool protocol_is_icmp(uint8_t protocol, int family)
 {
 	return (protocol == IPPROTO_ICMP && family == AF_INET) ||
-		(protocol == IPPROTO_ICMPV6 && family == AF_INET6);
+	       (protocol == IPPROTO_ICMPV6 && family == AF_INET6);
 }
 
 static bool in_range(uint8_t x, uint8_t low, uint8_t high)
@@ -52,11 +52,11 @@ bool selector_equal(const struct selector *a, const struct selector *b)
 		return false;
 	if (a->has_icmp_type != b->has_icmp_type || a->has_icmp_code != b->has_icmp_code)
 		return false;
-	if (a->has_icmp_type && (a->icmp_type_low != b->icmp_type_low ||
-		a->icmp_type_high != b->icmp_type_high))
+	if (a->has_icmp_type &&
+		(a->icmp_type_low != b->icmp_type_low || a->icmp_type_high != b->icmp_type_high))
 		return false;
-	if (a->has_icmp_code && (a->icmp_code_low != b->icmp_code_low ||
-		a->icmp_code_high != b->icmp_code_high))
+	if (a->has_icmp_code &&
+		(a->icmp_code_low != b->icmp_code_low || a->icmp_code_high != b->icmp_code_high))
 		return false;
 	return prefix_equal(&a->local, &b->local) && prefix_equal(&a->remote, &b->remote);
 }
@@ -93,11 +93,11 @@ static bool both_or_equal(unsigned int a, unsigned int b)
 
 static bool icmp_overlaps(const struct selector *a, const struct selector *b)
 {
-	if (a->has_icmp_type && b->has_icmp_type && (a->icmp_type_low > b->icmp_type_high ||
-		b->icmp_type_low > a->icmp_type_high))
+	if (a->has_icmp_type && b->has_icmp_type &&
+		(a->icmp_type_low > b->icmp_type_high || b->icmp_type_low > a->icmp_type_high))
 		return false;
-	return !a->has_icmp_code || !b->has_icmp_code || (a->icmp_code_low <= b->icmp_code_high &&
-		b->icmp_code_low <= a->icmp_code_high);
+	return !a->has_icmp_code || !b->has_icmp_code ||
+	       (a->icmp_code_low <= b->icmp_code_high && b->icmp_code_low <= a->icmp_code_high);
 }
 
 bool selector_overlaps(const struct selector *a, const struct selector *b)
@@ -116,7 +116,7 @@ bool selector_overlaps(const struct selector *a, const struct selector *b)
 	if (ports && (icmp || (protocol != 0 && !protocol_has_ports(protocol))))
 		return false;
 	return icmp_overlaps(a, b) && prefixes_overlap(&a->local, &b->local) &&
-		prefixes_overlap(&a->remote, &b->remote);
+	       prefixes_overlap(&a->remote, &b->remote);
 }
 
 static bool prefix_field_covers(const struct prefix *outer, const struct prefix *inner, int family)
@@ -140,16 +140,16 @@ bool selector_covers(const struct selector *outer, const struct selector *inner)
 		return false;
 	if (outer->remote_port != 0 && outer->remote_port != inner->remote_port)
 		return false;
-	if (outer->has_icmp_type && (!inner->has_icmp_type ||
-		inner->icmp_type_low < outer->icmp_type_low ||
-		inner->icmp_type_high > outer->icmp_type_high))
+	if (outer->has_icmp_type &&
+		(!inner->has_icmp_type || inner->icmp_type_low < outer->icmp_type_low ||
+			inner->icmp_type_high > outer->icmp_type_high))
 		return false;
-	if (outer->has_icmp_code && (!inner->has_icmp_code ||
-		inner->icmp_code_low < outer->icmp_code_low ||
-		inner->icmp_code_high > outer->icmp_code_high))
+	if (outer->has_icmp_code &&
+		(!inner->has_icmp_code || inner->icmp_code_low < outer->icmp_code_low ||
+			inner->icmp_code_high > outer->icmp_code_high))
 		return false;
 	return prefix_field_covers(&outer->local, &inner->local, family) &&
-		prefix_field_covers(&outer->remote, &inner->remote, family);
+	       prefix_field_covers(&outer->remote, &inner->remote, family);
 }
 
 static void range_print(const char *name, uint8_t low, uint8_t high, struct text *text)
@@ -189,8 +189,12 @@ static const struct {
 	uint8_t protocol;
 	const char *name;
 } protocol_names[] = {
-	{ IPPROTO_ICMP, "icmp" }, { IPPROTO_TCP, "tcp" }, { IPPROTO_UDP, "udp" },
-	{ IPPROTO_ESP, "esp" }, { IPPROTO_AH, "ah" }, { IPPROTO_ICMPV6, "icmp6" },
+	{ IPPROTO_ICMP, "icmp" },
+	{ IPPROTO_TCP, "tcp" },
+	{ IPPROTO_UDP, "udp" },
+	{ IPPROTO_ESP, "esp" },
+	{ IPPROTO_AH, "ah" },
+	{ IPPROTO_ICMPV6, "icmp6" },
 	{ IPPROTO_SCTP, "sctp" },
 };
 
@@ -204,8 +208,8 @@ static void protocol_print(uint8_t protocol, struct text *text)
 	text_addf(text, "protocol %u", protocol);
 }
 
-static void endpoint_print(const struct address *addr, bool has_port, uint16_t port,
-	struct text *text)
+static void endpoint_print(
+	const struct address *addr, bool has_port, uint16_t port, struct text *text)
 {
 	char str[ADDRESS_TEXT_MAX];
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define PRIORITY_BYPASS   0x00800000U
-#define PRIORITY_ESP      0x00400000U
-#define PRIORITY_AH       0x00200000U
+#define PRIORITY_BYPASS	  0x00800000U
+#define PRIORITY_ESP	  0x00400000U
+#define PRIORITY_AH	  0x00200000U
 #define PRIORITY_POSITION 0x000fffffU
 
 /* What decides where a rule stands, worked out once a rule. */
@@ -174,5 +174,5 @@ bool spd_has_tunnel(const struct spd *spd, const char *tunnel)
 bool spd_rules_conflict(const struct rule *a, const struct rule *b)
 {
 	return (a->directions & b->directions) != 0 && strcmp(a->tunnel, b->tunnel) == 0 &&
-		selector_equal(&a->selector, &b->selector);
+	       selector_equal(&a->selector, &b->selector);
 }

@@ -39,11 +39,15 @@ static int parse_options(int argc, char **argv, struct request *ret)
 {
 	enum { OPT_JSON = 256, OPT_HELP, OPT_VERSION };
 	static const struct option options[] = {
-		{ "numeric", no_argument, NULL, 'n' }, { "verbose", no_argument, NULL, 'v' },
-		{ "paranoid", no_argument, NULL, 'p' }, { "file", required_argument, NULL, 'f' },
-		{ "check", required_argument, NULL, 'c' }, { "json", no_argument, NULL, OPT_JSON },
+		{ "numeric", no_argument, NULL, 'n' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "paranoid", no_argument, NULL, 'p' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "check", required_argument, NULL, 'c' },
+		{ "json", no_argument, NULL, OPT_JSON },
 		{ "help", no_argument, NULL, OPT_HELP },
-		{ "version", no_argument, NULL, OPT_VERSION }, { 0 },
+		{ "version", no_argument, NULL, OPT_VERSION },
+		{ 0 },
 	};
 	int c;
 
@@ -103,7 +107,8 @@ static int door_failed(int r)
 {
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		fputs("ipseckey: Unable to open PF_KEY socket: ipsec-datapath.service is not "
-		      "running\n", stderr);
+		      "running\n",
+			stderr);
 	else if (r == -EACCES || r == -EPERM)
 		fputs("ipseckey: Insufficient privileges to open PF_KEY socket.\n", stderr);
 	else if (r == -ETIMEDOUT)
@@ -240,7 +245,8 @@ static int run_words(const struct request *request, struct conf_diags *diags)
 	for (char **word = request->words; *word; word++) {
 		if (strpbrk(*word, "\"\n\\#") || **word == '\0') {
 			fputs("ipseckey: a word of the command is empty or has a character that "
-			      "no command needs\n", stderr);
+			      "no command needs\n",
+				stderr);
 			return EXIT_FAILURE;
 		}
 		if (line.len > 0)

@@ -91,8 +91,11 @@ static int parse(const struct keyd *d, const struct keys_source *source, struct 
 	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	struct keys_input in = {
-		.label = d->settings.config_file, .source = source->text, .len = source->len,
-		.resolver = &resolver_system, .place = KEYS_OF_SERVICE,
+		.label = d->settings.config_file,
+		.source = source->text,
+		.len = source->len,
+		.resolver = &resolver_system,
+		.place = KEYS_OF_SERVICE,
 	};
 	int r = load_algorithms(&algs);
 
@@ -155,7 +158,8 @@ static const char *first_error(const char *message, int *ret_len)
 
 void keyd_show(struct keyd *d)
 {
-	static const char *const changed[] = { "Generation", "State", "LastError", "KeyCount", NULL };
+	static const char *const changed[] = { "Generation", "State", "LastError", "KeyCount",
+		NULL };
 	uint64_t generation = publisher_generation(d->publisher);
 	const char *line;
 	int len;

@@ -39,7 +39,8 @@ struct keyd *keyd_free(struct keyd *d);
 DEFINE_CLEANUP(struct keyd *, keyd_free)
 
 /* Return: 0, -EBADMSG (@diags say where), other errno. */
-int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load **ret_load) MUST_CHECK;
+int keyd_load(
+	const struct keyd *d, struct conf_diags *diags, struct keyd_load **ret_load) MUST_CHECK;
 struct keyd_load *keyd_load_free(struct keyd_load *load);
 DEFINE_CLEANUP(struct keyd_load *, keyd_load_free)
 

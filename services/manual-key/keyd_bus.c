@@ -99,6 +99,6 @@ static const struct bus_member members[] = {
 
 int keyd_bus_add(struct keyd *d)
 {
-	return bus_add_interface(daemon_bus(d->daemon), keyd_identity.bus_path,
-		keyd_identity.bus_name, members, d);
+	return bus_add_interface(
+		daemon_bus(d->daemon), keyd_identity.bus_path, keyd_identity.bus_name, members, d);
 }

@@ -16,29 +16,29 @@ static struct conf_loc place_of(const struct keys_parser *p, enum keys_field fie
 static bool has_natt(const struct keys_parser *p)
 {
 	return is_given(p, KEYS_NAT_LOCAL) || is_given(p, KEYS_NAT_REMOTE) ||
-		is_given(p, KEYS_NAT_LOCAL_PORT) || is_given(p, KEYS_NAT_REMOTE_PORT);
+	       is_given(p, KEYS_NAT_LOCAL_PORT) || is_given(p, KEYS_NAT_REMOTE_PORT);
 }
 
 static bool is_tunnel(const struct keys_parser *p)
 {
 	return is_given(p, KEYS_INNER_SRC) || is_given(p, KEYS_INNER_DST) ||
-		is_given(p, KEYS_INNER_SRC_PORT) || is_given(p, KEYS_INNER_DST_PORT) ||
-		is_given(p, KEYS_INNER_PROTO);
+	       is_given(p, KEYS_INNER_SRC_PORT) || is_given(p, KEYS_INNER_DST_PORT) ||
+	       is_given(p, KEYS_INNER_PROTO);
 }
 
 static void check_needed(struct keys_parser *p)
 {
 	struct keys_command *command = p->command;
 	bool lookup = command->verb != KEYS_ADD && command->verb != KEYS_UPDATE &&
-		command->verb != KEYS_UPDATE_PAIR;
+		      command->verb != KEYS_UPDATE_PAIR;
 
 	if (!is_given(p, KEYS_SPI))
 		keys_error(p, command->at, "key-spi", "Need to define SPI for %s", p->verb);
 	if (lookup)
 		return;
 	if (!is_given(p, KEYS_DST))
-		keys_error(p, command->at, "key-address", "Need destination address for %s",
-			p->verb);
+		keys_error(
+			p, command->at, "key-address", "Need destination address for %s", p->verb);
 	if (command->verb == KEYS_UPDATE_PAIR && is_given(p, KEYS_PAIR_SPI))
 		keys_error(p, p->at[KEYS_PAIR_SPI], "key-unfit",
 			"Don't use extension pair-spi for '%s' command", p->verb);
@@ -59,8 +59,8 @@ static void check_esp_algorithms(struct keys_parser *p)
 			"Cannot specify a key with NULL encryption algorithm");
 	if (!add)
 		return;
-	if (sa->encr != ALG_ENCR_NULL && sa->encr != ALG_ENCR_NONE &&
-		!is_given(p, KEYS_ENCR_KEY) && !p->command->failed)
+	if (sa->encr != ALG_ENCR_NULL && sa->encr != ALG_ENCR_NONE && !is_given(p, KEYS_ENCR_KEY) &&
+		!p->command->failed)
 		keys_error(p, p->at[KEYS_ENCR_ALG], "key-missing",
 			"encr_alg without an encryption key");
 	if (sa->encr == ALG_ENCR_NULL && sa->auth == ALG_AUTH_NONE && !p->command->failed)
@@ -110,13 +110,13 @@ struct limit {
 static void check_limit(struct keys_parser *p, struct limit low, struct limit high)
 {
 	if (low.value != 0 && high.value != 0 && low.value > high.value)
-		keys_error(p, p->at[low.field], "key-lifetime", "%s is above %s", low.name,
-			high.name);
+		keys_error(
+			p, p->at[low.field], "key-lifetime", "%s is above %s", low.name, high.name);
 }
 
 /* The soft limit has to come before the hard one, the idle one before both. */
-static void check_times(struct keys_parser *p, struct limit idle, struct limit soft,
-	struct limit hard)
+static void check_times(
+	struct keys_parser *p, struct limit idle, struct limit soft, struct limit hard)
 {
 	check_limit(p, soft, hard);
 	check_limit(p, idle, soft);
@@ -147,12 +147,13 @@ static void check_natt(struct keys_parser *p)
 	bool encap = is_given(p, KEYS_ENCAP);
 
 	if (!encap && (is_given(p, KEYS_NAT_LOCAL_PORT) || is_given(p, KEYS_NAT_REMOTE_PORT)))
-		keys_error(p, place_of(p, is_given(p, KEYS_NAT_LOCAL_PORT) ? KEYS_NAT_LOCAL_PORT :
-									   KEYS_NAT_REMOTE_PORT),
+		keys_error(p,
+			place_of(p, is_given(p, KEYS_NAT_LOCAL_PORT) ? KEYS_NAT_LOCAL_PORT
+								     : KEYS_NAT_REMOTE_PORT),
 			"key-encap", "Must specify 'encap udp' with any NAT-T port");
 	if (!encap && (is_given(p, KEYS_NAT_LOCAL) || is_given(p, KEYS_NAT_REMOTE)))
-		keys_error(p, place_of(p, is_given(p, KEYS_NAT_LOCAL) ? KEYS_NAT_LOCAL :
-								      KEYS_NAT_REMOTE),
+		keys_error(p,
+			place_of(p, is_given(p, KEYS_NAT_LOCAL) ? KEYS_NAT_LOCAL : KEYS_NAT_REMOTE),
 			"key-encap", "Must specify 'encap udp' with any NAT-T address");
 	if ((p->command->sa->flags & SA_FLAG_ENCAP) && !has_natt(p))
 		keys_error(p, p->at[KEYS_ENCAP], "key-encap",
@@ -179,8 +180,8 @@ static void check_tunnel(struct keys_parser *p)
 	if (!is_given(p, KEYS_INNER_DST))
 		sa->inner_dst.addr = address_any(AF_INET6);
 	if (sa->inner_src.addr.family != sa->inner_dst.addr.family) {
-		keys_error(p, place_of(p, is_given(p, KEYS_INNER_DST) ? KEYS_INNER_DST :
-									KEYS_INNER_SRC),
+		keys_error(p,
+			place_of(p, is_given(p, KEYS_INNER_DST) ? KEYS_INNER_DST : KEYS_INNER_SRC),
 			"key-family", "inner source and destination are of different families");
 		return;
 	}
@@ -190,7 +191,8 @@ static void check_tunnel(struct keys_parser *p)
 			"protocol %u does not carry the inner addresses, %u does", sa->protocol,
 			wanted);
 	if ((sa->src_port || sa->dst_port) && (sa->inner_src_port || sa->inner_dst_port))
-		keys_error(p, place_of(p, is_given(p, KEYS_SRC_PORT) ? KEYS_SRC_PORT : KEYS_DST_PORT),
+		keys_error(p,
+			place_of(p, is_given(p, KEYS_SRC_PORT) ? KEYS_SRC_PORT : KEYS_DST_PORT),
 			"key-tunnel", "both inner and outer ports are given");
 }
 
@@ -201,8 +203,8 @@ static size_t fitting_sources(const struct keys_command *command, const struct a
 
 	for (size_t i = 0; i < command->n_srcs; i++)
 		n += command->srcs[i].family == dst->family ||
-			(command->srcs[i].family == AF_INET6 &&
-				address_is_unspecified(&command->srcs[i]));
+		     (command->srcs[i].family == AF_INET6 &&
+			     address_is_unspecified(&command->srcs[i]));
 	return n;
 }
 

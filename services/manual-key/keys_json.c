@@ -59,8 +59,8 @@ static void add_nonzero(struct json_object *object, const char *key, uint64_t x)
 		add_number(object, key, x);
 }
 
-static void add_key(struct json_object *object, const char *key, const struct secret *secret,
-	size_t bits)
+static void add_key(
+	struct json_object *object, const char *key, const struct secret *secret, size_t bits)
 {
 	char hex[2 * SECRET_MAX_BYTES + 1];
 	size_t len = (bits + 7) / 8;
@@ -152,7 +152,8 @@ struct json_object *keys_print_json(
 	if (has(msg, PFKEY_EXT_LIFETIME_HARD))
 		add_limits(object, "hard", &sa->hard);
 	if (has(msg, PFKEY_EXT_LIFETIME_IDLE)) {
-		struct sa_limits idle = { .add_sec = sa->idle_add_sec, .use_sec = sa->idle_use_sec };
+		struct sa_limits idle = { .add_sec = sa->idle_add_sec,
+			.use_sec = sa->idle_use_sec };
 
 		add_limits(object, "idle", &idle);
 	}

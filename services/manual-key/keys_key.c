@@ -64,7 +64,8 @@ void keys_parse_auth_key(struct keys_parser *p, const struct keys_keyword *kw,
 	if (!read_key(p, kw, value, &sa->auth_key, &sa->auth_key_bits))
 		return;
 	if (is_zero(sa->auth_key, secret_len(sa->auth_key)))
-		keys_error(p, value->at, "key-zero", "Invalid authentication key: all bits are zero");
+		keys_error(
+			p, value->at, "key-zero", "Invalid authentication key: all bits are zero");
 }
 
 void keys_parse_encr_key(struct keys_parser *p, const struct keys_keyword *kw,
@@ -118,8 +119,9 @@ static bool is_weak_key(const struct sa *sa)
 			if (des_equal(key, des_weak_keys[i]))
 				return true;
 	/* Two equal keys in a row leave single DES. */
-	return sa->encr == ALG_ENCR_3DES && (des_equal(key, key + DES_KEY_BYTES) ||
-		des_equal(key + DES_KEY_BYTES, key + 2 * DES_KEY_BYTES));
+	return sa->encr == ALG_ENCR_3DES &&
+	       (des_equal(key, key + DES_KEY_BYTES) ||
+		       des_equal(key + DES_KEY_BYTES, key + 2 * DES_KEY_BYTES));
 }
 
 static void check_cipher_key(struct keys_parser *p, const struct algorithm *alg)
@@ -130,15 +132,15 @@ static void check_cipher_key(struct keys_parser *p, const struct algorithm *alg)
 	unsigned int extra_bits = salt_bits + sa->iv_bits;
 
 	if (sa->iv_bits != 0 && (sa->iv_bits % 8 != 0 || sa->iv_bits != alg->iv_bytes * 8U ||
-		!(alg->flags & ALG_FLAG_COUNTER))) {
+					!(alg->flags & ALG_FLAG_COUNTER))) {
 		keys_error(p, p->at[KEYS_RESERVED_BITS], "key-iv",
 			"this cipher takes no initial IV of that length");
 		return;
 	}
 	if (p->key_bits <= extra_bits || !alg_takes_key(alg, p->key_bits - extra_bits)) {
-		keys_error(p, at, "key-length",
-			"%s does not take an encryption key of %u bits%s", alg->names[0],
-			p->key_bits, extra_bits ? " (salt and initial IV included)" : "");
+		keys_error(p, at, "key-length", "%s does not take an encryption key of %u bits%s",
+			alg->names[0], p->key_bits,
+			extra_bits ? " (salt and initial IV included)" : "");
 		return;
 	}
 	sa->salt_bits = (uint16_t)salt_bits;

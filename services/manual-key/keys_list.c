@@ -106,7 +106,7 @@ static bool same_counter_key(const struct list *list, const struct sa *a, const 
 static size_t key_bucket(const struct list *list, const struct sa *sa)
 {
 	return hash_keyed(&list->hash_key, secret_bytes(sa->encr_key), counter_key_len(list, sa)) &
-		(list->n_buckets - 1);
+	       (list->n_buckets - 1);
 }
 
 static const struct entry *find_counter_key(const struct list *list, const struct sa *sa)
@@ -176,7 +176,7 @@ static void carry_out_flush(struct list *list, const struct keys_command *comman
 		bool ah = sa && sa->proto == SA_PROTO_AH;
 
 		if (sa && (command->satype == KEYS_SATYPE_ALL ||
-			ah == (command->satype == KEYS_SATYPE_AH)))
+				  ah == (command->satype == KEYS_SATYPE_AH)))
 			list->entries[i].sa = sa_free(sa);
 	}
 }
@@ -194,8 +194,8 @@ static struct entry *look_up(struct list *list, const struct keys_command *comma
 	}
 	if (!entry && list->whole)
 		(void)conf_error(list->diags, command->at, "key-absent",
-			command->n_dsts ? "this association does not exist" :
-					  "Need destination address to find the association");
+			command->n_dsts ? "this association does not exist"
+					: "Need destination address to find the association");
 	return entry;
 }
 
@@ -208,7 +208,9 @@ static void carry_out_delete(struct list *list, const struct keys_command *comma
 		return;
 	if (command->verb == KEYS_DELETE_PAIR) {
 		struct sa_key name = {
-			.proto = entry->sa->proto, .spi = entry->sa->pair_spi, .dst = entry->sa->src,
+			.proto = entry->sa->proto,
+			.spi = entry->sa->pair_spi,
+			.dst = entry->sa->src,
 		};
 
 		other = find_name(list, &name);
@@ -239,7 +241,7 @@ static void check_pairs(struct list *list)
 			(void)conf_error(list->diags, list->entries[i].at, "key-pair",
 				"no SA going the other way has the SPI that pair-spi names");
 		else if (!address_equal(&other->sa->src, &sa->dst) ||
-			(other->sa->pair_spi != 0 && other->sa->pair_spi != sa->spi))
+			 (other->sa->pair_spi != 0 && other->sa->pair_spi != sa->spi))
 			(void)conf_error(list->diags, list->entries[i].at, "key-pair",
 				"the SA of line %u cannot be the pair of this one", other->at.line);
 	}
@@ -264,8 +266,8 @@ static int hand_over(struct list *list, struct sa_list **ret_list)
 	return 0;
 }
 
-int keys_list_build(const struct keys_file *file, const struct alg_table *algs,
-	bool whole, struct conf_diags *diags, struct sa_list **ret_list)
+int keys_list_build(const struct keys_file *file, const struct alg_table *algs, bool whole,
+	struct conf_diags *diags, struct sa_list **ret_list)
 {
 	CLEANUP(list_done) struct list list = { .algs = algs, .whole = whole, .diags = diags };
 	size_t room = 0;

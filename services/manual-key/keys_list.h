@@ -14,7 +14,7 @@
  * those of the file, so that what it deletes or pairs with has to be in it.
  * Return: 0 (with errors in @diags, or without), -ENOMEM.
  */
-int keys_list_build(const struct keys_file *file, const struct alg_table *algs,
-	bool whole, struct conf_diags *diags, struct sa_list **ret_list) MUST_CHECK;
+int keys_list_build(const struct keys_file *file, const struct alg_table *algs, bool whole,
+	struct conf_diags *diags, struct sa_list **ret_list) MUST_CHECK;
 
 #endif

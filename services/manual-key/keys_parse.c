@@ -124,7 +124,9 @@ static bool parse_satype(struct keys_parser *p, bool needed)
 		const char *name;
 		uint8_t satype;
 	} names[] = {
-		{ "all", KEYS_SATYPE_ALL }, { "ah", KEYS_SATYPE_AH }, { "esp", KEYS_SATYPE_ESP },
+		{ "all", KEYS_SATYPE_ALL },
+		{ "ah", KEYS_SATYPE_AH },
+		{ "esp", KEYS_SATYPE_ESP },
 	};
 	const struct token tok = p->tok;
 	uint64_t number = UINT64_MAX;
@@ -134,9 +136,10 @@ static bool parse_satype(struct keys_parser *p, bool needed)
 			if (tok.len == strlen(names[i].name) &&
 				strncasecmp(tok.text, names[i].name, tok.len) == 0)
 				number = names[i].satype;
-		if (number == UINT64_MAX && (value_number(tok.text, tok.len, UINT8_MAX, &number) < 0 ||
-			(number != KEYS_SATYPE_ALL && number != KEYS_SATYPE_AH &&
-				number != KEYS_SATYPE_ESP))) {
+		if (number == UINT64_MAX &&
+			(value_number(tok.text, tok.len, UINT8_MAX, &number) < 0 ||
+				(number != KEYS_SATYPE_ALL && number != KEYS_SATYPE_AH &&
+					number != KEYS_SATYPE_ESP))) {
 			keys_error(p, tok.at, "key-satype", "Unknown SA type");
 			conf_hint(p->diags, "SA types are ah and esp%s",
 				needed ? "" : ", or all for both");
@@ -147,8 +150,8 @@ static bool parse_satype(struct keys_parser *p, bool needed)
 	}
 	if (needed && p->command->satype == KEYS_SATYPE_ALL) {
 		keys_error(p, tok.kind == TOKEN_WORD ? tok.at : p->command->at, "key-satype",
-			lookup_only(p->command->verb) ? "Must specify a single SA type" :
-							"Must specify a specific SA type");
+			lookup_only(p->command->verb) ? "Must specify a single SA type"
+						      : "Must specify a specific SA type");
 		return false;
 	}
 	return true;
@@ -176,11 +179,12 @@ static void refuse_verb(struct keys_parser *p, const struct keys_verb_row *row)
 	} else if (p->in->place == KEYS_OF_SERVICE && row->in_file) {
 		keys_error(p, p->command->at, "key-command",
 			"%s not appropriate in the file of the manual-key service", row->name);
-		conf_hint(p->diags, "the file says which SAs there are; use ipseckey -f for the rest");
+		conf_hint(p->diags,
+			"the file says which SAs there are; use ipseckey -f for the rest");
 	} else {
 		keys_error(p, p->command->at, "key-command", "%s not appropriate %s", row->name,
-			p->in->place == KEYS_OF_ARGUMENTS ? "on the command line" :
-							    "in config file");
+			p->in->place == KEYS_OF_ARGUMENTS ? "on the command line"
+							  : "in config file");
 	}
 	skip_command(p);
 }
@@ -192,7 +196,8 @@ static void parse_plain_command(struct keys_parser *p, const struct keys_verb_ro
 		return;
 	}
 	if (p->tok.kind == TOKEN_WORD) {
-		keys_error(p, p->tok.at, "key-surplus", "Too many arguments for %s command", row->name);
+		keys_error(p, p->tok.at, "key-surplus", "Too many arguments for %s command",
+			row->name);
 		skip_command(p);
 	}
 }

@@ -19,11 +19,11 @@
 #include "common/model/algorithm.h"
 #include "common/model/sa.h"
 
-#define KEYS_SATYPE_ALL 0 /* the others are PF_KEY's numbers: 2 ah, 3 esp */
-#define KEYS_SATYPE_AH  2
-#define KEYS_SATYPE_ESP 3
+#define KEYS_SATYPE_ALL	    0 /* the others are PF_KEY's numbers: 2 ah, 3 esp */
+#define KEYS_SATYPE_AH	    2
+#define KEYS_SATYPE_ESP	    3
 #define KEYS_FILE_MAX_BYTES (128U << 20)
-#define KEYS_IDENTITY_MAX 256 /* with its NUL */
+#define KEYS_IDENTITY_MAX   256 /* with its NUL */
 
 enum keys_verb {
 	KEYS_ADD,
@@ -38,6 +38,7 @@ enum keys_verb {
 	KEYS_OTHER, /* a word of the interactive mode that is refused elsewhere */
 };
 
+/* clang-format off */
 /* What a command said, whatever the keyword was: KEYS_BIT() of it stands in `given`. */
 enum keys_field {
 	KEYS_SPI, KEYS_PAIR_SPI, KEYS_REPLAY, KEYS_REPLAY_VALUE, KEYS_STATE, KEYS_FLAGS,
@@ -54,6 +55,7 @@ enum keys_field {
 	KEYS_REFUSED, /* recognised, and not for users or not on this system */
 	KEYS_FIELDS
 };
+/* clang-format on */
 #define KEYS_BIT(field) (UINT64_C(1) << (field))
 
 struct keys_identity {
@@ -101,8 +103,8 @@ struct keys_input {
  * Every problem of the text goes to @diags; commands that had one are in the result, marked.
  * Return: 0 or -ENOMEM.
  */
-int keys_parse(const struct keys_input *in, struct conf_diags *diags, struct keys_file **ret_file)
-	MUST_CHECK;
+int keys_parse(const struct keys_input *in, struct conf_diags *diags,
+	struct keys_file **ret_file) MUST_CHECK;
 struct keys_file *keys_file_free(struct keys_file *file);
 DEFINE_CLEANUP(struct keys_file *, keys_file_free)
 

@@ -59,15 +59,16 @@ static void print_algorithm(const char *what, uint8_t proto, uint8_t number,
 	text_add_char(text, '\n');
 }
 
-static void print_sa(const struct pfkey_message *msg, const struct keys_print_style *style,
-	struct text *text)
+static void print_sa(
+	const struct pfkey_message *msg, const struct keys_print_style *style, struct text *text)
 {
 	static const char *const states[] = { "LARVAL", "MATURE", "DYING", "DEAD",
 		"ACTIVE_ELSEWHERE", "IDLE" };
 	const struct sa *sa = msg->sa;
 
-	text_addf(text, "SA: SADB_ASSOC spi=0x%" PRIx32 ", replay window size=%" PRIu32 ", state=",
-		sa->spi, sa->replay_window);
+	text_addf(text,
+		"SA: SADB_ASSOC spi=0x%" PRIx32 ", replay window size=%" PRIu32 ", state=", sa->spi,
+		sa->replay_window);
 	if (sa->state < ARRAY_SIZE(states))
 		text_add(text, states[sa->state]);
 	else
@@ -82,8 +83,8 @@ static void print_sa(const struct pfkey_message *msg, const struct keys_print_st
 	text_add(text, ">\n");
 }
 
-static void print_protocol(uint8_t protocol, const struct keys_print_style *style,
-	struct text *text)
+static void print_protocol(
+	uint8_t protocol, const struct keys_print_style *style, struct text *text)
 {
 	struct protoent found, *result = NULL;
 	char buffer[1024];
@@ -94,14 +95,14 @@ static void print_protocol(uint8_t protocol, const struct keys_print_style *styl
 	if (protocol == 0)
 		text_add(text, "/<unspecified>");
 	else if (getprotobynumber_r(protocol, &found, buffer, sizeof(buffer), &result) == 0 &&
-		result)
+		 result)
 		text_addf(text, "/%s", result->p_name);
 	else
 		text_add(text, "/<unknown>");
 }
 
-static void print_host(const struct address *addr, const struct keys_print_style *style,
-	struct text *text)
+static void print_host(
+	const struct address *addr, const struct keys_print_style *style, struct text *text)
 {
 	struct sockaddr_storage ss;
 	char name[256];
@@ -137,8 +138,8 @@ static void print_address(const char *tag, const char *what, uint8_t protocol,
 	text_add(text, ".\n");
 }
 
-static void print_addresses(const struct pfkey_message *msg, const struct keys_print_style *style,
-	struct text *text)
+static void print_addresses(
+	const struct pfkey_message *msg, const struct keys_print_style *style, struct text *text)
 {
 	const struct sa *sa = msg->sa;
 	const struct prefix src = prefix_host(&sa->src), dst = prefix_host(&sa->dst);
@@ -190,8 +191,8 @@ static void print_key(const char *tag, const char *what, const struct secret *ke
 	}
 }
 
-static void print_identity(const char *tag, const char *what,
-	const struct pfkey_identity *identity, struct text *text)
+static void print_identity(
+	const char *tag, const char *what, const struct pfkey_identity *identity, struct text *text)
 {
 	static const char *const types[] = { "<reserved>", "prefix", "fqdn", "user_fqdn", "der_dn",
 		"der_gn", "key_id", "range" };
@@ -276,13 +277,14 @@ static void print_limits(const char *tag, const char *what, const struct sa_limi
 	print_expiry(tag, what, current->use_wall_sec, limits->use_sec, style, text);
 }
 
-static void print_current(const struct pfkey_message *msg, const struct keys_print_style *style,
-	struct text *text)
+static void print_current(
+	const struct pfkey_message *msg, const struct keys_print_style *style, struct text *text)
 {
 	const struct pfkey_current *current = &msg->current;
 
-	text_addf(text, "CLT: Current lifetime information:\nCLT: %" PRIu64
-			" bytes protected, %" PRIu32 " allocations used.\n",
+	text_addf(text,
+		"CLT: Current lifetime information:\nCLT: %" PRIu64 " bytes protected, %" PRIu32
+		" allocations used.\n",
 		current->bytes, current->allocations);
 	text_add(text, "CLT: SA added at time: ");
 	print_time(current->add_wall_sec, style, text);
@@ -294,8 +296,8 @@ static void print_current(const struct pfkey_message *msg, const struct keys_pri
 	}
 }
 
-static void print_lifetimes(const struct pfkey_message *msg, const struct keys_print_style *style,
-	struct text *text)
+static void print_lifetimes(
+	const struct pfkey_message *msg, const struct keys_print_style *style, struct text *text)
 {
 	const struct sa *sa = msg->sa;
 	struct sa_limits idle = { .add_sec = sa->idle_add_sec, .use_sec = sa->idle_use_sec };

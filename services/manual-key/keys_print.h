@@ -24,8 +24,8 @@ struct keys_print_style {
 void keys_print_message(const struct pfkey_message *msg, size_t bytes,
 	const struct keys_print_style *style, struct text *text);
 /* One association as an object; keys are in it unless the style is paranoid. NULL: no memory. */
-struct json_object *keys_print_json(const struct pfkey_message *msg,
-	const struct keys_print_style *style);
+struct json_object *keys_print_json(
+	const struct pfkey_message *msg, const struct keys_print_style *style);
 /* "ESP", "<unspecified/all>", "<unknown 9>". */
 void keys_print_satype(uint8_t satype, struct text *text);
 

@@ -84,8 +84,8 @@ static int show_json(const struct sending *s, const struct pfkey_message *msg)
 
 	if (!object)
 		return -ENOMEM;
-	str = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-		JSON_C_TO_STRING_NOSLASHESCAPE);
+	str = json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	if (s->style->output->len > 0)
 		text_add(s->style->output, ",\n");
 	text_add(s->style->output, str ? str : "{}");
@@ -106,8 +106,8 @@ static int send_message(const struct sending *s, struct pfkey_message *msg)
 	int r = pfkey_client_send(s->client, msg);
 
 	if (r == 0 && s->style->verbose && !s->style->json)
-		keys_print_message(msg, pfkey_client_bytes(s->client), &s->style->print,
-			s->style->output);
+		keys_print_message(
+			msg, pfkey_client_bytes(s->client), &s->style->print, s->style->output);
 	return r;
 }
 

@@ -64,12 +64,12 @@ void keys_parse_number(struct keys_parser *p, const struct keys_keyword *kw,
 		conf_warning(p->diags, value->at, "key-replay",
 			"Replay with manual keying considered harmful");
 	if (kw->field == KEYS_RESERVED_BITS && keys_is_given(p, KEYS_ENCR_KEY))
-		keys_error(p, value->at, "key-order",
-			"Reserved bits need to be specified before key");
+		keys_error(
+			p, value->at, "key-order", "Reserved bits need to be specified before key");
 }
 
-void keys_parse_spi(struct keys_parser *p, const struct keys_keyword *kw,
-	const struct token *value, const struct token *second)
+void keys_parse_spi(struct keys_parser *p, const struct keys_keyword *kw, const struct token *value,
+	const struct token *second)
 {
 	uint64_t spi;
 
@@ -128,12 +128,11 @@ void keys_parse_algorithm(struct keys_parser *p, const struct keys_keyword *kw,
 
 	(void)second;
 	r = value_number(value->text, value->len, UINT8_MAX, &number);
-	alg = r == 0 ? alg_find(p->in->algs, proto, (uint8_t)number) :
-		       alg_find_name(p->in->algs, proto, value->text, value->len);
+	alg = r == 0 ? alg_find(p->in->algs, proto, (uint8_t)number)
+		     : alg_find_name(p->in->algs, proto, value->text, value->len);
 	if (!alg) {
-		keys_error(p, value->at, "key-algorithm", auth ?
-				"Unknown authentication algorithm" :
-				"Unknown encryption algorithm");
+		keys_error(p, value->at, "key-algorithm",
+			auth ? "Unknown authentication algorithm" : "Unknown encryption algorithm");
 		conf_hint(p->diags, "ipsecalgs(8) lists the algorithms");
 		return;
 	}
@@ -142,8 +141,8 @@ void keys_parse_algorithm(struct keys_parser *p, const struct keys_keyword *kw,
 		return;
 	}
 	if (!auth && p->command->satype == KEYS_SATYPE_AH)
-		keys_error(p, value->at, "key-cipher-ah",
-			"Cannot specify encryption with SA type ah");
+		keys_error(
+			p, value->at, "key-cipher-ah", "Cannot specify encryption with SA type ah");
 	store_algorithm(p, kw, alg->number);
 	if (alg_is_weak(proto, alg->number))
 		conf_warning(p->diags, value->at, "alg-weak", "%s is weak, for old peers only",
@@ -217,8 +216,8 @@ void keys_parse_inner(struct keys_parser *p, const struct keys_keyword *kw,
 	const struct token *value, const struct token *second)
 {
 	const char *slash = memchr(value->text, '/', value->len);
-	struct prefix *inner = kw->field == KEYS_INNER_SRC ? &p->command->sa->inner_src :
-							     &p->command->sa->inner_dst;
+	struct prefix *inner = kw->field == KEYS_INNER_SRC ? &p->command->sa->inner_src
+							   : &p->command->sa->inner_dst;
 	struct token host = *value;
 	struct resolved found = { 0 };
 	uint64_t bits;
@@ -242,8 +241,8 @@ void keys_parse_inner(struct keys_parser *p, const struct keys_keyword *kw,
 		keys_error(p, value->at, "key-prefix", "%s: prefix length is too long", kw->name);
 }
 
-void keys_parse_nat(struct keys_parser *p, const struct keys_keyword *kw,
-	const struct token *value, const struct token *second)
+void keys_parse_nat(struct keys_parser *p, const struct keys_keyword *kw, const struct token *value,
+	const struct token *second)
 {
 	struct resolved found = { 0 };
 
@@ -251,8 +250,8 @@ void keys_parse_nat(struct keys_parser *p, const struct keys_keyword *kw,
 	if (!read_addresses(p, kw, value, AF_INET, &found))
 		return;
 	if (found.count != 1)
-		keys_error(p, value->at, "key-ambiguous", "%s: name has several addresses",
-			kw->name);
+		keys_error(
+			p, value->at, "key-ambiguous", "%s: name has several addresses", kw->name);
 	else if (kw->field == KEYS_NAT_LOCAL)
 		p->command->sa->natt_local = found.addrs[0];
 	else
@@ -264,8 +263,14 @@ static const struct {
 	const char *name;
 	uint16_t type;
 } identity_types[] = {
-	{ "prefix", 1 }, { "fqdn", 2 }, { "domain", 2 }, { "domainname", 2 }, { "user_fqdn", 3 },
-	{ "mailbox", 3 }, { "der_dn", 4 }, { "der_gn", 5 },
+	{ "prefix", 1 },
+	{ "fqdn", 2 },
+	{ "domain", 2 },
+	{ "domainname", 2 },
+	{ "user_fqdn", 3 },
+	{ "mailbox", 3 },
+	{ "der_dn", 4 },
+	{ "der_gn", 5 },
 };
 
 static bool read_identity_type(const struct token *tok, uint16_t *ret_type)
@@ -286,8 +291,8 @@ static bool read_identity_type(const struct token *tok, uint16_t *ret_type)
 void keys_parse_identity(struct keys_parser *p, const struct keys_keyword *kw,
 	const struct token *value, const struct token *second)
 {
-	struct keys_identity **slot = kw->field == KEYS_SRC_ID ? &p->command->src_id :
-								 &p->command->dst_id;
+	struct keys_identity **slot = kw->field == KEYS_SRC_ID ? &p->command->src_id
+							       : &p->command->dst_id;
 	struct keys_identity *identity;
 
 	*slot = identity = calloc(1, sizeof(*identity));

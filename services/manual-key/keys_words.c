@@ -7,6 +7,7 @@
 #include "common/conf/value.h"
 #include "services/manual-key/keys_parser.h"
 
+/* clang-format off */
 #define IN_SA(member) \
 	.offset = offsetof(struct sa, member), .size = sizeof(((struct sa *)0)->member)
 #define SA_NUMBER(word, text, id, member, most)                                          \
@@ -41,7 +42,6 @@
 
 #define REPLAY_MAX 4096 /* packets; what the datapath keeps a window for */
 
-/* clang-format off */
 static const struct keys_keyword keywords[] = {
 	{ .name = "spi", .help = "SPI, not 0", .field = KEYS_SPI, .values = 1, .lookup = true,
 		IN_SA(spi), .max = UINT32_MAX, .parse = keys_parse_spi },

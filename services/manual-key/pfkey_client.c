@@ -92,7 +92,7 @@ static int await(const struct pfkey_client *client, uint64_t until_usec)
 static bool is_ours(const struct pfkey_client *client, const struct pfkey_message *msg)
 {
 	return msg->pid == client->pid && msg->type == client->type &&
-		(msg->seq == client->seq || msg->type == PFKEY_DUMP);
+	       (msg->seq == client->seq || msg->type == PFKEY_DUMP);
 }
 
 int pfkey_client_receive(struct pfkey_client *client, struct pfkey_message **ret_msg)

@@ -60,7 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
 	struct keys_input in = {
-		.label = "in", .len = len, .resolver = &resolver_fixed, .place = KEYS_OF_SERVICE,
+		.label = "in",
+		.len = len,
+		.resolver = &resolver_fixed,
+		.place = KEYS_OF_SERVICE,
 	};
 	char *copy = malloc(len ? len : 1); /* so that reading beyond the end is seen */
 

@@ -27,8 +27,8 @@ static inline struct prefix rules_prefix(const char *text, unsigned int bits)
 }
 
 /* A rule of one action, in force in both directions. */
-static inline struct rule *rules_make(struct selector selector, struct action action,
-	uint32_t order)
+static inline struct rule *rules_make(
+	struct selector selector, struct action action, uint32_t order)
 {
 	struct rule *rule = rule_new(1);
 
@@ -43,11 +43,16 @@ static inline struct rule *rules_make(struct selector selector, struct action ac
 static const struct action rules_bypass = { .kind = ACTION_BYPASS };
 static const struct action rules_drop = { .kind = ACTION_DISCARD };
 static const struct action rules_esp = {
-	.kind = ACTION_PROTECT, .has_esp = true, .has_esp_auth = true,
-	.esp = { ALG_ENCR_AES_CBC, 128, 256 }, .esp_auth = { ALG_AUTH_HMAC_SHA256, 256, 256 },
+	.kind = ACTION_PROTECT,
+	.has_esp = true,
+	.has_esp_auth = true,
+	.esp = { ALG_ENCR_AES_CBC, 128, 256 },
+	.esp_auth = { ALG_AUTH_HMAC_SHA256, 256, 256 },
 };
 static const struct action rules_ah = {
-	.kind = ACTION_PROTECT, .has_ah = true, .ah = { ALG_AUTH_HMAC_SHA1, 160, 160 },
+	.kind = ACTION_PROTECT,
+	.has_ah = true,
+	.ah = { ALG_AUTH_HMAC_SHA1, 160, 160 },
 };
 
 #endif

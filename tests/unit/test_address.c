@@ -24,7 +24,13 @@ static struct prefix prefix(const char *text, unsigned int bits)
 }
 
 static const char *const good[] = {
-	"0.0.0.0", "192.0.2.1", "255.255.255.255", "::", "::1", "2001:db8::1:0:0:1", "ff02::1",
+	"0.0.0.0",
+	"192.0.2.1",
+	"255.255.255.255",
+	"::",
+	"::1",
+	"2001:db8::1:0:0:1",
+	"ff02::1",
 };
 
 START_TEST(prints_as_parsed)
@@ -37,8 +43,18 @@ START_TEST(prints_as_parsed)
 END_TEST
 
 static const char *const bad[] = {
-	"", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1 ", " 192.0.2.1", "192.0.2.1/24",
-	"0x7f.1", "fe80::1%lo", "1:2:3:4:5:6:7", "::1::", "localhost",
+	"",
+	"192.0.2",
+	"192.0.2.256",
+	"192.0.2.01",
+	"192.0.2.1 ",
+	" 192.0.2.1",
+	"192.0.2.1/24",
+	"0x7f.1",
+	"fe80::1%lo",
+	"1:2:3:4:5:6:7",
+	"::1::",
+	"localhost",
 };
 
 START_TEST(refuses)
@@ -102,7 +118,8 @@ START_TEST(sockaddrs)
 		struct address a = addr(texts[i]);
 		socklen_t len = address_to_sockaddr(&a, 4500, &ss);
 
-		ck_assert_int_eq(address_from_sockaddr((struct sockaddr *)&ss, len, &back, &port), 0);
+		ck_assert_int_eq(
+			address_from_sockaddr((struct sockaddr *)&ss, len, &back, &port), 0);
 		ck_assert(address_equal(&a, &back));
 		ck_assert_uint_eq(port, 4500);
 		ck_assert_int_eq(

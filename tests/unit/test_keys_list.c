@@ -7,9 +7,10 @@
 #include "common/daemon/algs.h"
 #include "tests/unit/suite.h"
 
-#define AES  "encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f auth_alg sha1 authkey " \
-	     "000102030405060708090a0b0c0d0e0f10111213\n"
-#define GCM  "encr_alg aes-gcm16 encrkey 000102030405060708090a0b0c0d0e0fa0a1a2a3"
+#define AES                                                                            \
+	"encr_alg aes encrkey 000102030405060708090a0b0c0d0e0f auth_alg sha1 authkey " \
+	"000102030405060708090a0b0c0d0e0f10111213\n"
+#define GCM   "encr_alg aes-gcm16 encrkey 000102030405060708090a0b0c0d0e0fa0a1a2a3"
 #define THERE "src 192.0.2.1 dst 192.0.2.17 "
 #define BACK  "src 192.0.2.17 dst 192.0.2.1 "
 
@@ -20,17 +21,21 @@ static const struct {
 } cases[] = {
 	{ "empty", "", true, "" },
 	{ "two", "add esp spi 1 " THERE AES "add esp spi 2 " BACK AES, true, "1 2 " },
-	{ "the same name in AH", "add esp spi 1 " THERE AES
-		"add ah spi 1 " THERE "auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213",
+	{ "the same name in AH",
+		"add esp spi 1 " THERE AES "add ah spi 1 " THERE
+		"auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213",
 		true, "1 1 " },
-	{ "the same destination", "add esp spi 1 " THERE AES "add esp spi 1 dst 192.0.2.17 " AES, true,
-		"2 key-exists; 1 " },
-	{ "another destination", "add esp spi 1 " THERE AES "add esp spi 1 " BACK AES, true, "1 1 " },
+	{ "the same destination", "add esp spi 1 " THERE AES "add esp spi 1 dst 192.0.2.17 " AES,
+		true, "2 key-exists; 1 " },
+	{ "another destination", "add esp spi 1 " THERE AES "add esp spi 1 " BACK AES, true,
+		"1 1 " },
 	{ "flushed", "add esp spi 1 " THERE AES "flush\nadd esp spi 1 " THERE AES, true, "1 " },
 	{ "flush of a type", "add esp spi 1 " THERE AES "flush ah\nadd esp spi 2 " THERE AES, true,
 		"1 2 " },
-	{ "deleted", "add esp spi 1 " THERE AES "delete esp spi 1 dst 192.0.2.17\nadd esp spi 1 "
-		THERE AES, true, "1 " },
+	{ "deleted",
+		"add esp spi 1 " THERE AES
+		"delete esp spi 1 dst 192.0.2.17\nadd esp spi 1 " THERE AES,
+		true, "1 " },
 	{ "nothing to delete", "delete esp spi 1 dst 192.0.2.17", true, "1 key-absent; " },
 	{ "perhaps something to delete", "delete esp spi 1 dst 192.0.2.17", false, "" },
 	{ "pair", "add esp spi 1 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES, true, "1 2 " },
@@ -40,24 +45,29 @@ static const struct {
 	{ "perhaps a pair", "add esp spi 1 pair-spi 2 " THERE AES, false, "1 " },
 	{ "pair of the same way", "add esp spi 1 " THERE AES "add esp spi 2 pair-spi 1 " THERE AES,
 		true, "2 key-pair; 1 2 " },
-	{ "pair of another", "add esp spi 1 pair-spi 3 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES
-		"add esp spi 3 " BACK AES, true, "2 key-pair; 1 2 3 " },
-	{ "delete a pair", "add esp spi 1 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES
-		"delete-pair esp spi 2 dst 192.0.2.1", true, "" },
-	{ "delete a pair that is none", "add esp spi 1 " THERE AES
-		"delete-pair esp spi 1 dst 192.0.2.17", true, "2 key-pair; " },
+	{ "pair of another",
+		"add esp spi 1 pair-spi 3 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES
+		"add esp spi 3 " BACK AES,
+		true, "2 key-pair; 1 2 3 " },
+	{ "delete a pair",
+		"add esp spi 1 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES
+		"delete-pair esp spi 2 dst 192.0.2.1",
+		true, "" },
+	{ "delete a pair that is none",
+		"add esp spi 1 " THERE AES "delete-pair esp spi 1 dst 192.0.2.17", true,
+		"2 key-pair; " },
 	{ "counter key twice", "add esp spi 1 " THERE GCM "\nadd esp spi 2 " BACK GCM, true,
 		"2 key-reused; 1 2 " },
-	{ "counter key with another salt", "add esp spi 1 " THERE GCM "\nadd esp spi 2 " BACK GCM
-		"/160\nadd esp spi 3 " BACK
-		"encr_alg aes-gcm16 encrkey 000102030405060708090a0b0c0d0e0fa0a1a2a4", true,
-		"2 key-reused; 1 2 3 " },
+	{ "counter key with another salt",
+		"add esp spi 1 " THERE GCM "\nadd esp spi 2 " BACK GCM "/160\nadd esp spi 3 " BACK
+		"encr_alg aes-gcm16 encrkey 000102030405060708090a0b0c0d0e0fa0a1a2a4",
+		true, "2 key-reused; 1 2 3 " },
 	{ "counter key twice, initial IVs apart",
 		"add esp spi 1 " THERE "encr_alg aes-gcm16 reserved_bits 64 encrkey "
 		"000102030405060708090a0b0c0d0e0fa0a1a2a30000000000000001\nadd esp spi 2 " BACK
 		"encr_alg aes-gcm16 reserved_bits 64 encrkey "
-		"000102030405060708090a0b0c0d0e0fa0a1a2a30000000000000002", true,
-		"2 key-reused; 1 2 " },
+		"000102030405060708090a0b0c0d0e0fa0a1a2a30000000000000002",
+		true, "2 key-reused; 1 2 " },
 	{ "failed commands are passed over", "add esp spi 1\nadd esp spi 2 " THERE AES, true,
 		"1 key-address; 1 key-algorithm; 2 " },
 };
@@ -70,7 +80,9 @@ START_TEST(lists)
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
 	CLEANUP(text_done) struct text said = { 0 };
 	struct keys_input in = {
-		.label = "keys", .source = cases[_i].text, .len = strlen(cases[_i].text),
+		.label = "keys",
+		.source = cases[_i].text,
+		.len = strlen(cases[_i].text),
 		.place = KEYS_OF_SERVICE,
 	};
 
@@ -87,8 +99,8 @@ START_TEST(lists)
 	for (size_t i = 0; i < list->count; i++)
 		text_addf(&said, "%u ", list->sas[i]->spi);
 	text_add(&said, "");
-	ck_assert_msg(strcmp(said.str, cases[_i].want) == 0, "%s: said %s", cases[_i].name,
-		said.str);
+	ck_assert_msg(
+		strcmp(said.str, cases[_i].want) == 0, "%s: said %s", cases[_i].name, said.str);
 }
 END_TEST
 
@@ -103,8 +115,10 @@ START_TEST(many)
 	struct keys_input in = { .label = "keys", .place = KEYS_OF_SERVICE };
 
 	for (unsigned int i = 1; i <= 20000; i++)
-		text_addf(&text, "add esp spi %u " THERE
-			"encr_alg aes-gcm16 encrkey 000102030405060708090a0b%08xa0a1a2a3\n", i, i);
+		text_addf(&text,
+			"add esp spi %u " THERE
+			"encr_alg aes-gcm16 encrkey 000102030405060708090a0b%08xa0a1a2a3\n",
+			i, i);
 	ck_assert(!text.failed);
 	ck_assert_int_eq(algs_builtin(&algs), 0);
 	in.algs = algs;

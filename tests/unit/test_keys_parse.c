@@ -59,7 +59,10 @@ static struct parsed parse(const char *text, enum keys_place place, const struct
 {
 	struct parsed p = { .diags = conf_diags_new() };
 	struct keys_input in = {
-		.label = "keys", .source = text, .len = strlen(text), .resolver = resolver,
+		.label = "keys",
+		.source = text,
+		.len = strlen(text),
+		.resolver = resolver,
 		.place = place,
 	};
 
@@ -108,7 +111,8 @@ static const struct {
 	{ "add esp spi 1 " ENDS "encr_alg aes", "1:44 key-missing; " },
 	{ "add esp spi 1 " ENDS "auth_alg sha1", "1:44 key-missing; " },
 	{ "add esp spi 1 " ENDS "authkey " KEY256, "1:1 key-algorithm; " },
-	{ "add ah spi 1 " ENDS "encr_alg aes auth_alg sha256 authkey " KEY256, "1:52 key-cipher-ah; " },
+	{ "add ah spi 1 " ENDS "encr_alg aes auth_alg sha256 authkey " KEY256,
+		"1:52 key-cipher-ah; " },
 	{ "add ah spi 1 " ENDS "auth_alg sha256 authkey " KEY256 " encrkey " KEY128,
 		"1:132 key-cipher-ah; " },
 	{ "add esp spi 1 " ENDS "encr_alg null auth_alg sha256 authkey " KEY256 " encrkey " KEY128,
@@ -239,7 +243,8 @@ static const struct {
 	{ ALGS "encr_alg 3des encrkey 0123456789abcdeffedcba98765432100123456789abcdef",
 		"1:53 ~alg-weak; " },
 	{ ALGS "encr_alg aes-gcm16 encrkey " KEY128 "a0a1a2a3", "1:53 ~key-static-counter; " },
-	{ ALGS "encr_alg aes-gcm16 encrkey " KEY128, "1:53 ~key-static-counter; 1:63 key-length; " },
+	{ ALGS "encr_alg aes-gcm16 encrkey " KEY128,
+		"1:53 ~key-static-counter; 1:63 key-length; " },
 	{ ALGS "encr_alg aes-gcm16 reserved_bits 64 encrkey " KEY128 "a0a1a2a30000000000000001",
 		"1:53 ~key-static-counter; " },
 	{ ALGS "encr_alg aes-gcm16 reserved_bits 32 encrkey " KEY128 "a0a1a2a300000001",
@@ -267,13 +272,13 @@ END_TEST
 
 START_TEST(places)
 {
-	CLEANUP(parsed_done) struct parsed service =
-		parse("get esp spi 1 dst 192.0.2.1\nupdate esp spi 1 dst 192.0.2.1\n" ADD "\nflush",
-			KEYS_OF_SERVICE, &names);
+	CLEANUP(parsed_done) struct parsed service = parse(
+		"get esp spi 1 dst 192.0.2.1\nupdate esp spi 1 dst 192.0.2.1\n" ADD "\nflush",
+		KEYS_OF_SERVICE, &names);
 	CLEANUP(parsed_done) struct parsed words = parse(ADD, KEYS_OF_ARGUMENTS, &names);
 	CLEANUP(parsed_done) struct parsed dump = parse("dump esp", KEYS_OF_ARGUMENTS, &names);
-	CLEANUP(parsed_done) struct parsed numeric =
-		parse("add esp spi 1 dst one " ESP, KEYS_OF_FILE, NULL);
+	CLEANUP(parsed_done) struct parsed numeric = parse(
+		"add esp spi 1 dst one " ESP, KEYS_OF_FILE, NULL);
 
 	ck_assert_str_eq(service.said.str, "1:1 key-command; 2:1 key-command; ");
 	ck_assert_str_eq(words.said.str, "1:1 key-command; ");
@@ -384,7 +389,8 @@ START_TEST(manual_page_has_every_keyword)
 	for (const struct keys_keyword *kw = keys_keywords(); kw->name; kw++) {
 		size_t len = strlen(kw->name);
 
-		if (kw->name[len - 1] != '6') /* the page says of a whole row that it has this form */
+		if (kw->name[len - 1] !=
+			'6') /* the page says of a whole row that it has this form */
 			ck_assert_msg(strstr(page, kw->name), "%s", kw->name);
 	}
 }

@@ -13,8 +13,9 @@
 #include "tests/unit/suite.h"
 
 #define KEY128 "000102030405060708090a0b0c0d0e0f"
-#define ADD    "add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.17 encr_alg aes-gcm16 encrkey " KEY128 \
-	       "a0a1a2a3 proto 6 dport 389 hard_bytes 1000 soft_addtime 24000"
+#define ADD                                                                                  \
+	"add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.17 encr_alg aes-gcm16 encrkey " KEY128 \
+	"a0a1a2a3 proto 6 dport 389 hard_bytes 1000 soft_addtime 24000"
 #define LOOKUP " esp spi 0x1001 dst 192.0.2.17"
 
 /* What the door does with the one request that it gets. */
@@ -86,8 +87,8 @@ static void answer(int fd, const struct door *door, const struct pfkey_message *
 			say(fd, plain, request->pid, request->seq + 1);
 	}
 	for (unsigned int i = 0; i < door->script.sas; i++) {
-		CLEANUP(pfkey_message_freep) struct pfkey_message *found =
-			pfkey_message_of_sa(request->type, sa, true);
+		CLEANUP(pfkey_message_freep) struct pfkey_message *found = pfkey_message_of_sa(
+			request->type, sa, true);
 
 		found->present |= PFKEY_BIT(PFKEY_EXT_LIFETIME_CURRENT);
 		found->current = (struct pfkey_current){ 0, 1234, 1000000, 1000100 };
@@ -112,8 +113,7 @@ static void *serve(void *userdata)
 	n = recv(fd, buffer, sizeof(buffer), 0);
 	if (n <= 0 || door->script.hang_up)
 		return NULL;
-	ck_assert_int_eq(
-		pfkey_decode(buffer, (size_t)n, PFKEY_REQUEST, &door->request, &fault), 0);
+	ck_assert_int_eq(pfkey_decode(buffer, (size_t)n, PFKEY_REQUEST, &door->request, &fault), 0);
 	answer(fd, door, door->request);
 	(void)recv(fd, buffer, sizeof(buffer), 0); /* until the client has gone */
 	return NULL;
@@ -132,7 +132,8 @@ static struct door *door_open(struct script script)
 		static const char *const parts[] = { "/run", "/run/netipsec" };
 
 		ck_assert_int_eq(
-			text_fixed(door->path, sizeof(door->path), "%s%s", door->root, parts[i]), 0);
+			text_fixed(door->path, sizeof(door->path), "%s%s", door->root, parts[i]),
+			0);
 		ck_assert_int_eq(mkdir(door->path, 0700), 0);
 	}
 	ck_assert_int_eq(
@@ -180,7 +181,9 @@ static struct outcome carry_out(const char *text, struct script script, bool jso
 	CLEANUP(pfkey_client_freep) struct pfkey_client *client = NULL;
 	struct outcome o = { .door = door_open(script) };
 	struct keys_input in = {
-		.label = "keys", .source = text, .len = strlen(text),
+		.label = "keys",
+		.source = text,
+		.len = strlen(text),
 		.place = strncmp(text, "dump", 4) == 0 ? KEYS_OF_ARGUMENTS : KEYS_OF_FILE,
 	};
 	struct keys_sender_style style = { .json = json, .output = &o.output };
@@ -205,7 +208,8 @@ static struct outcome carry_out(const char *text, struct script script, bool jso
 
 START_TEST(add)
 {
-	CLEANUP(outcome_done) struct outcome o = carry_out(ADD, (struct script){ .noise = true }, false);
+	CLEANUP(outcome_done) struct outcome o = carry_out(
+		ADD, (struct script){ .noise = true }, false);
 	const struct pfkey_message *request = o.door->request;
 
 	ck_assert_int_eq(o.result, 0);
@@ -230,20 +234,24 @@ static const struct {
 	const char *said;
 } refusals[] = {
 	{ ADD, { .error = EEXIST }, -EBADMSG,
-		"pfkey-exists: Association (type = ESP) with spi 0x1001 and addr 192.0.2.17 already "
+		"pfkey-exists: Association (type = ESP) with spi 0x1001 and addr 192.0.2.17 "
+		"already "
 		"exists" },
 	{ ADD, { .error = EINVAL, .diagnostic = PFKEY_DIAG_WEAK_EKEY }, -EBADMSG,
 		"pfkey-refused: PF_KEY Diagnostic code 47: Weak encryption key" },
 	{ ADD, { .error = ENOMEM }, -EBADMSG, "pfkey-refused: Cannot allocate memory" },
 	{ "get" LOOKUP, { .error = ESRCH, .diagnostic = PFKEY_DIAG_SA_NOTFOUND }, -EBADMSG,
-		"pfkey-absent: Association (type = ESP) with spi 0x1001 and addr 192.0.2.17 does not "
+		"pfkey-absent: Association (type = ESP) with spi 0x1001 and addr 192.0.2.17 does "
+		"not "
 		"exist" },
 	{ "delete" LOOKUP, { .error = ESRCH }, -EBADMSG,
-		"pfkey-absent: Association (type = ESP) with spi 0x1001 and addr 192.0.2.17 does not "
+		"pfkey-absent: Association (type = ESP) with spi 0x1001 and addr 192.0.2.17 does "
+		"not "
 		"exist" },
 	{ "delete-pair" LOOKUP, { .error = ESRCH, .diagnostic = PFKEY_DIAG_PAIR_SA_NOTFOUND },
 		-EBADMSG,
-		"pfkey-refused: PF_KEY Diagnostic code 76: The other SA of the pair was not found" },
+		"pfkey-refused: PF_KEY Diagnostic code 76: The other SA of the pair was not "
+		"found" },
 	{ "dump", { .error = EINVAL, .diagnostic = PFKEY_DIAG_NO_EXT }, -EBADMSG,
 		"pfkey-refused: PF_KEY Diagnostic code 7: No extension may be present" },
 	{ ADD, { .hang_up = true }, -ECONNRESET, "" },
@@ -253,41 +261,41 @@ static const struct {
 
 START_TEST(answers)
 {
-	CLEANUP(outcome_done) struct outcome o =
-		carry_out(refusals[_i].text, refusals[_i].script, false);
+	CLEANUP(outcome_done) struct outcome o = carry_out(
+		refusals[_i].text, refusals[_i].script, false);
 
 	ck_assert_int_eq(o.result, refusals[_i].result);
 	ck_assert_str_eq(o.said.str, refusals[_i].said);
 }
 END_TEST
 
-static const char association[] =
-	"SA: SADB_ASSOC spi=0x3a02, replay window size=0, state=MATURE\n"
-	"SA: Encryption algorithm = aes-gcm\n"
-	"SA: flags=0x80018000 < X_USED X_PAIRED X_OUTBOUND >\n"
-	"SRC: Source address (proto=0)\n"
-	"SRC: AF_INET6: port 0, 2001:db8::1.\n"
-	"DST: Destination address (proto=0)\n"
-	"DST: AF_INET6: port 0, 2001:db8::1.\n"
-	"EKY: Encryption key.\n"
-	"EKY: 101112131415161718191a1b1c1d1e1f[20212223]/128+32\n"
-	"OTH: Paired with spi=0x3a03\n"
-	" LT: Lifetime information\n"
-	"CLT: Current lifetime information:\n"
-	"CLT: 1234 bytes protected, 0 allocations used.\n"
-	"CLT: SA added at time: 1000000\n"
-	"CLT: SA first used at time: 1000100\n"
-	"HLT: Hard lifetime information:\n"
-	"HLT: 5000 bytes of lifetime, 0 allocations.\n"
-	"HLT: 28800 seconds of post-add lifetime.\n"
-	"HLT: 0 seconds of post-use lifetime.\n"
-	"HLT: 3766 bytes more can be protected.\n"
-	"HLT: Hard expiration occurs in 28000 seconds\n"
-	"HLT: Time of expiration: 1028800.\n";
+static const char association[] = "SA: SADB_ASSOC spi=0x3a02, replay window size=0, state=MATURE\n"
+				  "SA: Encryption algorithm = aes-gcm\n"
+				  "SA: flags=0x80018000 < X_USED X_PAIRED X_OUTBOUND >\n"
+				  "SRC: Source address (proto=0)\n"
+				  "SRC: AF_INET6: port 0, 2001:db8::1.\n"
+				  "DST: Destination address (proto=0)\n"
+				  "DST: AF_INET6: port 0, 2001:db8::1.\n"
+				  "EKY: Encryption key.\n"
+				  "EKY: 101112131415161718191a1b1c1d1e1f[20212223]/128+32\n"
+				  "OTH: Paired with spi=0x3a03\n"
+				  " LT: Lifetime information\n"
+				  "CLT: Current lifetime information:\n"
+				  "CLT: 1234 bytes protected, 0 allocations used.\n"
+				  "CLT: SA added at time: 1000000\n"
+				  "CLT: SA first used at time: 1000100\n"
+				  "HLT: Hard lifetime information:\n"
+				  "HLT: 5000 bytes of lifetime, 0 allocations.\n"
+				  "HLT: 28800 seconds of post-add lifetime.\n"
+				  "HLT: 0 seconds of post-use lifetime.\n"
+				  "HLT: 3766 bytes more can be protected.\n"
+				  "HLT: Hard expiration occurs in 28000 seconds\n"
+				  "HLT: Time of expiration: 1028800.\n";
 
 START_TEST(get)
 {
-	CLEANUP(outcome_done) struct outcome o = carry_out("get" LOOKUP, (struct script){ .sas = 1 }, false);
+	CLEANUP(outcome_done) struct outcome o = carry_out(
+		"get" LOOKUP, (struct script){ .sas = 1 }, false);
 	const char *body = strstr(o.output.str, "SA: ");
 
 	ck_assert_int_eq(o.result, 0);
@@ -296,14 +304,14 @@ START_TEST(get)
 		o.output.str);
 	ck_assert_str_eq(body, association);
 	ck_assert(o.door->request->present ==
-		(PFKEY_BIT(PFKEY_EXT_SA) | PFKEY_BIT(PFKEY_EXT_ADDRESS_DST)));
+		  (PFKEY_BIT(PFKEY_EXT_SA) | PFKEY_BIT(PFKEY_EXT_ADDRESS_DST)));
 }
 END_TEST
 
 START_TEST(dump)
 {
-	CLEANUP(outcome_done) struct outcome o =
-		carry_out("dump esp", (struct script){ .sas = 2, .noise = true }, false);
+	CLEANUP(outcome_done) struct outcome o = carry_out(
+		"dump esp", (struct script){ .sas = 2, .noise = true }, false);
 	const char *last = strstr(o.output.str, "\n\nDump succeeded for SA type 3.\n");
 	size_t found = 0;
 
@@ -317,8 +325,8 @@ END_TEST
 
 START_TEST(json)
 {
-	CLEANUP(outcome_done) struct outcome o =
-		carry_out("dump", (struct script){ .sas = 1 }, true);
+	CLEANUP(outcome_done) struct outcome o = carry_out(
+		"dump", (struct script){ .sas = 1 }, true);
 
 	ck_assert_int_eq(o.result, 0);
 	ck_assert_str_eq(o.output.str,

@@ -34,8 +34,15 @@ static const struct {
 	mode_t mode;
 	bool fine;
 } modes[] = {
-	{ 0600, true }, { 0400, true }, { 0700, true }, { 0640, false }, { 0604, false },
-	{ 0610, false }, { 0601, false }, { 0620, false }, { 0602, false },
+	{ 0600, true },
+	{ 0400, true },
+	{ 0700, true },
+	{ 0640, false },
+	{ 0604, false },
+	{ 0610, false },
+	{ 0601, false },
+	{ 0620, false },
+	{ 0602, false },
 };
 
 START_TEST(rights)
@@ -48,7 +55,8 @@ START_TEST(rights)
 	bool fine = modes[_i].fine;
 
 	ck_assert_int_eq(file_replace(place.path, "flush\n", 6, modes[_i].mode), 0);
-	ck_assert_int_eq(keys_source_read(place.path, "keys", true, strict, &a), fine ? 0 : -EBADMSG);
+	ck_assert_int_eq(
+		keys_source_read(place.path, "keys", true, strict, &a), fine ? 0 : -EBADMSG);
 	ck_assert_uint_eq(conf_diags_errors(strict), fine ? 0 : 1);
 	ck_assert_int_eq(keys_source_read(place.path, "keys", false, lenient, &b), 0);
 	ck_assert_str_eq(b.text, "flush\n");

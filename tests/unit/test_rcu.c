@@ -6,7 +6,7 @@
 
 #include "tests/unit/suite.h"
 
-#define READERS  3
+#define READERS	 3
 #define VERSIONS 20000
 
 static void count(void *object)

@@ -68,11 +68,17 @@ END_TEST
 static struct alg_table *names(void)
 {
 	static const struct algorithm entries[] = {
-		{ .proto = ALG_PROTO_ESP, .number = ALG_ENCR_AES_CBC, .n_names = 1,
+		{ .proto = ALG_PROTO_ESP,
+			.number = ALG_ENCR_AES_CBC,
+			.n_names = 1,
 			.names = { "aes-cbc" } },
-		{ .proto = ALG_PROTO_ESP, .number = ALG_ENCR_NULL, .n_names = 1,
+		{ .proto = ALG_PROTO_ESP,
+			.number = ALG_ENCR_NULL,
+			.n_names = 1,
 			.names = { "null" } },
-		{ .proto = ALG_PROTO_AH, .number = ALG_AUTH_HMAC_SHA256, .n_names = 1,
+		{ .proto = ALG_PROTO_AH,
+			.number = ALG_AUTH_HMAC_SHA256,
+			.n_names = 1,
 			.names = { "hmac-sha256" } },
 	};
 	struct alg_table *table = alg_table_new(entries, ARRAY_SIZE(entries));
@@ -93,8 +99,12 @@ START_TEST(printing)
 	rule->selector.remote = rules_prefix("192.0.2.17", 32);
 	rule->actions[0] = rules_esp;
 	rule->actions[1] = (struct action){
-		.kind = ACTION_PROTECT, .unique = true, .has_ah = true, .has_esp = true,
-		.ah = { 77, 128, UINT16_MAX }, .esp = { ALG_ENCR_NULL, 0, 0 },
+		.kind = ACTION_PROTECT,
+		.unique = true,
+		.has_ah = true,
+		.has_esp = true,
+		.ah = { 77, 128, UINT16_MAX },
+		.esp = { ALG_ENCR_NULL, 0, 0 },
 	};
 	rule->actions[2] = rules_bypass;
 	rule_print(rule, table, DIRECTION_BIT_OUT, &text);

@@ -56,19 +56,46 @@ static const struct {
 	size_t offset;
 	bool counts;
 } fields[] = {
-#define FIELD(name, counts) { #name, offsetof(struct sa, name), counts }
-	FIELD(spi, true), FIELD(src, true), FIELD(dst, true), FIELD(mode, true),
-	FIELD(protocol, true), FIELD(src_port, true), FIELD(dst_port, true),
-	FIELD(inner_src, true), FIELD(inner_dst, true), FIELD(inner_protocol, true),
-	FIELD(inner_src_port, true), FIELD(inner_dst_port, true), FIELD(encr, true),
-	FIELD(auth, true), FIELD(encr_key_bits, true), FIELD(salt_bits, true), FIELD(iv_bits, true),
-	FIELD(auth_key_bits, true), FIELD(flags, true), FIELD(directions, true),
-	FIELD(replay_window, true), FIELD(replay_value, true), FIELD(pair_spi, true),
-	FIELD(reqid, true), FIELD(soft.bytes, true), FIELD(soft.add_sec, true),
-	FIELD(hard.use_sec, true), FIELD(hard.allocations, true), FIELD(idle_add_sec, true),
-	FIELD(idle_use_sec, true), FIELD(natt_local, true), FIELD(natt_remote, true),
-	FIELD(natt_local_port, true), FIELD(natt_remote_port, true),
-	FIELD(state, false), FIELD(origin, false),
+#define FIELD(name, counts)                              \
+	{                                                \
+#name, offsetof(struct sa, name), counts \
+	}
+	FIELD(spi, true),
+	FIELD(src, true),
+	FIELD(dst, true),
+	FIELD(mode, true),
+	FIELD(protocol, true),
+	FIELD(src_port, true),
+	FIELD(dst_port, true),
+	FIELD(inner_src, true),
+	FIELD(inner_dst, true),
+	FIELD(inner_protocol, true),
+	FIELD(inner_src_port, true),
+	FIELD(inner_dst_port, true),
+	FIELD(encr, true),
+	FIELD(auth, true),
+	FIELD(encr_key_bits, true),
+	FIELD(salt_bits, true),
+	FIELD(iv_bits, true),
+	FIELD(auth_key_bits, true),
+	FIELD(flags, true),
+	FIELD(directions, true),
+	FIELD(replay_window, true),
+	FIELD(replay_value, true),
+	FIELD(pair_spi, true),
+	FIELD(reqid, true),
+	FIELD(soft.bytes, true),
+	FIELD(soft.add_sec, true),
+	FIELD(hard.use_sec, true),
+	FIELD(hard.allocations, true),
+	FIELD(idle_add_sec, true),
+	FIELD(idle_use_sec, true),
+	FIELD(natt_local, true),
+	FIELD(natt_remote, true),
+	FIELD(natt_local_port, true),
+	FIELD(natt_remote_port, true),
+	FIELD(state, false),
+	FIELD(origin, false),
 #undef FIELD
 };
 
@@ -136,7 +163,7 @@ START_TEST(printing)
 	sa->src = address_any(AF_UNSPEC);
 	sa_print(sa, &text);
 	ck_assert_str_eq(text.str, "esp spi 0x1001 192.0.2.1 > 192.0.2.17 transport; "
-		"ah spi 0x1001 - > 192.0.2.17 tunnel");
+				   "ah spi 0x1001 - > 192.0.2.17 tunnel");
 }
 END_TEST
 

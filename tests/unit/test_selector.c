@@ -6,17 +6,24 @@
 static struct flow tcp_flow(void)
 {
 	return (struct flow){
-		.direction = DIRECTION_OUT, .local = rules_addr("192.0.2.1"),
-		.remote = rules_addr("192.0.2.17"), .protocol = IPPROTO_TCP, .has_ports = true,
-		.local_port = 1234, .remote_port = 80,
+		.direction = DIRECTION_OUT,
+		.local = rules_addr("192.0.2.1"),
+		.remote = rules_addr("192.0.2.17"),
+		.protocol = IPPROTO_TCP,
+		.has_ports = true,
+		.local_port = 1234,
+		.remote_port = 80,
 	};
 }
 
 static struct flow ping_flow(void)
 {
 	return (struct flow){
-		.direction = DIRECTION_IN, .local = rules_addr("192.0.2.1"),
-		.remote = rules_addr("192.0.2.17"), .protocol = IPPROTO_ICMP, .has_icmp = true,
+		.direction = DIRECTION_IN,
+		.local = rules_addr("192.0.2.1"),
+		.remote = rules_addr("192.0.2.17"),
+		.protocol = IPPROTO_ICMP,
+		.has_icmp = true,
 		.icmp_type = 8,
 	};
 }
@@ -37,11 +44,11 @@ static const struct {
 	{ "type", { .has_icmp_type = true, .icmp_type_low = 8, .icmp_type_high = 8 }, false, true },
 	{ "below the range", { .has_icmp_type = true, .icmp_type_low = 9, .icmp_type_high = 9 },
 		false, false },
-	{ "type range", { .has_icmp_type = true, .icmp_type_low = 0, .icmp_type_high = 8 },
-		false, true },
+	{ "type range", { .has_icmp_type = true, .icmp_type_low = 0, .icmp_type_high = 8 }, false,
+		true },
 	{ "code", { .has_icmp_code = true, .icmp_code_low = 0, .icmp_code_high = 0 }, false, true },
-	{ "other code", { .has_icmp_code = true, .icmp_code_low = 1, .icmp_code_high = 9 },
-		false, false },
+	{ "other code", { .has_icmp_code = true, .icmp_code_low = 1, .icmp_code_high = 9 }, false,
+		false },
 };
 
 START_TEST(matching)
@@ -159,12 +166,20 @@ START_TEST(printing)
 	CLEANUP(text_done) struct text text = { 0 };
 	CLEANUP(text_done) struct text icmp = { 0 };
 	struct selector s = {
-		.protocol = 6, .local = rules_prefix("192.0.2.1", 32), .local_port = 80,
-		.remote = rules_prefix("0.0.0.0", 0), .remote_port = 1024,
+		.protocol = 6,
+		.local = rules_prefix("192.0.2.1", 32),
+		.local_port = 80,
+		.remote = rules_prefix("0.0.0.0", 0),
+		.remote_port = 1024,
 	};
 	struct selector t = {
-		.protocol = 1, .has_icmp_type = true, .icmp_type_low = 3, .icmp_type_high = 8,
-		.has_icmp_code = true, .icmp_code_low = 4, .icmp_code_high = 4,
+		.protocol = 1,
+		.has_icmp_type = true,
+		.icmp_type_low = 3,
+		.icmp_type_high = 8,
+		.has_icmp_code = true,
+		.icmp_code_low = 4,
+		.icmp_code_high = 4,
 	};
 
 	selector_print(&s, &text);
@@ -187,10 +202,9 @@ START_TEST(printing_flows)
 	flow_print(&flow, &text);
 	text_add(&text, "; ");
 	flow_print(&ping, &text);
-	ck_assert_str_eq(text.str,
-		"tcp 192.0.2.1:1234 > 192.0.2.17:80; "
-		"protocol 99 192.0.2.17:80 > [2001:db8::1]:1234; "
-		"icmp 192.0.2.17 > 192.0.2.1 type 8 code 0");
+	ck_assert_str_eq(text.str, "tcp 192.0.2.1:1234 > 192.0.2.17:80; "
+				   "protocol 99 192.0.2.17:80 > [2001:db8::1]:1234; "
+				   "icmp 192.0.2.17 > 192.0.2.1 type 8 code 0");
 }
 END_TEST
 

@@ -14,9 +14,13 @@ static struct spd *make(struct rule *const *rules, size_t count, enum spd_preced
 static struct flow web(void)
 {
 	return (struct flow){
-		.direction = DIRECTION_OUT, .local = rules_addr("192.0.2.1"),
-		.remote = rules_addr("192.0.2.17"), .protocol = IPPROTO_TCP, .has_ports = true,
-		.local_port = 1234, .remote_port = 80,
+		.direction = DIRECTION_OUT,
+		.local = rules_addr("192.0.2.1"),
+		.remote = rules_addr("192.0.2.17"),
+		.protocol = IPPROTO_TCP,
+		.has_ports = true,
+		.local_port = 1234,
+		.remote_port = 80,
 	};
 }
 
