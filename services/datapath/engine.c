@@ -48,7 +48,8 @@ static void take_over_hits(struct engine_view *view, const struct engine_view *f
 			if (former->spd->rules[j]->id != view->spd->rules[i]->id)
 				continue;
 			atomic_init(&view->hits[i].packets,
-				atomic_load_explicit(&former->hits[j].packets, memory_order_relaxed));
+				atomic_load_explicit(
+					&former->hits[j].packets, memory_order_relaxed));
 			atomic_init(&view->hits[i].bytes,
 				atomic_load_explicit(&former->hits[j].bytes, memory_order_relaxed));
 			at = j + 1;

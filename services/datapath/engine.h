@@ -17,7 +17,7 @@
 #include "services/datapath/sad.h"
 #include "services/datapath/sadb.h"
 
-#define ENGINE_BATCH 64
+#define ENGINE_BATCH	   64
 #define ENGINE_MAX_TUNNELS 64
 
 /* One tunnel of datapath.cfg; immutable. */
@@ -57,7 +57,8 @@ struct engine_view_parts {
 	uint64_t generation;
 	const struct engine_view *former; /* hits of rules with the same id are taken over; NULL */
 };
-int engine_view_new(const struct engine_view_parts *parts, struct engine_view **ret_view) MUST_CHECK;
+int engine_view_new(
+	const struct engine_view_parts *parts, struct engine_view **ret_view) MUST_CHECK;
 /* With rcu_defer() once it was replaced. */
 struct engine_view *engine_view_free(struct engine_view *view);
 DEFINE_CLEANUP(struct engine_view *, engine_view_free)
@@ -111,8 +112,8 @@ void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu);
 void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int tunnel,
 	struct engine_result *ret_results);
 /* Inbound: whole IP packets from the wire, protocol ESP (or AH, or 4/41 of a tunnel). */
-void engine_inbound(struct engine *engine, struct packet **pkts, size_t n,
-	struct engine_result *ret_results);
+void engine_inbound(
+	struct engine *engine, struct packet **pkts, size_t n, struct engine_result *ret_results);
 /*
  * Inbound policy for a packet that came in clear: VERDICT_IN_CLEAR, SPD_GOT_CLEAR or SPD_EXPLICIT.
  * The same decision that steering compiles into the kernel; tests hold one against the other.

@@ -6,13 +6,13 @@
 #include "common/base/bytes.h"
 #include "services/datapath/engine_internal.h"
 
-#define ICMP_HEADER       8U
+#define ICMP_HEADER	  8U
 #define ICMP4_UNREACHABLE 3U
 #define ICMP4_FRAG_NEEDED 4U
-#define ICMP6_TOO_BIG     2U
-#define ICMP4_ERROR_MAX   576U /* RFC 1812 section 4.3.2.3 */
-#define ICMP6_ERROR_MAX   1280U /* RFC 4443 section 2.4 (c) */
-#define ERROR_HOPS        64U
+#define ICMP6_TOO_BIG	  2U
+#define ICMP4_ERROR_MAX	  576U /* RFC 1812 section 4.3.2.3 */
+#define ICMP6_ERROR_MAX	  1280U /* RFC 4443 section 2.4 (c) */
+#define ERROR_HOPS	  64U
 
 /* RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e): never about errors, groups, later fragments. */
 static bool may_answer(const struct packet *pkt, const struct packet_view *view)

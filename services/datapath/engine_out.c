@@ -13,7 +13,8 @@
 struct outbound {
 	struct engine *engine;
 	struct packet *pkt;
-	struct packet_view *view; /* of pkt as it stands, so of the outer header once there is one */
+	struct packet_view
+		*view; /* of pkt as it stands, so of the outer header once there is one */
 	const struct tunnel *tunnel; /* NULL: host */
 	struct engine_result *result;
 	struct sad_entry **entry;
@@ -72,8 +73,7 @@ static bool encapsulate(struct outbound *out)
 
 	packet_outer_of(out->pkt, out->view, &out->tunnel->src, &out->tunnel->dst, &outer);
 	outer.id = out->engine->ip_id++;
-	if (!packet_push(out->pkt, packet_outer_len(outer.dst)) ||
-		out->pkt->len > PACKET_MAX_LEN)
+	if (!packet_push(out->pkt, packet_outer_len(outer.dst)) || out->pkt->len > PACKET_MAX_LEN)
 		return false;
 	packet_write_outer(out->pkt->data, &outer);
 	packet_set_length(out->pkt);
@@ -82,7 +82,8 @@ static bool encapsulate(struct outbound *out)
 
 static void send_encapsulated(struct outbound *out)
 {
-	size_t path = path_mtu(out, &out->tunnel->dst), header = packet_outer_len(&out->tunnel->dst);
+	size_t path = path_mtu(out, &out->tunnel->dst),
+	       header = packet_outer_len(&out->tunnel->dst);
 
 	if (path > header && refuse_length(out, path - header))
 		return;
@@ -172,8 +173,8 @@ static bool refuse_sealed_length(struct outbound *out, const struct sad_entry *e
 
 static void protect(struct outbound *out, const struct rule *rule, const struct flow *flow)
 {
-	enum sa_mode mode = out->tunnel && rule->negotiate != TUNNEL_TRANSPORT ? SA_MODE_TUNNEL :
-										 SA_MODE_TRANSPORT;
+	enum sa_mode mode = out->tunnel && rule->negotiate != TUNNEL_TRANSPORT ? SA_MODE_TUNNEL
+									       : SA_MODE_TRANSPORT;
 	struct flow outer = *flow;
 	struct sad_query query = make_query(out, mode, flow, rule);
 	struct sad_entry *entry;
@@ -201,7 +202,8 @@ static void protect(struct outbound *out, const struct rule *rule, const struct 
 	*out->entry = entry;
 }
 
-static void follow_rule(struct outbound *out, const struct engine_match *match, const struct flow *flow)
+static void follow_rule(
+	struct outbound *out, const struct engine_match *match, const struct flow *flow)
 {
 	out->result->rule_id = match->rule->id;
 	engine_hit(out->engine->view, match, out->pkt->len);
@@ -291,8 +293,8 @@ static void seal_group(struct engine *engine, struct packet **pkts, size_t first
 		struct engine_result *result = &results[group->at[i]];
 
 		result->verdict = ready ? group->verdicts[i] : VERDICT_IP_IPSEC_NOT_LOADED;
-		result->exit = result->verdict == VERDICT_OUT_PROTECTED ? ENGINE_TO_WIRE :
-									  ENGINE_DROP;
+		result->exit = result->verdict == VERDICT_OUT_PROTECTED ? ENGINE_TO_WIRE
+									: ENGINE_DROP;
 	}
 	engine_tell_events(engine, entry, events);
 }

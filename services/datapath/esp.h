@@ -11,12 +11,12 @@
 #include "services/datapath/sa_run.h"
 #include "services/datapath/suite.h"
 
-#define ESP_BATCH       64
-#define ESP_HEADER      8 /* SPI and sequence number */
-#define ESP_TRAILER     2 /* pad length and next header */
-#define ESP_UDP_HEADER  8 /* RFC 3948, with SA_FLAG_ENCAP */
-#define ESP_NEXT_DUMMY  59
-#define ESP_NATT_PORT   4500
+#define ESP_BATCH      64
+#define ESP_HEADER     8 /* SPI and sequence number */
+#define ESP_TRAILER    2 /* pad length and next header */
+#define ESP_UDP_HEADER 8 /* RFC 3948, with SA_FLAG_ENCAP */
+#define ESP_NEXT_DUMMY 59
+#define ESP_NATT_PORT  4500
 
 /* How the contents of received padding are held against 1, 2, 3, ... (RFC 4303 section 2.4). */
 enum esp_padding { ESP_PADDING_ALL, ESP_PADDING_LAST, ESP_PADDING_NONE };
@@ -27,7 +27,8 @@ struct esp_sa {
 	const struct suite *suite;
 	struct suite_context *context; /* of this worker */
 	struct sa_run *run;
-	const struct address *outer_src; /* tunnel mode, when the SA leaves its source open; else NULL */
+	const struct address
+		*outer_src; /* tunnel mode, when the SA leaves its source open; else NULL */
 	enum esp_padding padding;
 	uint64_t now_usec; /* CLOCK_BOOTTIME of the batch; 0: it is read */
 };
@@ -46,7 +47,8 @@ struct esp_choice {
  * @choice: NULL for traffic.
  * Return: VERDICT_OUT_PROTECTED, or the reason; the packet is then spoilt and must be dropped.
  */
-enum verdict esp_seal(const struct esp_sa *esp, struct packet *pkt, const struct esp_choice *choice);
+enum verdict esp_seal(
+	const struct esp_sa *esp, struct packet *pkt, const struct esp_choice *choice);
 /* The same for n <= ESP_BATCH packets of one SA, numbered in their order. */
 void esp_seal_batch(
 	const struct esp_sa *esp, struct packet *const *pkts, size_t n, enum verdict *ret_verdicts);

@@ -20,7 +20,8 @@ static enum verdict find_job(const struct esp_sa *esp, struct packet *pkt,
 	const struct packet_view *view, struct suite_job *job)
 {
 	const struct suite *suite = esp->suite;
-	size_t at = esp_offset(view), fixed = ESP_HEADER + (size_t)suite->iv_bytes + suite->icv_bytes;
+	size_t at = esp_offset(view),
+	       fixed = ESP_HEADER + (size_t)suite->iv_bytes + suite->icv_bytes;
 	size_t len;
 
 	if (view->is_fragment)
@@ -46,7 +47,8 @@ static void keep_job(struct open_run *batch, size_t i, size_t *kept)
 	(*kept)++;
 }
 
-static size_t check_replays(const struct esp_sa *esp, struct open_run *batch, enum verdict *verdicts)
+static size_t check_replays(
+	const struct esp_sa *esp, struct open_run *batch, enum verdict *verdicts)
 {
 	size_t kept = 0, n = batch->n;
 

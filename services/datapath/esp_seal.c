@@ -52,8 +52,8 @@ static enum verdict find_places(const struct esp_sa *esp, const struct packet *p
 		place->next_header = view->esp_protocol;
 	}
 	text = pkt->len - place->keep + ESP_TRAILER;
-	place->padding = choice && choice->padding ? choice->padding_len :
-						     round_up(text, esp->suite->align) - text;
+	place->padding = choice && choice->padding ? choice->padding_len
+						   : round_up(text, esp->suite->align) - text;
 	if (place->padding > UINT8_MAX)
 		return VERDICT_ESP_BAD_PADLEN;
 	return VERDICT_OUT_PROTECTED;
@@ -149,13 +149,13 @@ static enum verdict no_number(const struct esp_sa *esp)
 {
 	uint64_t end = (esp->sa->flags & SA_FLAG_ESN) != 0 ? UINT64_MAX - 1 : UINT32_MAX;
 
-	return atomic_load_explicit(&esp->run->seq, memory_order_relaxed) >= end ?
-		       VERDICT_ESP_SEQ_EXHAUSTED :
-		       VERDICT_ESP_SEQ_UNRESERVED;
+	return atomic_load_explicit(&esp->run->seq, memory_order_relaxed) >= end
+		       ? VERDICT_ESP_SEQ_EXHAUSTED
+		       : VERDICT_ESP_SEQ_UNRESERVED;
 }
 
-static void number_job(const struct esp_sa *esp, struct suite_job *job, uint64_t seq,
-	const uint8_t *iv)
+static void number_job(
+	const struct esp_sa *esp, struct suite_job *job, uint64_t seq, const uint8_t *iv)
 {
 	uint8_t *iv_at = job->esp + ESP_HEADER;
 

@@ -8,12 +8,12 @@
 #include "common/base/bytes.h"
 
 #define IPV4_MIN_HEADER 20U
-#define IPV6_HEADER     40U
+#define IPV6_HEADER	40U
 /* Hostile packets chain hundreds of extension headers; RFC 8200 section 4.1 knows seven places. */
 #define IPV6_MAX_EXTENSIONS 12U
 
-#define IPV4_OPTION_END  0U
-#define IPV4_OPTION_NOP  1U
+#define IPV4_OPTION_END	 0U
+#define IPV4_OPTION_NOP	 1U
 #define IPV4_OPTION_LSRR 131U
 #define IPV4_OPTION_SSRR 137U
 

@@ -15,8 +15,8 @@
 
 #define PACKET_HEADROOM 128 /* outer header, UDP, ESP header, IV */
 #define PACKET_TAILROOM 512 /* padding, trailer, ICV, TFC */
-#define PACKET_MAX_LEN  65535
-#define PACKET_BUFFER   (PACKET_HEADROOM + PACKET_MAX_LEN + PACKET_TAILROOM)
+#define PACKET_MAX_LEN	65535
+#define PACKET_BUFFER	(PACKET_HEADROOM + PACKET_MAX_LEN + PACKET_TAILROOM)
 
 /* Segmentation that the packet still has before it, from the TUN's vnet header. */
 struct packet_offload {
@@ -79,8 +79,8 @@ bool packet_finish_checksum(struct packet *pkt);
  * Cut one TSO packet into wire segments: segment i of the original into @out (its own buffer),
  * headers and checksums made. Return: false when i is past the last, or the packet is not sound.
  */
-bool packet_segment(const struct packet *pkt, const struct packet_view *view, size_t i,
-	struct packet *out);
+bool packet_segment(
+	const struct packet *pkt, const struct packet_view *view, size_t i, struct packet *out);
 
 /* The header that a tunnel puts in front. */
 struct packet_outer {

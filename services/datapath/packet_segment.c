@@ -15,9 +15,9 @@
 #endif
 
 #define TCP_MIN_HEADER 20U
-#define TCP_FIN        0x01U
-#define TCP_PSH        0x08U
-#define TCP_CWR        0x80U
+#define TCP_FIN	       0x01U
+#define TCP_PSH	       0x08U
+#define TCP_CWR	       0x80U
 #define UDP_HEADER     8U
 #define UDP_CHECKSUM   6U
 #define TCP_CHECKSUM   16U
@@ -59,7 +59,7 @@ static void finish_tcp(struct packet *out, const struct packet_view *view, size_
 
 	store_be32(tcp + 4, load_be32(tcp + 4) + (uint32_t)offset);
 	if (!last)
-		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (offset > 0)
 		tcp[13] &= (uint8_t)~TCP_CWR; /* RFC 3168 section 6.1.2: once */
 	store_be16(tcp + TCP_CHECKSUM, 0);

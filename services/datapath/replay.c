@@ -42,8 +42,8 @@ static void bitmap_advance(struct sa_run *run, uint64_t seq)
 
 		if (n > left)
 			n = left;
-		run->bitmap[bit / WORD_BITS] &=
-			~((n == WORD_BITS ? UINT64_MAX : (UINT64_C(1) << n) - 1) << shift);
+		run->bitmap[bit / WORD_BITS] &= ~(
+			(n == WORD_BITS ? UINT64_MAX : (UINT64_C(1) << n) - 1) << shift);
 		bit = (bit + n) % bits;
 		left -= n;
 	}

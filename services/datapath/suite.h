@@ -22,7 +22,8 @@ struct suite_cipher {
 	uint8_t encr; /* ALG_ENCR_* */
 	const char *name; /* "aes-gcm-16" */
 	const char *rfc;
-	const char *evp_128, *evp_192, *evp_256; /* OpenSSL names by key size, NULL: size not taken */
+	const char *evp_128, *evp_192,
+		*evp_256; /* OpenSSL names by key size, NULL: size not taken */
 	uint8_t block_bytes, iv_bytes, salt_bytes;
 	uint8_t icv_bytes; /* combined mode; 0: integrity apart */
 	enum suite_iv iv;

@@ -11,7 +11,7 @@
 #include "services/datapath/suite_hmac.h"
 
 #define ESP_HEADER  8U
-#define AAD_MAX     12U
+#define AAD_MAX	    12U
 #define NONCE_MAX   16U
 #define RANDOM_POOL 512U /* octets: random numbers are drawn for 32 packets at once */
 
@@ -139,8 +139,7 @@ static bool run_cipher(struct suite_context *context, const struct suite_job *jo
 	if (icv_len != 0) {
 		if (EVP_CipherUpdate(ctx, NULL, &len, aad, (int)make_aad(job, aad)) != 1)
 			return false;
-		if (!encrypt &&
-			EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, icv_len, icv) != 1)
+		if (!encrypt && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, icv_len, icv) != 1)
 			return false;
 	}
 	if (EVP_CipherUpdate(ctx, text, &len, text, (int)job->text_len) != 1)

@@ -75,7 +75,8 @@ static void door_init(struct door *door, uint8_t choice)
 	require(suite_of(sa, &door->suite) == 0);
 	require(suite_context_new(sa, &door->context) == 0);
 	door->esp = (struct esp_sa){
-		.sa = sa, .suite = &door->suite, .context = door->context, .run = door->run };
+		.sa = sa, .suite = &door->suite, .context = door->context, .run = door->run
+	};
 }
 
 static void door_done(struct door *door)
@@ -127,9 +128,9 @@ static void open_authentic(struct door *door, const uint8_t *bytes, size_t len)
 	memcpy(job.esp + ESP_HEADER + door->suite.iv_bytes, bytes, text);
 	suite_seal(door->context, &job, 1);
 	require(job.ok && packet_parse(&pkt, &view));
-	if (text >= door->suite.align &&
-		esp_open(&door->esp, &pkt, &view) == VERDICT_IN_ACCEPTED) {
-		require(pkt.data >= buffer && pkt.data + pkt.len <= buffer + PACKET_HEADROOM + whole);
+	if (text >= door->suite.align && esp_open(&door->esp, &pkt, &view) == VERDICT_IN_ACCEPTED) {
+		require(pkt.data >= buffer &&
+			pkt.data + pkt.len <= buffer + PACKET_HEADROOM + whole);
 		require(packet_parse(&pkt, &view));
 		require(door->run->top == 1);
 	}

@@ -11,7 +11,7 @@
 #include "services/datapath/packet.h"
 
 #define INPUT_MAX 9000
-#define BUFFER    (PACKET_HEADROOM + INPUT_MAX + PACKET_TAILROOM)
+#define BUFFER	  (PACKET_HEADROOM + INPUT_MAX + PACKET_TAILROOM)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -52,16 +52,18 @@ static void check_segments(struct packet *pkt, const struct packet_view *view, s
 	struct packet_view cut;
 
 	pkt->offload = (struct packet_offload){
-		.gso_type = view->protocol == IPPROTO_UDP ? 5 : view->family == AF_INET ? 1 : 4,
+		.gso_type = view->protocol == IPPROTO_UDP ? 5
+			    : view->family == AF_INET	  ? 1
+							  : 4,
 		.gso_size = 536,
 	};
 	for (; packet_segment(pkt, view, n, part); n++) {
 		require(n < INPUT_MAX);
 		require(packet_parse(part, &cut));
 		require(cut.upper == view->upper && cut.protocol == view->protocol);
-		headers = cut.upper + (view->protocol == IPPROTO_UDP ?
-						      8U :
-						      (part->data[cut.upper + 12] >> 4) * 4U);
+		headers = cut.upper + (view->protocol == IPPROTO_UDP
+						      ? 8U
+						      : (part->data[cut.upper + 12] >> 4) * 4U);
 		require(part->len >= headers && part->len - headers <= 536);
 		require(memcmp(part->data + headers, pkt->data + headers + sum,
 				part->len - headers) == 0);
@@ -89,7 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (packet_parse(&pkt, &view)) {
 		check_view(&pkt, &view, len);
 		require(packet_parse(&pkt, &again));
-		require(memcmp(&view, &again, sizeof(view)) == 0);
+		require(again.total_len == view.total_len && again.upper == view.upper);
+		require(again.protocol == view.protocol && again.esp_at == view.esp_at);
 		check_flow(&pkt, &view);
 		check_segments(&pkt, &view, &part);
 		packet_set_length(&pkt);

@@ -235,12 +235,14 @@ START_TEST(partial_checksum)
 		pseudo += load_be16(t.pkt.data + i);
 	store_be16(t.pkt.data + 26, (uint16_t)~packet_checksum(NULL, 0, pseudo));
 	t.pkt.offload = (struct packet_offload){
-		.needs_checksum = true, .csum_start = 20, .csum_offset = 6 };
+		.needs_checksum = true, .csum_start = 20, .csum_offset = 6
+	};
 	ck_assert(packet_finish_checksum(&t.pkt));
 	ck_assert(!t.pkt.offload.needs_checksum);
 	ck_assert_uint_eq(packet_checksum(t.pkt.data + 20, 17, pseudo), 0);
 	t.pkt.offload = (struct packet_offload){
-		.needs_checksum = true, .csum_start = 31, .csum_offset = 6 };
+		.needs_checksum = true, .csum_start = 31, .csum_offset = 6
+	};
 	ck_assert(!packet_finish_checksum(&t.pkt));
 }
 END_TEST
@@ -266,9 +268,9 @@ static void make_super(struct test_packet *t, bool v6, uint8_t protocol, size_t 
 	test_push_ip(&t->pkt, protocol, v6 ? "2001:db8::1" : "192.0.2.1",
 		v6 ? "2001:db8::2" : "192.0.2.2");
 	t->pkt.offload = (struct packet_offload){
-		.gso_type = protocol == IPPROTO_UDP ? 5 :
-			    v6			    ? VIRTIO_NET_HDR_GSO_TCPV6 :
-						      VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_type = protocol == IPPROTO_UDP ? 5
+			    : v6		    ? VIRTIO_NET_HDR_GSO_TCPV6
+						    : VIRTIO_NET_HDR_GSO_TCPV4,
 		.gso_size = 1000,
 		.needs_checksum = true,
 	};
@@ -288,8 +290,12 @@ static const struct {
 	uint8_t protocol;
 	size_t payload, segments;
 } supers[] = {
-	{ false, IPPROTO_TCP, 3500, 4 }, { true, IPPROTO_TCP, 3500, 4 }, { false, IPPROTO_TCP, 3000, 3 },
-	{ true, IPPROTO_TCP, 1, 1 }, { false, IPPROTO_TCP, 0, 1 }, { false, IPPROTO_UDP, 2500, 3 },
+	{ false, IPPROTO_TCP, 3500, 4 },
+	{ true, IPPROTO_TCP, 3500, 4 },
+	{ false, IPPROTO_TCP, 3000, 3 },
+	{ true, IPPROTO_TCP, 1, 1 },
+	{ false, IPPROTO_TCP, 0, 1 },
+	{ false, IPPROTO_UDP, 2500, 3 },
 	{ true, IPPROTO_UDP, 2000, 2 },
 };
 
@@ -314,7 +320,8 @@ START_TEST(segments)
 		ck_assert_uint_le(len, header + 1000);
 		ck_assert_uint_eq(packet_checksum(p, len, pseudo_sum(&cut, len)), 0);
 		ck_assert_int_eq(memcmp(p + header, whole.pkt.data + view.upper + header + got,
-					 len - header), 0);
+					 len - header),
+			0);
 		if (tcp) {
 			ck_assert_uint_eq(load_be32(p + 4), (uint32_t)(0xfffffff0 + got));
 			ck_assert_uint_eq(p[13], 0x10 | (i == 0 ? 0x80 : 0) | (last ? 0x09 : 0));

@@ -78,8 +78,10 @@ static const struct {
 		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
 		"d296cd94c2cccf8a3a863028b5e1dc0a7586602d253cfff91b8266bea6d61ab1" },
 	{ "case 3", "6c3ea0477630ce21a2ce334aa746c2cd", "c782dc4c098c66cbd9cd27d825682c81",
-		"5468697320697320612034382d62797465206d657373616765202865786163746c7920332041455320626c6f636b7329",
-		"d0a02b3836451753d493665d33f0e8862dea54cdb293abc7506939276772f8d5021c19216bad525c8579695d83ba2684" },
+		"5468697320697320612034382d62797465206d657373616765202865786163746c7920332041455320"
+		"626c6f636b7329",
+		"d0a02b3836451753d493665d33f0e8862dea54cdb293abc7506939276772f8d5021c19216bad525c85"
+		"79695d83ba2684" },
 	{ "case 5: transport, ICMP echo", "90d382b410eeba7ad938c46cec1a82bf",
 		"e96e8c08ab465763fd098d45dd3ff893",
 		"08000ebda70a0000 8e9c083db95b0700 08090a0b0c0d0e0f 1011121314151617 "
@@ -93,8 +95,8 @@ static const struct {
 /* Bare AES-CBC: an SA without integrity lets the cipher be seen alone. */
 START_TEST(cbc_vectors)
 {
-	static const struct test_suite plain = { "cbc", ALG_ENCR_AES_CBC, 128, 0, ALG_AUTH_NONE, 0, 0,
-		16, 16 };
+	static const struct test_suite plain = { "cbc", ALG_ENCR_AES_CBC, 128, 0, ALG_AUTH_NONE, 0,
+		0, 16, 16 };
 	CLEANUP(sa_freep) struct sa *sa = NULL;
 	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
 	uint8_t key[16], esp[256] = { 0 }, want[256];
@@ -124,10 +126,11 @@ END_TEST
  * the shape of ESP: AES-256, all zero key, salt and IV, so that the nonce is that of the cases. */
 START_TEST(gcm_keystream)
 {
-	static const struct test_suite gcm = { "gcm", ALG_ENCR_AES_GCM16, 256, 32, ALG_AUTH_NONE, 0, 16,
-		8, 4 };
+	static const struct test_suite gcm = { "gcm", ALG_ENCR_AES_GCM16, 256, 32, ALG_AUTH_NONE, 0,
+		16, 8, 4 };
 	static const char keystream[] = "cea7403d4d606b6e074ec5d3baf39d18";
-	CLEANUP(sa_freep) struct sa *sa = test_sa(&gcm, SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
+	CLEANUP(sa_freep) struct sa *sa = test_sa(
+		&gcm, SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
 	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
 	uint8_t zeros[36] = { 0 }, esp[48] = { 0 }, want[16];
 	struct suite_job job = { .esp = esp, .text_len = 16, .seq = 1 };
@@ -144,8 +147,8 @@ END_TEST
 
 START_TEST(rows_agree)
 {
-	CLEANUP(sa_freep) struct sa *sa =
-		test_sa(&suites[_i], SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
+	CLEANUP(sa_freep) struct sa *sa = test_sa(
+		&suites[_i], SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
 	struct suite suite;
 
 	ck_assert_int_eq(suite_of(sa, &suite), 0);
@@ -160,8 +163,8 @@ END_TEST
 /* One octet more or less of any key, and what else makes no suite. */
 START_TEST(refusals)
 {
-	CLEANUP(sa_freep) struct sa *sa =
-		test_sa(&suites[_i], SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
+	CLEANUP(sa_freep) struct sa *sa = test_sa(
+		&suites[_i], SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
 	uint16_t key = sa->encr_key_bits, auth = sa->auth_key_bits;
 	struct suite suite;
 
@@ -201,8 +204,10 @@ END_TEST
 
 START_TEST(both_null)
 {
-	static const struct test_suite none = { "none", ALG_ENCR_NULL, 0, 0, ALG_AUTH_NONE, 0, 0, 0, 4 };
-	CLEANUP(sa_freep) struct sa *sa = test_sa(&none, SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
+	static const struct test_suite none = { "none", ALG_ENCR_NULL, 0, 0, ALG_AUTH_NONE, 0, 0, 0,
+		4 };
+	CLEANUP(sa_freep) struct sa *sa = test_sa(
+		&none, SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
 	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
 	struct suite suite;
 
@@ -215,8 +220,8 @@ END_TEST
 START_TEST(batch_of_jobs)
 {
 	enum { JOBS = 9, TEXT = 48 };
-	CLEANUP(sa_freep) struct sa *sa =
-		test_sa(&suites[_i], SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
+	CLEANUP(sa_freep) struct sa *sa = test_sa(
+		&suites[_i], SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
 	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
 	static uint8_t esp[JOBS][8 + SUITE_MAX_IV + TEXT + SUITE_MAX_ICV], clear[TEXT];
 	struct suite_job jobs[JOBS];

@@ -22,8 +22,7 @@ static const struct name_row {
 	{ "hmac-sha2-512-256", ALG_AUTH_HMAC_SHA512 },
 };
 
-static const struct name_row *find_name(
-	const struct name_row *rows, size_t count, const char *name)
+static const struct name_row *find_name(const struct name_row *rows, size_t count, const char *name)
 {
 	for (size_t i = 0; name && i < count; i++) {
 		if (strcmp(rows[i].name, name) == 0)
@@ -77,8 +76,7 @@ static bool read_keys(struct json_object *object, struct sa *sa)
 	memcpy(key.bytes + key.len, salt.bytes, salt.len);
 	sa->encr_key_bits = (uint16_t)(key.len * 8);
 	sa->salt_bits = (uint16_t)(salt.len * 8);
-	if (key.len + salt.len > 0 &&
-		secret_new(key.bytes, key.len + salt.len, &sa->encr_key) < 0)
+	if (key.len + salt.len > 0 && secret_new(key.bytes, key.len + salt.len, &sa->encr_key) < 0)
 		return false;
 	if (!octets_get(object, "auth_key", &key))
 		return false;

@@ -28,7 +28,7 @@ struct vector {
 
 struct tally {
 	unsigned int passed, failed, skipped;
-	char why[256]; /* of the vector in work */
+	struct text why; /* of the vector in work */
 };
 
 static bool PRINTF_LIKE(2, 3) fail(struct tally *tally, const char *format, ...)
@@ -36,7 +36,7 @@ static bool PRINTF_LIKE(2, 3) fail(struct tally *tally, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(tally->why, sizeof(tally->why), format, args);
+	text_vaddf(&tally->why, format, args);
 	va_end(args);
 	return false;
 }
@@ -136,15 +136,14 @@ static bool bench_init(struct bench *bench, const struct vector *v, const struct
 		suite_context_new(v->sa, &bench->context) < 0)
 		return false;
 	memcpy(p, octets->bytes, octets->len);
-	bench->esp = (struct esp_sa){ .sa = v->sa,
-		.suite = &bench->suite,
-		.context = bench->context,
-		.run = bench->run };
+	bench->esp = (struct esp_sa){
+		.sa = v->sa, .suite = &bench->suite, .context = bench->context, .run = bench->run
+	};
 	return true;
 }
 
-static enum verdict open_octets(struct bench *bench, const struct vector *v, struct packet_view *view,
-	size_t flip)
+static enum verdict open_octets(
+	struct bench *bench, const struct vector *v, struct packet_view *view, size_t flip)
 {
 	enum verdict verdict = VERDICT_SPD_MALFORMED_PACKET;
 
@@ -155,8 +154,8 @@ static enum verdict open_octets(struct bench *bench, const struct vector *v, str
 	if (packet_parse(&bench->pkt, view)) {
 		uint8_t want = (v->sa->flags & SA_FLAG_ENCAP) != 0 ? IPPROTO_UDP : IPPROTO_ESP;
 
-		verdict = view->protocol == want ? esp_open(&bench->esp, &bench->pkt, view) :
-						   VERDICT_ESP_NO_SA;
+		verdict = view->protocol == want ? esp_open(&bench->esp, &bench->pkt, view)
+						 : VERDICT_ESP_NO_SA;
 	}
 	bench->context = suite_context_free(bench->context);
 	return verdict;
@@ -172,8 +171,8 @@ static bool check_opened(const struct bench *bench, const struct vector *v,
 		memcmp(pkt->data + at, v->payload.bytes, v->payload.len) != 0)
 		return fail(tally, "opened: another payload (%zu octets, not %zu)", pkt->len - at,
 			v->payload.len);
-	if (v->plain.given && (pkt->len != v->plain.len ||
-				      memcmp(pkt->data, v->plain.bytes, v->plain.len) != 0))
+	if (v->plain.given &&
+		(pkt->len != v->plain.len || memcmp(pkt->data, v->plain.bytes, v->plain.len) != 0))
 		return fail(tally, "opened: another packet");
 	return true;
 }
@@ -181,8 +180,8 @@ static bool check_opened(const struct bench *bench, const struct vector *v,
 static bool run_open(struct bench *bench, const struct vector *v, struct tally *tally)
 {
 	bool accept = strcmp(v->expect, "accept") == 0;
-	enum verdict want = v->next_header == ESP_NEXT_DUMMY ? VERDICT_ESP_DUMMY :
-							       VERDICT_IN_ACCEPTED;
+	enum verdict want = v->next_header == ESP_NEXT_DUMMY ? VERDICT_ESP_DUMMY
+							     : VERDICT_IN_ACCEPTED;
 	struct packet_view view;
 	enum verdict verdict = open_octets(bench, v, &view, 0);
 
@@ -242,7 +241,6 @@ static void run_vector(struct json_object *object, struct tally *tally)
 	bool ok;
 
 	memset(&v, 0, sizeof(v));
-	tally->why[0] = '\0';
 	v.sa = sa_new();
 	bench.run = calloc(1, sizeof(*bench.run));
 	ok = v.sa && bench.run && read_vector(object, &v, tally) && run_open(&bench, &v, tally) &&
@@ -250,13 +248,14 @@ static void run_vector(struct json_object *object, struct tally *tally)
 	if (ok) {
 		tally->passed++;
 		printf("pass %s\n", v.id);
-	} else if (strncmp(tally->why, "skip:", 5) == 0) {
+	} else if (tally->why.str && strncmp(tally->why.str, "skip:", 5) == 0) {
 		tally->skipped++;
-		printf("skip %s:%s\n", v.id, tally->why + 5);
+		printf("skip %s:%s\n", v.id, tally->why.str + 5);
 	} else {
 		tally->failed++;
-		printf("FAIL %s: %s\n", v.id, tally->why);
+		printf("FAIL %s: %s\n", v.id, tally->why.str);
 	}
+	text_done(&tally->why);
 	(void)sa_free(v.sa);
 	free(bench.run);
 }

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tunnels of the engine, and packets that are too long once they are protected. */
+#include "tests/unit/engine_host.h"
+#include "tests/unit/suite.h"
+
+/* Two gateways; what goes into one tunnel comes out of the other. */
+static void make_gateways(
+	struct host *a, struct host *b, enum tunnel_mode mode, struct action action)
+{
+	struct host *hosts[] = { a, b };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct rule *rule;
+		struct sa *sa;
+
+		host_init(hosts[i]);
+		(void)add_tunnel(hosts[i], "other0", "203.0.113.1", "203.0.113.2");
+		(void)add_tunnel(hosts[i], "vpn0", i ? THERE : HERE, i ? HERE : THERE);
+		if (mode != TUNNEL_NONE) {
+			rule = add_rule(hosts[i], "vpn0", 0, action, NULL);
+			rule->negotiate = mode;
+		}
+		for (uint32_t way = 0; way < 2; way++) {
+			sa = add_sa(hosts[i], &gcm, 0x3001 + way,
+				mode == TUNNEL_TUNNEL ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT,
+				way ? THERE : HERE, way ? HERE : THERE);
+			if (mode != TUNNEL_TUNNEL)
+				continue;
+			sa->inner_src = prefix_host(&(struct address){ .family = AF_INET });
+			sa->inner_dst = sa->inner_src;
+			ck_assert_int_eq(prefix_make(&(struct address){ AF_INET,
+							     { 10, (uint8_t)(way ? 2 : 1) } },
+						 16, &sa->inner_src),
+				0);
+			ck_assert_int_eq(prefix_make(&(struct address){ AF_INET,
+							     { 10, (uint8_t)(way ? 1 : 2) } },
+						 16, &sa->inner_dst),
+				0);
+		}
+	}
+}
+
+static const struct {
+	const char *name;
+	enum tunnel_mode mode;
+	enum action_kind action;
+	enum verdict out, in;
+	uint8_t wire_protocol;
+} ways[] = {
+	{ "tunnel mode", TUNNEL_TUNNEL, ACTION_PROTECT, VERDICT_OUT_PROTECTED, VERDICT_IN_ACCEPTED,
+		IPPROTO_ESP },
+	{ "transport mode", TUNNEL_TRANSPORT, ACTION_PROTECT, VERDICT_OUT_PROTECTED,
+		VERDICT_IN_ACCEPTED, IPPROTO_ESP },
+	{ "pass", TUNNEL_TUNNEL, ACTION_BYPASS, VERDICT_OUT_ENCAPSULATED, VERDICT_IN_CLEAR,
+		IPPROTO_IPIP },
+	{ "no policy", TUNNEL_NONE, ACTION_BYPASS, VERDICT_OUT_ENCAPSULATED, VERDICT_IN_CLEAR,
+		IPPROTO_IPIP },
+};
+
+START_TEST(through_tunnels)
+{
+	static struct test_packet sent, clear;
+	static struct host a, b;
+	struct action action = ways[_i].action == ACTION_PROTECT
+				       ? esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE)
+				       : plain_action(ways[_i].action);
+	struct engine_result result;
+
+	make_gateways(&a, &b, ways[_i].mode, action);
+	host_start(&a, HERE, HERE6);
+	host_start(&b, THERE, THERE6);
+	test_udp(&sent, "10.1.0.5", "10.2.0.6", 40);
+	test_copy(&clear, &sent);
+	expect(send_one(&a, &sent.pkt, 1), ENGINE_TO_WIRE, ways[_i].out, ways[_i].name);
+	ck_assert_uint_eq(sent.pkt.data[9], ways[_i].wire_protocol);
+	ck_assert_int_eq(memcmp(sent.pkt.data + 12, "\xc0\0\2\1\xc0\0\2\2", 8), 0);
+	ck_assert_uint_eq(packet_checksum(sent.pkt.data, 20, 0), 0);
+	result = receive_one(&b, &sent.pkt);
+	expect(result, ENGINE_TO_HOST, ways[_i].in, ways[_i].name);
+	ck_assert_int_eq(result.tunnel, 1);
+	ck_assert_uint_eq(sent.pkt.len, clear.pkt.len);
+	ck_assert_int_eq(memcmp(sent.pkt.data, clear.pkt.data, clear.pkt.len), 0);
+	host_done(&a);
+	host_done(&b);
+}
+END_TEST
+
+START_TEST(tunnel_refusals)
+{
+	static struct test_packet t;
+	static struct host a, b;
+	struct test_esp out;
+	struct sa *sa;
+
+	make_gateways(&a, &b, TUNNEL_TUNNEL, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE));
+	ck_assert_int_eq(prefix_make(&(struct address){ AF_INET, { 10, 2 } }, 16,
+				 &a.rules[0]->selector.remote),
+		0);
+	a.rules[0]->selector.family = AF_INET;
+	host_start(&a, HERE, HERE6);
+	host_start(&b, THERE, THERE6);
+	/* A tunnel with rules drops what matches none of them, both ways. */
+	test_udp(&t, "10.1.0.5", "10.9.0.6", 4);
+	expect(send_one(&a, &t.pkt, 1), ENGINE_DROP, VERDICT_SPD_EXPLICIT, "no rule, out");
+	test_udp(&t, "10.9.0.5", "10.1.0.6", 4);
+	test_push_ip(&t.pkt, IPPROTO_IPIP, THERE, HERE);
+	expect(receive_one(&a, &t.pkt), ENGINE_DROP, VERDICT_SPD_EXPLICIT, "no rule, in");
+	/* Plain where protection is asked for; plain from nowhere. */
+	test_udp(&t, "10.2.0.5", "10.1.0.6", 4);
+	test_push_ip(&t.pkt, IPPROTO_IPIP, THERE, HERE);
+	expect(receive_one(&a, &t.pkt), ENGINE_DROP, VERDICT_SPD_GOT_CLEAR, "plain");
+	test_udp(&t, "10.2.0.5", "10.1.0.6", 4);
+	test_push_ip(&t.pkt, IPPROTO_IPIP, "192.0.2.77", HERE);
+	expect(receive_one(&a, &t.pkt), ENGINE_DROP, VERDICT_SPD_NO_POLICY, "no tunnel");
+	/* The other tunnel has no SA of its own; this one's is asked for. */
+	test_udp(&t, "10.1.0.5", "10.2.0.6", 4);
+	atomic_store(&a.runs[0]->state, SA_DEAD);
+	expect(send_one(&a, &t.pkt, 1), ENGINE_DROP, VERDICT_SADB_ACQUIRE, "dead SA");
+	ck_assert_int_eq(a.asked.mode, SA_MODE_TUNNEL);
+	/* The inner packet must lie within the SA that carried it. */
+	sa = test_sa(&gcm, SA_MODE_TUNNEL, HERE, THERE);
+	sa->spi = 0x3001;
+	test_esp_init(&out, sa, 0);
+	test_udp(&t, "10.7.0.5", "10.2.0.6", 4);
+	ck_assert_int_eq(esp_seal(&out.esp, &t.pkt, NULL), VERDICT_OUT_PROTECTED);
+	expect(receive_one(&b, &t.pkt), ENGINE_DROP, VERDICT_SPD_ESP_INNERMISMATCH, "inner source");
+	test_udp(&t, "10.1.0.5", "10.7.0.6", 4);
+	ck_assert_int_eq(esp_seal(&out.esp, &t.pkt, NULL), VERDICT_OUT_PROTECTED);
+	expect(receive_one(&b, &t.pkt), ENGINE_DROP, VERDICT_SPD_ESP_INNERMISMATCH,
+		"inner destination");
+	test_esp_done(&out);
+	host_done(&a);
+	host_done(&b);
+}
+END_TEST
+
+/* Length on the path: 1500 outside; who may be fragmented is, who may not be is told. */
+static const struct {
+	const char *name;
+	bool v6, df;
+	int tunnel;
+	size_t len; /* of the whole clear packet */
+	enum engine_exit exit;
+	bool fragment;
+	size_t mtu; /* told */
+} lengths[] = {
+	/* 20 + 8 + 8 + text + 16 <= 1500: text of 1448, so 1446 and 20: 1466. */
+	{ "v4 fits", false, true, -1, 1466, ENGINE_TO_WIRE, false, 0 },
+	{ "v4 DF", false, true, -1, 1467, ENGINE_TO_SENDER, false, 1466 },
+	{ "v4 no DF", false, false, -1, 1467, ENGINE_TO_WIRE, true, 0 },
+	/* 40 + 8 + 8 + 1428 + 16: 1426 and 40. UDP of host policy is cut outside. */
+	{ "v6 fits", true, true, -1, 1466, ENGINE_TO_WIRE, false, 0 },
+	{ "v6 too long", true, true, -1, 1467, ENGINE_TO_WIRE, true, 0 },
+	/* 20 + 8 + 8 + 1448 + 16: 1446. */
+	{ "tunnel fits", false, true, 0, 1446, ENGINE_TO_WIRE, false, 0 },
+	{ "tunnel DF", false, true, 0, 1447, ENGINE_TO_SENDER, false, 1446 },
+	{ "tunnel no DF", false, false, 0, 1447, ENGINE_TO_WIRE, true, 0 },
+	{ "tunnel v6", true, true, 0, 1447, ENGINE_TO_SENDER, false, 1446 },
+};
+
+START_TEST(path_mtu)
+{
+	static struct test_packet t;
+	static struct host host;
+	struct action action = esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE);
+	bool v6 = lengths[_i].v6;
+	size_t header = v6 ? 40 : 20;
+	struct engine_result result;
+	struct packet_view view;
+	uint8_t *p;
+
+	host_init(&host);
+	host.mtu = 1500;
+	add_rule(&host, lengths[_i].tunnel < 0 ? "" : "vpn0", 0, action, NULL);
+	(void)add_tunnel(&host, "vpn0", HERE, THERE);
+	(void)add_sa(&host, &gcm, 1000, SA_MODE_TRANSPORT, HERE, THERE);
+	(void)add_sa(&host, &gcm, 1001, SA_MODE_TRANSPORT, HERE6, THERE6);
+	(void)add_sa(&host, &gcm, 1002, SA_MODE_TUNNEL, HERE, THERE);
+	host_start(&host, HERE, HERE6);
+	test_udp(&t, v6 ? HERE6 : HERE, v6 ? THERE6 : THERE, lengths[_i].len - header - 8);
+	if (!v6 && lengths[_i].df) {
+		store_be16(t.pkt.data + 6, 0x4000);
+		packet_set_length(&t.pkt);
+	}
+	result = send_one(&host, &t.pkt, lengths[_i].tunnel);
+	ck_assert_msg(result.exit == lengths[_i].exit, "%s: %s", lengths[_i].name,
+		verdict_name(result.verdict));
+	ck_assert_msg(result.fragment == lengths[_i].fragment, "%s", lengths[_i].name);
+	if (result.exit == ENGINE_TO_SENDER) {
+		ck_assert_int_eq(result.verdict, VERDICT_ESP_TOO_BIG);
+		ck_assert(packet_parse(&t.pkt, &view));
+		p = t.pkt.data + view.upper;
+		ck_assert_uint_eq(p[0], v6 ? 2 : 3);
+		ck_assert_uint_eq(p[1], v6 ? 0 : 4);
+		ck_assert_uint_eq(v6 ? load_be32(p + 4) : load_be16(p + 6), lengths[_i].mtu);
+		/* From the destination to the sender, about the packet. */
+		ck_assert_int_eq(memcmp(t.pkt.data + header - (v6 ? 32 : 8),
+					 p + 8 + header - (v6 ? 16 : 4), v6 ? 16 : 4),
+			0);
+		ck_assert_uint_eq(p[8] >> 4, v6 ? 6 : 4);
+		ck_assert_uint_le(t.pkt.len, v6 ? 1280 : 576);
+		if (!v6) {
+			ck_assert_uint_eq(packet_checksum(t.pkt.data, 20, 0), 0);
+			ck_assert_uint_eq(packet_checksum(p, t.pkt.len - 20, 0), 0);
+		}
+	} else if (!lengths[_i].fragment) {
+		ck_assert_uint_le(t.pkt.len, 1500);
+	} else {
+		ck_assert_uint_gt(t.pkt.len, 1500);
+	}
+	host_done(&host);
+}
+END_TEST
+
+START_TEST(no_error_about_errors)
+{
+	static struct test_packet t;
+	static struct host host;
+	uint8_t *p;
+
+	host_init(&host);
+	host.mtu = 600;
+	add_rule(&host, "", 0, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE), NULL);
+	(void)add_sa(&host, &gcm, 1000, SA_MODE_TRANSPORT, HERE, THERE);
+	host_start(&host, HERE, HERE6);
+	packet_init(&t.pkt, t.buffer, sizeof(t.buffer));
+	p = packet_append(&t.pkt, 900);
+	ck_assert_ptr_nonnull(p);
+	memset(p, 0, 900);
+	p[0] = 3; /* itself an unreachable */
+	test_push_ip(&t.pkt, IPPROTO_ICMP, HERE, THERE);
+	store_be16(t.pkt.data + 6, 0x4000);
+	expect(send_one(&host, &t.pkt, -1), ENGINE_DROP, VERDICT_ESP_TOO_BIG, "error");
+	host_done(&host);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine_tunnel");
+	TCase *tc = tcase_create("engine_tunnel");
+
+	tcase_add_loop_test(tc, through_tunnels, 0, (int)ARRAY_SIZE(ways));
+	tcase_add_loop_test(tc, path_mtu, 0, (int)ARRAY_SIZE(lengths));
+	tcase_add_test(tc, tunnel_refusals);
+	tcase_add_test(tc, no_error_about_errors);
+	suite_add_tcase(suite, tc);
+	return suite_main(suite);
+}
