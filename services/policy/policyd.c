@@ -224,7 +224,7 @@ static void on_state(
 	(void)generation;
 	free(d->publish_error);
 	d->publish_error = error ? strdup(error) : NULL;
-	if (d->publisher)
+	if (d->publisher && !d->busy) /* else the end of the change tells, with its outcome */
 		policyd_show(d);
 }
 

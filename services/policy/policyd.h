@@ -36,6 +36,7 @@ struct policy_change {
 	size_t len;
 	enum policy_scope scope; /* of a flush */
 	char tunnel[RULE_TUNNEL_MAX];
+	size_t bad; /* entries of the text that contain errors */
 	struct policyd *d;
 	struct policy_file *next; /* what it comes to */
 	bool absent; /* the file does not exist */

@@ -109,6 +109,7 @@ static int parse_source(struct policyd *d, struct policy_change *change,
 		.algs = d->algs,
 		.resolver = &resolver_system,
 		.base = base,
+		.ret_bad = &change->bad,
 	};
 	int r = policyd_load_algs(d);
 
@@ -260,7 +261,10 @@ static void report_failure(
 {
 	CLEANUP(text_done) struct text text = { 0 };
 
-	conf_diags_print(diags, &text);
+	if (diags)
+		conf_diags_print(diags, &text);
+	if (change->bad > 0)
+		text_addf(&text, "%zu policy rule(s) contained errors.\n", change->bad);
 	fail_change(d, change, result, text.str ? text.str : strerror(-result));
 }
 
