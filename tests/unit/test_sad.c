@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/sad.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "tests/unit/suite.h"
+
+/* Run states live in a real SAD's arena; here the heap does. */
+static void run_free(struct sad_entry *entry, void *userdata)
+{
+	size_t *freed = userdata;
+
+	free(entry->run);
+	if (freed)
+		*freed += 1;
+}
+
+static struct address addr(const char *text)
+{
+	struct address out;
+
+	ck_assert_int_eq(address_parse(text, &out), 0);
+	return out;
+}
+
+static struct sad_entry *entry_new(uint32_t spi, const char *src, const char *dst,
+	uint8_t directions)
+{
+	struct sad_entry *entry = sad_entry_new();
+	uint8_t key[32] = { 1 };
+
+	ck_assert_ptr_nonnull(entry);
+	entry->sa = sa_new();
+	entry->sa->proto = SA_PROTO_ESP;
+	entry->sa->spi = spi;
+	entry->sa->dst = addr(dst);
+	entry->sa->src = src ? addr(src) : address_any(entry->sa->dst.family);
+	entry->sa->encr = ALG_ENCR_AES_CBC;
+	ck_assert_int_eq(secret_new(key, 16, &entry->sa->encr_key), 0);
+	entry->sa->encr_key_bits = 128;
+	entry->sa->auth = ALG_AUTH_HMAC_SHA256;
+	ck_assert_int_eq(secret_new(key, 32, &entry->sa->auth_key), 0);
+	entry->sa->auth_key_bits = 256;
+	entry->directions = directions;
+	entry->run = calloc(1, sizeof(*entry->run));
+	entry->run->state = SA_MATURE;
+	return entry;
+}
+
+struct fixture {
+	struct rcu *rcu;
+	struct sad *sad;
+};
+
+static struct fixture fixture_new(void)
+{
+	struct fixture f;
+
+	ck_assert_int_eq(rcu_new(&f.rcu), 0);
+	f.sad = sad_new(f.rcu);
+	ck_assert_ptr_nonnull(f.sad);
+	return f;
+}
+
+static bool remove_one(struct sad_entry *entry, void *userdata)
+{
+	sad_remove(userdata, entry, run_free, NULL);
+	return true;
+}
+
+static void fixture_done(struct fixture *f)
+{
+	sad_each(f->sad, remove_one, f->sad);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	sad_free(f->sad);
+	rcu_free(f->rcu);
+}
+
+static struct sad_entry *add(struct fixture *f, struct sad_entry *entry)
+{
+	ck_assert_int_eq(sad_insert(f->sad, entry), 0);
+	return entry;
+}
+
+static struct sad_entry *find_in(struct fixture *f, uint32_t spi, const char *dst, const char *src)
+{
+	struct address d = addr(dst), s = addr(src);
+
+	return sad_find_inbound(f->sad, SA_PROTO_ESP, spi, &d, &s);
+}
+
+START_TEST(inbound)
+{
+	struct fixture f = fixture_new();
+	struct sad_entry *named = add(&f, entry_new(1, "192.0.2.1", "192.0.2.2", SA_INBOUND));
+	struct sad_entry *any = add(&f, entry_new(2, NULL, "192.0.2.2", SA_INBOUND));
+	struct sad_entry *twin = add(&f, entry_new(1, NULL, "2001:db8::2", SA_INBOUND));
+	struct sad_entry *out = add(&f, entry_new(3, "192.0.2.2", "192.0.2.1", SA_OUTBOUND));
+	struct sad_entry *again = entry_new(1, "192.0.2.9", "192.0.2.2", SA_OUTBOUND);
+
+	ck_assert_ptr_eq(find_in(&f, 1, "192.0.2.2", "192.0.2.1"), named);
+	ck_assert_ptr_null(find_in(&f, 1, "192.0.2.2", "192.0.2.3"));
+	ck_assert_ptr_eq(find_in(&f, 2, "192.0.2.2", "198.51.100.1"), any);
+	ck_assert_ptr_eq(find_in(&f, 1, "2001:db8::2", "2001:db8::9"), twin);
+	ck_assert_ptr_null(find_in(&f, 3, "192.0.2.1", "192.0.2.2")); /* outbound only */
+	ck_assert_ptr_null(find_in(&f, 4, "192.0.2.2", "192.0.2.1"));
+	ck_assert_ptr_eq(sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, 3, addr("192.0.2.1") }), out);
+	ck_assert_ptr_null(sad_find(f.sad, &(struct sa_key){ SA_PROTO_AH, 3, addr("192.0.2.1") }));
+	named->run->state = SA_DYING;
+	ck_assert_ptr_eq(find_in(&f, 1, "192.0.2.2", "192.0.2.1"), named);
+	named->run->state = SA_DEAD;
+	ck_assert_ptr_null(find_in(&f, 1, "192.0.2.2", "192.0.2.1"));
+	named->run->state = SA_LARVAL;
+	ck_assert_ptr_null(find_in(&f, 1, "192.0.2.2", "192.0.2.1"));
+	/* Same protocol, SPI and destination, in either direction. */
+	ck_assert_int_eq(sad_insert(f.sad, again), -EEXIST);
+	free(again->run);
+	sad_entry_free(again);
+	fixture_done(&f);
+}
+END_TEST
+
+/*
+ * Rows of candidates toward 192.0.2.9 for a TCP flow 192.0.2.1:1000 > 192.0.2.9:389, in order of
+ * addition; the SPI that is to be chosen.
+ */
+enum feature {
+	F_NAMED = 1, F_DYING = 2, F_DEAD = 4, F_UNIQUE = 8, F_OTHER_FLOW = 16, F_USED = 32,
+	F_NULL = 64, F_INBOUND = 128, F_OTHER_SRC = 256,
+};
+
+static const struct {
+	const char *name;
+	bool unique_rule;
+	unsigned int features[4]; /* SPI 1, 2, ...; ended by ~0 */
+	uint32_t want;
+} choices[] = {
+	/* clang-format off */
+	{ "the only one",                       false, { 0, ~0U }, 1 },
+	{ "newest first",                       false, { 0, 0, 0, ~0U }, 3 },
+	{ "named source before any",            false, { F_NAMED, 0, ~0U }, 1 },
+	{ "another source is no use",           false, { F_OTHER_SRC, ~0U }, 0 },
+	{ "mature before dying",                false, { 0, F_DYING, ~0U }, 1 },
+	{ "dying when there is no other",       false, { F_DEAD, F_DYING, ~0U }, 2 },
+	{ "a dead one hides nothing",           false, { 0, F_DEAD, ~0U }, 1 },
+	{ "unique to the flow before shared",   false, { F_UNIQUE, 0, ~0U }, 1 },
+	{ "unique to another flow",             false, { F_UNIQUE | F_OTHER_FLOW, ~0U }, 0 },
+	{ "unique before named",                false, { F_UNIQUE, F_NAMED, ~0U }, 1 },
+	{ "inbound ones do not count",          false, { F_INBOUND, ~0U }, 0 },
+	{ "algorithms of the action",           false, { F_NULL, ~0U }, 0 },
+	{ "none",                               false, { ~0U }, 0 },
+	{ "unique rule, unique SA",             true,  { F_UNIQUE, 0, ~0U }, 1 },
+	{ "unique rule takes one never used",   true,  { 0, F_USED, ~0U }, 1 },
+	{ "unique rule, all used",              true,  { F_USED, F_USED, ~0U }, 0 },
+	/* clang-format on */
+};
+
+static struct sad_entry *candidate(uint32_t spi, unsigned int features)
+{
+	const char *src = features & F_NAMED ? "192.0.2.1" :
+			  features & F_OTHER_SRC ? "192.0.2.77" : NULL;
+	struct sad_entry *entry = entry_new(spi, src, "192.0.2.9",
+		features & F_INBOUND ? SA_INBOUND : SA_OUTBOUND);
+
+	if (features & F_UNIQUE) {
+		entry->sa->protocol = 6;
+		entry->sa->dst_port = features & F_OTHER_FLOW ? 390 : 389;
+		sa_normalise(entry->sa);
+	}
+	if (features & F_NULL)
+		entry->sa->encr = ALG_ENCR_NULL;
+	if (features & F_USED)
+		entry->run->packets = 1;
+	entry->run->state = features & F_DEAD ? SA_DEAD : features & F_DYING ? SA_DYING : SA_MATURE;
+	return entry;
+}
+
+static struct flow sample_flow(void)
+{
+	return (struct flow){ .direction = DIRECTION_OUT, .local = addr("192.0.2.1"),
+		.remote = addr("192.0.2.9"), .protocol = 6, .has_ports = true, .local_port = 1000,
+		.remote_port = 389 };
+}
+
+static struct action sample_action(bool unique)
+{
+	return (struct action){ .kind = ACTION_PROTECT, .unique = unique, .has_esp = true,
+		.has_esp_auth = true, .esp = { ALG_ENCR_AES_CBC, 128, UINT16_MAX },
+		.esp_auth = { ALG_AUTH_HMAC_SHA256, 0, UINT16_MAX } };
+}
+
+START_TEST(outbound)
+{
+	struct fixture f = fixture_new();
+	struct flow flow = sample_flow();
+	struct action action = sample_action(choices[_i].unique_rule);
+	struct sad_query query = { .proto = SA_PROTO_ESP, .mode = SA_MODE_TRANSPORT,
+		.src = flow.local, .dst = flow.remote, .flow = &flow, .action = &action };
+	struct sad_entry *found;
+
+	for (uint32_t i = 0; i < 4 && choices[_i].features[i] != ~0U; i++)
+		(void)add(&f, candidate(i + 1, choices[_i].features[i]));
+	found = sad_find_outbound(f.sad, &query);
+	ck_assert_msg((found ? found->sa->spi : 0) == choices[_i].want, "%s: SPI %u",
+		choices[_i].name, found ? found->sa->spi : 0);
+	/* Asked again, the same. */
+	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query), found);
+	fixture_done(&f);
+}
+END_TEST
+
+START_TEST(claimed)
+{
+	struct fixture f = fixture_new();
+	struct flow flow = sample_flow(), other = sample_flow();
+	struct action unique = sample_action(true), shared = sample_action(false);
+	struct sad_query query = { .proto = SA_PROTO_ESP, .mode = SA_MODE_TRANSPORT,
+		.src = flow.local, .dst = flow.remote, .flow = &flow, .action = &unique };
+	struct sad_entry *entry = add(&f, candidate(1, 0));
+
+	other.local_port = 2000;
+	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query), entry);
+	entry->run->packets = 5;
+	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query), entry);
+	query.flow = &other;
+	ck_assert_ptr_null(sad_find_outbound(f.sad, &query));
+	query.action = &shared;
+	ck_assert_ptr_null(sad_find_outbound(f.sad, &query));
+	fixture_done(&f);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	const char *inner_src, *inner_dst;
+	const char *local, *remote; /* of the rule, NULL: any */
+	const char *from, *to;
+	bool want;
+} tunnels[] = {
+	/* clang-format off */
+	{ "inside",                "10.1.0.0", "10.2.0.0", "10.1.0.0", "10.2.0.0", "10.1.0.5", "10.2.0.5", true },
+	{ "rule for any",          "10.1.0.0", "10.2.0.0", NULL, NULL, "10.1.0.5", "10.2.0.5", true },
+	{ "source outside the SA", "10.1.0.0", "10.2.0.0", NULL, NULL, "10.3.0.5", "10.2.0.5", false },
+	{ "other destination",     "10.1.0.0", "10.2.0.0", NULL, NULL, "10.1.0.5", "10.9.0.5", false },
+	{ "rule of other networks", "10.1.0.0", "10.2.0.0", "10.1.0.0", "10.9.0.0", "10.1.0.5", "10.2.0.5", false },
+	/* clang-format on */
+};
+
+static struct prefix net16(const char *text)
+{
+	struct address a = addr(text);
+	struct prefix p;
+
+	ck_assert_int_eq(prefix_make(&a, 16, &p), 0);
+	return p;
+}
+
+START_TEST(tunnel_selectors)
+{
+	struct fixture f = fixture_new();
+	CLEANUP(rule_freep) struct rule *rule = rule_new(1);
+	struct flow flow = { .direction = DIRECTION_OUT, .local = addr(tunnels[_i].from),
+		.remote = addr(tunnels[_i].to), .protocol = 1 };
+	struct sad_query query = { .proto = SA_PROTO_ESP, .mode = SA_MODE_TUNNEL,
+		.src = addr("192.0.2.1"), .dst = addr("192.0.2.9"), .flow = &flow, .rule = rule };
+	struct sad_entry *entry = candidate(1, 0);
+
+	entry->sa->mode = SA_MODE_TUNNEL;
+	entry->sa->inner_src = net16(tunnels[_i].inner_src);
+	entry->sa->inner_dst = net16(tunnels[_i].inner_dst);
+	if (tunnels[_i].local) {
+		rule->selector.local = net16(tunnels[_i].local);
+		rule->selector.remote = net16(tunnels[_i].remote);
+	}
+	(void)add(&f, entry);
+	ck_assert_msg((sad_find_outbound(f.sad, &query) != NULL) == tunnels[_i].want, "%s",
+		tunnels[_i].name);
+	query.mode = SA_MODE_TRANSPORT;
+	ck_assert_ptr_null(sad_find_outbound(f.sad, &query));
+	fixture_done(&f);
+}
+END_TEST
+
+START_TEST(grows)
+{
+	struct fixture f = fixture_new();
+	struct address dst = addr("192.0.2.2");
+
+	for (uint32_t spi = 1; spi <= 20000; spi++)
+		(void)add(&f, entry_new(spi, NULL, "192.0.2.2", SA_INBOUND));
+	ck_assert_uint_eq(sad_count(f.sad), 20000);
+	for (uint32_t spi = 1; spi <= 20000; spi++) {
+		struct sad_entry *entry = sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst });
+
+		ck_assert_ptr_nonnull(entry);
+		if (spi % 2)
+			sad_remove(f.sad, entry, run_free, NULL);
+	}
+	for (uint32_t spi = 1; spi <= 20000; spi++)
+		ck_assert((sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst }) != NULL) ==
+			  (spi % 2 == 0));
+	fixture_done(&f);
+}
+END_TEST
+
+START_TEST(replaced_in_place)
+{
+	static const uint8_t directions[][2] = { { SA_INBOUND, SA_INBOUND },
+		{ SA_OUTBOUND, SA_OUTBOUND }, { SA_INBOUND, SA_OUTBOUND },
+		{ SA_OUTBOUND, SA_INBOUND }, { SA_INBOUND | SA_OUTBOUND, SA_OUTBOUND } };
+	struct fixture f = fixture_new();
+	struct flow flow = sample_flow();
+	struct sad_query query = { .proto = SA_PROTO_ESP, .src = flow.local, .dst = flow.remote,
+		.flow = &flow };
+	struct sad_entry *before = add(&f, entry_new(1, NULL, "192.0.2.9", directions[_i][0]));
+	struct sad_entry *bystander = add(&f, entry_new(2, NULL, "192.0.2.9", SA_INBOUND));
+	struct sad_entry *after = entry_new(1, NULL, "192.0.2.9", directions[_i][1]);
+	struct sad_entry *wrong = entry_new(3, NULL, "192.0.2.9", SA_INBOUND);
+	uint64_t serial = before->serial;
+	size_t freed = 0;
+
+	ck_assert_int_eq(sad_replace(f.sad, before, wrong, NULL, NULL), -EINVAL);
+	free(wrong->run);
+	sad_entry_free(wrong);
+	ck_assert_int_eq(sad_replace(f.sad, before, after, run_free, &freed), 0);
+	ck_assert_uint_eq(after->serial, serial);
+	ck_assert_uint_eq(sad_count(f.sad), 2);
+	ck_assert_ptr_eq(sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, 1, flow.remote }), after);
+	ck_assert_ptr_eq(find_in(&f, 2, "192.0.2.9", "192.0.2.1"), bystander);
+	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query),
+		directions[_i][1] & SA_OUTBOUND ? after : NULL);
+	rcu_barrier(f.rcu);
+	ck_assert_uint_eq(freed, 1);
+	fixture_done(&f);
+}
+END_TEST
+
+START_TEST(freed_after_the_readers)
+{
+	struct fixture f = fixture_new();
+	struct sad_entry *entry = add(&f, entry_new(1, NULL, "192.0.2.9", SA_INBOUND));
+	unsigned int slot;
+	size_t freed = 0;
+
+	ck_assert_int_eq(rcu_register(f.rcu, &slot), 0);
+	sad_remove(f.sad, entry, run_free, &freed);
+	(void)rcu_poll(f.rcu);
+	ck_assert_uint_eq(freed, 0);
+	ck_assert_uint_eq(entry->sa->spi, 1); /* still there for a reader that has it */
+	rcu_quiescent(f.rcu, slot);
+	(void)rcu_poll(f.rcu);
+	ck_assert_uint_eq(freed, 1);
+	rcu_unregister(f.rcu, slot);
+	fixture_done(&f);
+}
+END_TEST
+
+START_TEST(contexts)
+{
+	struct fixture f = fixture_new();
+	struct sad_entry *entry = add(&f, entry_new(1, NULL, "192.0.2.9", SA_OUTBOUND));
+	struct suite_context *first = sad_context(entry, 0);
+
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_eq(sad_context(entry, 0), first);
+	ck_assert_ptr_ne(sad_context(entry, 1), first);
+	entry->sa->encr = 250; /* one that nobody can make a context for */
+	ck_assert_ptr_null(sad_context(entry, 2));
+	fixture_done(&f);
+}
+END_TEST
+
+/* ---- readers beside the writer ---- */
+
+#define STABLE   512U /* always there */
+#define CHURN    512U /* come and go */
+#define ROUNDS   60U
+#define READERS  3
+
+struct reader_setup {
+	struct fixture *f;
+	_Atomic bool *stop;
+	_Atomic uint64_t *rounds;
+	unsigned int worker;
+	const char *problem;
+};
+
+static const char *look(struct reader_setup *setup, const struct address *dst,
+	const struct sad_query *query)
+{
+	for (uint32_t spi = 1; spi <= STABLE + CHURN; spi++) {
+		struct sad_entry *entry =
+			sad_find_inbound(setup->f->sad, SA_PROTO_ESP, spi, dst, &query->src);
+
+		if (!entry && spi <= STABLE)
+			return "a stable SA was not found";
+		if (entry && entry->sa->spi != spi)
+			return "another SA was found";
+		if (entry)
+			(void)atomic_fetch_add(&entry->run->packets, 1);
+		if (entry && spi % 97 == 0 && !sad_context(entry, setup->worker))
+			return "no context";
+	}
+	return sad_find_outbound(setup->f->sad, query) ? NULL : "no outbound SA";
+}
+
+static void *reader(void *userdata)
+{
+	struct reader_setup *setup = userdata;
+	struct address dst = { .family = AF_INET, .bytes = { 192, 0, 2, 9 } };
+	struct address src = { .family = AF_INET, .bytes = { 192, 0, 2, 1 } };
+	struct flow flow = { .direction = DIRECTION_OUT, .local = src, .remote = dst };
+	struct sad_query query = { .proto = SA_PROTO_ESP, .src = src, .dst = dst, .flow = &flow };
+	unsigned int slot;
+
+	if (rcu_register(setup->f->rcu, &slot) < 0) {
+		setup->problem = "no slot";
+		return NULL;
+	}
+	while (!atomic_load(setup->stop) && !setup->problem) {
+		setup->problem = look(setup, &dst, &query);
+		rcu_quiescent(setup->f->rcu, slot);
+		(void)atomic_fetch_add(setup->rounds, 1);
+	}
+	rcu_unregister(setup->f->rcu, slot);
+	return NULL;
+}
+
+static void churn(struct fixture *f)
+{
+	struct address dst = addr("192.0.2.9");
+
+	for (uint32_t spi = STABLE + 1; spi <= STABLE + CHURN; spi++)
+		(void)add(f, entry_new(spi, NULL, "192.0.2.9", SA_INBOUND | SA_OUTBOUND));
+	for (uint32_t spi = 1; spi <= STABLE; spi += 7) {
+		struct sad_entry *old = sad_find(f->sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst });
+
+		ck_assert_int_eq(sad_replace(f->sad, old,
+					 entry_new(spi, NULL, "192.0.2.9", SA_INBOUND | SA_OUTBOUND),
+					 run_free, NULL), 0);
+	}
+	for (uint32_t spi = STABLE + 1; spi <= STABLE + CHURN; spi++)
+		sad_remove(f->sad, sad_find(f->sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst }),
+			run_free, NULL);
+	(void)rcu_poll(f->rcu);
+}
+
+START_TEST(readers_and_writer)
+{
+	struct fixture f = fixture_new();
+	_Atomic bool stop = false;
+	_Atomic uint64_t rounds = 0;
+	struct reader_setup setups[READERS];
+	pthread_t threads[READERS];
+
+	for (uint32_t spi = 1; spi <= STABLE; spi++)
+		(void)add(&f, entry_new(spi, NULL, "192.0.2.9", SA_INBOUND | SA_OUTBOUND));
+	for (unsigned int i = 0; i < READERS; i++) {
+		setups[i] = (struct reader_setup){ &f, &stop, &rounds, i, NULL };
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, reader, &setups[i]), 0);
+	}
+	/* The tables grow meanwhile: they began with far fewer buckets. */
+	for (unsigned int round = 0; round < ROUNDS || atomic_load(&rounds) < ROUNDS; round++)
+		churn(&f);
+	atomic_store(&stop, true);
+	for (unsigned int i = 0; i < READERS; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+		ck_assert_msg(!setups[i].problem, "%s", setups[i].problem);
+	}
+	fixture_done(&f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sad");
+	TCase *tc = tcase_create("sad");
+
+	tcase_set_timeout(tc, 100);
+	tcase_add_test(tc, inbound);
+	tcase_add_loop_test(tc, outbound, 0, (int)ARRAY_SIZE(choices));
+	tcase_add_test(tc, claimed);
+	tcase_add_loop_test(tc, tunnel_selectors, 0, (int)ARRAY_SIZE(tunnels));
+	tcase_add_test(tc, grows);
+	tcase_add_loop_test(tc, replaced_in_place, 0, 5);
+	tcase_add_test(tc, freed_after_the_readers);
+	tcase_add_test(tc, contexts);
+	tcase_add_test(tc, readers_and_writer);
+	suite_add_tcase(suite, tc);
+	return suite_main(suite);
+}
