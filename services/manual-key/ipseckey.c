@@ -214,7 +214,7 @@ static int run(const struct request *request, struct keys_input *in, struct conf
 		fputs(usage_text, stderr);
 	if (r == -ENOMEM)
 		fputs("ipseckey: out of memory\n", stderr);
-	if (r < 0)
+	if (r != 0)
 		return EXIT_FAILURE;
 	return summarise(request, file->count, done, conf_diags_errors(diags) > 0);
 }

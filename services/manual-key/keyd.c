@@ -132,7 +132,7 @@ int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load *
 	}
 	if (r == 0)
 		r = snapshot_write_keys(list, &load->snapshot);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	load->count = (uint32_t)list->count;
 	*ret_load = STEAL(load);

@@ -120,21 +120,28 @@ static void print_host(
 		text_add(text, " (<unknown>)");
 }
 
-/* One address extension. @bits: of a prefix, -1 where there is none. */
-static void print_address(const char *tag, const char *what, uint8_t protocol,
-	const struct prefix *prefix, uint16_t port, const struct keys_print_style *style,
-	struct text *text)
+/* One address extension. */
+struct end {
+	enum pfkey_extension extension;
+	const char *tag, *what;
+	uint8_t protocol;
+	struct prefix prefix; /* a host, but for inner addresses */
+	uint16_t port;
+};
+
+static void print_end(
+	const struct end *end, const struct keys_print_style *style, struct text *text)
 {
 	char addr[ADDRESS_TEXT_MAX];
 
-	text_addf(text, "%s: %s address (proto=", tag, what);
-	print_protocol(protocol, style, text);
-	text_addf(text, ")\n%s: %s: port %u, %s", tag,
-		prefix->addr.family == AF_INET6 ? "AF_INET6" : "AF_INET", port,
-		address_format(&prefix->addr, addr));
-	if (!prefix_is_host(prefix))
-		text_addf(text, "/%u", prefix->bits);
-	print_host(&prefix->addr, style, text);
+	text_addf(text, "%s: %s address (proto=", end->tag, end->what);
+	print_protocol(end->protocol, style, text);
+	text_addf(text, ")\n%s: %s: port %u, %s", end->tag,
+		end->prefix.addr.family == AF_INET6 ? "AF_INET6" : "AF_INET", end->port,
+		address_format(&end->prefix.addr, addr));
+	if (!prefix_is_host(&end->prefix))
+		text_addf(text, "/%u", end->prefix.bits);
+	print_host(&end->prefix.addr, style, text);
 	text_add(text, ".\n");
 }
 
@@ -142,24 +149,24 @@ static void print_addresses(
 	const struct pfkey_message *msg, const struct keys_print_style *style, struct text *text)
 {
 	const struct sa *sa = msg->sa;
-	const struct prefix src = prefix_host(&sa->src), dst = prefix_host(&sa->dst);
-	const struct prefix loc = prefix_host(&sa->natt_local);
-	const struct prefix rem = prefix_host(&sa->natt_remote);
+	const struct end ends[] = {
+		{ PFKEY_EXT_ADDRESS_SRC, "SRC", "Source", sa->protocol, prefix_host(&sa->src),
+			sa->src_port },
+		{ PFKEY_EXT_ADDRESS_DST, "DST", "Destination", sa->protocol, prefix_host(&sa->dst),
+			sa->dst_port },
+		{ PFKEY_EXT_INNER_SRC, "INS", "Inner source", sa->inner_protocol, sa->inner_src,
+			sa->inner_src_port },
+		{ PFKEY_EXT_INNER_DST, "IND", "Inner destination", sa->inner_protocol,
+			sa->inner_dst, sa->inner_dst_port },
+		{ PFKEY_EXT_NATT_LOC, "NLC", "NAT-T local", 0, prefix_host(&sa->natt_local),
+			sa->natt_local_port },
+		{ PFKEY_EXT_NATT_REM, "NRM", "NAT-T remote", 0, prefix_host(&sa->natt_remote),
+			sa->natt_remote_port },
+	};
 
-	if (has(msg, PFKEY_EXT_ADDRESS_SRC))
-		print_address("SRC", "Source", sa->protocol, &src, sa->src_port, style, text);
-	if (has(msg, PFKEY_EXT_ADDRESS_DST))
-		print_address("DST", "Destination", sa->protocol, &dst, sa->dst_port, style, text);
-	if (has(msg, PFKEY_EXT_INNER_SRC))
-		print_address("INS", "Inner source", sa->inner_protocol, &sa->inner_src,
-			sa->inner_src_port, style, text);
-	if (has(msg, PFKEY_EXT_INNER_DST))
-		print_address("IND", "Inner destination", sa->inner_protocol, &sa->inner_dst,
-			sa->inner_dst_port, style, text);
-	if (has(msg, PFKEY_EXT_NATT_LOC))
-		print_address("NLC", "NAT-T local", 0, &loc, sa->natt_local_port, style, text);
-	if (has(msg, PFKEY_EXT_NATT_REM))
-		print_address("NRM", "NAT-T remote", 0, &rem, sa->natt_remote_port, style, text);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (has(msg, ends[i].extension))
+			print_end(&ends[i], style, text);
 }
 
 static void print_bytes(const uint8_t *bytes, size_t len, bool paranoid, struct text *text)
@@ -172,22 +179,29 @@ static void print_bytes(const uint8_t *bytes, size_t len, bool paranoid, struct 
 	}
 }
 
-static void print_key(const char *tag, const char *what, const struct secret *key, size_t bits,
-	size_t salt_bits, const struct keys_print_style *style, struct text *text)
-{
-	const uint8_t *bytes = secret_bytes(key);
-	size_t len = (bits + 7) / 8, salt_len = salt_bits / 8;
+/* One key extension. */
+struct key_line {
+	const char *tag, *what;
+	const struct secret *key;
+	size_t bits, salt_bits;
+};
 
-	if (!key || secret_len(key) < len + salt_len)
+static void print_key(
+	const struct key_line *line, const struct keys_print_style *style, struct text *text)
+{
+	const uint8_t *bytes = secret_bytes(line->key);
+	size_t len = (line->bits + 7) / 8, salt_len = line->salt_bits / 8;
+
+	if (!line->key || secret_len(line->key) < len + salt_len)
 		return;
-	text_addf(text, "%s: %s key.\n%s: ", tag, what, tag);
+	text_addf(text, "%s: %s key.\n%s: ", line->tag, line->what, line->tag);
 	print_bytes(bytes, len, style->paranoid, text);
 	if (salt_len > 0) {
 		text_add_char(text, '[');
 		print_bytes(bytes + len, salt_len, style->paranoid, text);
-		text_addf(text, "]/%zu+%zu\n", bits, salt_bits);
+		text_addf(text, "]/%zu+%zu\n", line->bits, line->salt_bits);
 	} else {
-		text_addf(text, "/%zu\n", bits);
+		text_addf(text, "/%zu\n", line->bits);
 	}
 }
 
@@ -320,16 +334,19 @@ void keys_print_message(const struct pfkey_message *msg, size_t bytes,
 	const struct keys_print_style *style, struct text *text)
 {
 	const struct sa *sa = msg->sa;
+	const struct key_line auth = { "AKY", "Authentication", sa->auth_key, sa->auth_key_bits,
+		0 };
+	const struct key_line encr = { "EKY", "Encryption", sa->encr_key, sa->encr_key_bits,
+		sa->salt_bits };
 
 	print_base(msg, bytes, text);
 	if (has(msg, PFKEY_EXT_SA))
 		print_sa(msg, style, text);
 	print_addresses(msg, style, text);
 	if (has(msg, PFKEY_EXT_KEY_AUTH))
-		print_key("AKY", "Authentication", sa->auth_key, sa->auth_key_bits, 0, style, text);
+		print_key(&auth, style, text);
 	if (has(msg, PFKEY_EXT_KEY_ENCRYPT))
-		print_key("EKY", "Encryption", sa->encr_key, sa->encr_key_bits, sa->salt_bits,
-			style, text);
+		print_key(&encr, style, text);
 	if (has(msg, PFKEY_EXT_IDENTITY_SRC))
 		print_identity("SID", "Source", &msg->identity_src, text);
 	if (has(msg, PFKEY_EXT_IDENTITY_DST))
