@@ -10,7 +10,7 @@
 #include "common/conf/value.h"
 #include "common/model/algorithm.h"
 
-#define WORLD_FIXED(bits) \
+#define WORLD_FIXED(bits)                                                           \
 	.key_default_bits = (bits), .key_min_bits = (bits), .key_max_bits = (bits), \
 	.key_sizes_bits = { (bits) }
 #define WORLD_AES \
@@ -19,18 +19,35 @@
 static const struct algorithm world_algs[] = {
 	{ .proto = 2, .number = 0, .n_names = 2, .names = { "none", "any" } },
 	{ .proto = 2, .number = 2, .n_names = 2, .names = { "hmac-md5", "md5" }, WORLD_FIXED(128) },
-	{ .proto = 2, .number = 3, .n_names = 3, .names = { "hmac-sha1", "sha1", "sha" },
+	{ .proto = 2,
+		.number = 3,
+		.n_names = 3,
+		.names = { "hmac-sha1", "sha1", "sha" },
 		WORLD_FIXED(160) },
-	{ .proto = 2, .number = 5, .n_names = 2, .names = { "hmac-sha256", "sha256" },
+	{ .proto = 2,
+		.number = 5,
+		.n_names = 2,
+		.names = { "hmac-sha256", "sha256" },
 		WORLD_FIXED(256) },
-	{ .proto = 2, .number = 7, .n_names = 2, .names = { "hmac-sha512", "sha512" },
+	{ .proto = 2,
+		.number = 7,
+		.n_names = 2,
+		.names = { "hmac-sha512", "sha512" },
 		WORLD_FIXED(512) },
 	{ .proto = 3, .number = 0, .n_names = 1, .names = { "any" } },
 	{ .proto = 3, .number = 2, .n_names = 2, .names = { "des-cbc", "des" }, WORLD_FIXED(64) },
-	{ .proto = 3, .number = 3, .n_names = 2, .names = { "3des-cbc", "3des" }, WORLD_FIXED(192) },
+	{ .proto = 3,
+		.number = 3,
+		.n_names = 2,
+		.names = { "3des-cbc", "3des" },
+		WORLD_FIXED(192) },
 	{ .proto = 3, .number = 11, .n_names = 1, .names = { "null" } },
 	{ .proto = 3, .number = 12, .n_names = 2, .names = { "aes-cbc", "aes" }, WORLD_AES },
-	{ .proto = 3, .number = 20, .n_names = 2, .names = { "aes-gcm", "aes-gcm16" }, WORLD_AES,
+	{ .proto = 3,
+		.number = 20,
+		.n_names = 2,
+		.names = { "aes-gcm", "aes-gcm16" },
+		WORLD_AES,
 		.flags = ALG_FLAG_COUNTER | ALG_FLAG_COMBINED | ALG_FLAG_GCM },
 };
 
