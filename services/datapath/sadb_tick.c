@@ -156,7 +156,7 @@ void sadb_tick(struct sadb *sadb)
 		on_disk = seqstore_commit(sadb->parts.seqstore) == 0;
 		sad_each(sadb->parts.sad, grant_entry, &on_disk);
 	} else if (sadb->parts.seqstore) {
-		seqstore_end(sadb->parts.seqstore);
+		(void)!seqstore_end(sadb->parts.seqstore); /* window tops: the next tick tries again */
 	}
 	(void)rcu_poll(sad_rcu(sadb->parts.sad));
 }

@@ -145,9 +145,11 @@ int seqstore_commit(struct seqstore *store)
 	return seqstore_sync(store);
 }
 
-void seqstore_end(struct seqstore *store)
+int seqstore_end(struct seqstore *store)
 {
 	store->batch = false;
+	/* Counters that are not counted would be lost with all they say. */
+	return store->counters[0].last.reserved == store->n_counters - 1 ? 0 : seqstore_sync(store);
 }
 
 static int sync_unless_batch(struct seqstore *store)

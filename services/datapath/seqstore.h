@@ -39,8 +39,8 @@ int seqstore_window_id(const struct seqstore *store, const struct sa *sa,
  */
 void seqstore_begin(struct seqstore *store);
 int seqstore_commit(struct seqstore *store) MUST_CHECK;
-/* End a batch in which nothing was reserved: nothing waits for the disk. */
-void seqstore_end(struct seqstore *store);
+/* End a batch in which nothing was reserved: waits for the disk only if there are new counters. */
+int seqstore_end(struct seqstore *store) MUST_CHECK;
 
 /* Numbers that the caller may use: first to last, both included. */
 struct seqstore_range {

@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/sadb.h"
+
+#include <errno.h>
+
+#include "tests/unit/sadb_fixture.h"
+
+#define SEC UINT64_C(1000000)
+
+static void set_key(struct secret **key, size_t len, uint8_t fill)
+{
+	uint8_t bytes[64];
+
+	memset(bytes, fill, sizeof(bytes));
+	*key = secret_unref(*key);
+	if (len)
+		ck_assert_int_eq(secret_new(bytes, len, key), 0);
+}
+
+/* One way each to spoil a good SA. */
+static void ah(struct sa *sa) { sa->proto = SA_PROTO_AH; }
+static void spi_zero(struct sa *sa) { sa->spi = 0; }
+static void no_dst(struct sa *sa) { sa->dst = (struct address){ 0 }; }
+static void any_dst(struct sa *sa) { sa->dst = address_any(AF_INET); }
+static void multicast_src(struct sa *sa) { sa->src = fixture_addr("224.0.0.1"); }
+static void mixed(struct sa *sa) { sa->src = fixture_addr("2001:db8::1"); }
+static void state_dead(struct sa *sa) { sa->state = SA_DEAD; }
+static void state_larval(struct sa *sa) { sa->state = SA_LARVAL; }
+static void encr_none(struct sa *sa) { sa->encr = ALG_ENCR_NONE; }
+static void encr_unknown(struct sa *sa) { sa->encr = 200; }
+static void auth_unknown(struct sa *sa) { sa->auth = 200; }
+static void no_encr_key(struct sa *sa) { set_key(&sa->encr_key, 0, 0); }
+static void no_auth_key(struct sa *sa) { set_key(&sa->auth_key, 0, 0); }
+static void zero_encr_key(struct sa *sa) { set_key(&sa->encr_key, 16, 0); }
+static void zero_auth_key(struct sa *sa) { set_key(&sa->auth_key, 32, 0); }
+static void encr_bits(struct sa *sa) { sa->encr_key_bits = 120; }
+static void auth_bits(struct sa *sa) { sa->auth_key_bits = 248; }
+static void null_with_key(struct sa *sa) { sa->encr = ALG_ENCR_NULL; }
+static void soft_bytes(struct sa *sa) { sa->soft.bytes = 2; sa->hard.bytes = 1; }
+static void soft_alloc(struct sa *sa) { sa->soft.allocations = 2; sa->hard.allocations = 1; }
+static void soft_add(struct sa *sa) { sa->soft.add_sec = 2; sa->hard.add_sec = 1; }
+static void soft_use(struct sa *sa) { sa->soft.use_sec = 2; sa->hard.use_sec = 1; }
+static void idle_add(struct sa *sa) { sa->idle_add_sec = 9; sa->hard.add_sec = 1; }
+static void idle_use(struct sa *sa) { sa->idle_use_sec = 9; sa->soft.use_sec = 1; }
+static void wide_window(struct sa *sa) { sa->replay_window = SA_RUN_WINDOW_MAX + 1; }
+static void wide_value(struct sa *sa) { sa->replay_value = UINT64_C(1) << 32; }
+static void used_up_value(struct sa *sa) { sa->replay_value = UINT32_MAX; }
+static void encap(struct sa *sa) { sa->flags |= SA_FLAG_ENCAP; }
+static void pair_self(struct sa *sa) { sa->pair_spi = sa->spi; }
+static void pair_none(struct sa *sa) { sa->pair_spi = 0x9999; }
+static void tunnel_half(struct sa *sa)
+{
+	struct address any = address_any(AF_INET);
+
+	sa->mode = SA_MODE_TUNNEL;
+	sa->inner_src = prefix_host(&any);
+}
+static void null_null(struct sa *sa)
+{
+	sa->encr = ALG_ENCR_NULL;
+	set_key(&sa->encr_key, 0, 0);
+	sa->encr_key_bits = 0;
+	sa->auth = ALG_AUTH_NONE;
+	set_key(&sa->auth_key, 0, 0);
+}
+static void gcm_short(struct sa *sa)
+{
+	sa->encr = ALG_ENCR_AES_GCM16; /* key without salt */
+	sa->auth = ALG_AUTH_NONE;
+	set_key(&sa->auth_key, 0, 0);
+}
+static void gcm_and_auth(struct sa *sa)
+{
+	sa->encr = ALG_ENCR_AES_GCM16;
+	set_key(&sa->encr_key, 20, 3);
+	sa->encr_key_bits = 160;
+}
+static void auth_key_for_nothing(struct sa *sa) { sa->auth = ALG_AUTH_NONE; }
+
+static const struct {
+	const char *name;
+	void (*spoil)(struct sa *sa);
+	int error;
+	uint16_t diagnostic;
+} refusals[] = {
+	/* clang-format off */
+	{ "AH", ah, ESRCH, PFKEY_DIAG_NO_SADBS },
+	{ "SPI 0", spi_zero, EINVAL, PFKEY_DIAG_MALFORMED_SA },
+	{ "no destination", no_dst, EINVAL, PFKEY_DIAG_MISSING_DST },
+	{ "unspecified destination", any_dst, EINVAL, PFKEY_DIAG_BAD_DST },
+	{ "multicast source", multicast_src, EINVAL, PFKEY_DIAG_BAD_SRC },
+	{ "families", mixed, EINVAL, PFKEY_DIAG_AF_MISMATCH },
+	{ "half a tunnel", tunnel_half, EINVAL, PFKEY_DIAG_MISSING_INNER_DST },
+	{ "dead", state_dead, EINVAL, PFKEY_DIAG_BAD_SASTATE },
+	{ "larval", state_larval, EINVAL, PFKEY_DIAG_BAD_SASTATE },
+	{ "cipher 0", encr_none, EINVAL, PFKEY_DIAG_BAD_EALG },
+	{ "cipher 200", encr_unknown, EINVAL, PFKEY_DIAG_BAD_EALG },
+	{ "integrity 200", auth_unknown, EINVAL, PFKEY_DIAG_BAD_AALG },
+	{ "no encryption key", no_encr_key, EINVAL, PFKEY_DIAG_MISSING_EKEY },
+	{ "no authentication key", no_auth_key, EINVAL, PFKEY_DIAG_MISSING_AKEY },
+	{ "encryption key of zeros", zero_encr_key, EINVAL, PFKEY_DIAG_WEAK_EKEY },
+	{ "authentication key of zeros", zero_auth_key, EINVAL, PFKEY_DIAG_WEAK_AKEY },
+	{ "encryption key bits", encr_bits, EINVAL, PFKEY_DIAG_BAD_EKEYBITS },
+	{ "authentication key bits", auth_bits, EINVAL, PFKEY_DIAG_BAD_AKEYBITS },
+	{ "NULL with a key", null_with_key, EINVAL, PFKEY_DIAG_BAD_EKEYBITS },
+	{ "NULL without integrity", null_null, EINVAL, PFKEY_DIAG_BAD_AALG },
+	{ "GCM without its salt", gcm_short, EINVAL, PFKEY_DIAG_BAD_EKEYBITS },
+	{ "GCM with integrity", gcm_and_auth, EINVAL, PFKEY_DIAG_BAD_AALG },
+	{ "key for no algorithm", auth_key_for_nothing, EINVAL, PFKEY_DIAG_AKEY_PRESENT },
+	{ "soft allocations", soft_alloc, EINVAL, PFKEY_DIAG_ALLOC_HSERR },
+	{ "soft bytes", soft_bytes, EINVAL, PFKEY_DIAG_BYTES_HSERR },
+	{ "soft add time", soft_add, EINVAL, PFKEY_DIAG_ADDTIME_HSERR },
+	{ "soft use time", soft_use, EINVAL, PFKEY_DIAG_USETIME_HSERR },
+	{ "idle add time", idle_add, EINVAL, PFKEY_DIAG_ADDTIME_HSERR },
+	{ "idle use time", idle_use, EINVAL, PFKEY_DIAG_USETIME_HSERR },
+	{ "window too wide", wide_window, EINVAL, PFKEY_DIAG_MALFORMED_SA },
+	{ "replay value of 33 bits", wide_value, EOPNOTSUPP, PFKEY_DIAG_INVALID_REPLAY },
+	{ "replay value that leaves none", used_up_value, EINVAL, PFKEY_DIAG_INVALID_REPLAY },
+	{ "UDP encapsulation", encap, EOPNOTSUPP, PFKEY_DIAG_BAD_SAFLAGS },
+	{ "pair of itself", pair_self, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE },
+	{ "pair of nobody", pair_none, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE },
+	/* clang-format on */
+};
+
+START_TEST(refused)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(0x1001);
+	struct sadb_refusal refusal = { 0 };
+	int r;
+
+	refusals[_i].spoil(sa);
+	r = sadb_add(f->sadb, sa, NULL, &refusal);
+	ck_assert_msg(r == -refusals[_i].error && refusal.error == refusals[_i].error &&
+			      refusal.diagnostic == refusals[_i].diagnostic,
+		"%s: %d, diagnostic %u", refusals[_i].name, r, refusal.diagnostic);
+	sa_free(sa); /* not consumed */
+	/* Nothing has changed, and nobody was told. */
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	ck_assert_uint_eq(arena_count(f->arena), 0);
+	ck_assert_uint_eq(f->n_events, 0);
+	/* Nor has a number of the key been lost. */
+	ck_assert_uint_eq(fixture_add(f, fixture_sa(0x1001))->run->seq, 0);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(added)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa(0x1001));
+	struct sadb_refusal refusal = { 0 };
+	struct sa *twin = fixture_sa(0x1001);
+
+	ck_assert_uint_eq(entry->directions, SA_OUTBOUND);
+	ck_assert_uint_eq(entry->run->state, SA_MATURE);
+	ck_assert_uint_eq(entry->run->seq, 0);
+	ck_assert_uint_eq(entry->run->seq_reserved, SEQSTORE_CHUNK_MIN);
+	ck_assert_uint_eq(f->n_events, 1);
+	ck_assert_int_eq(f->events[0], SADB_EVENT_ADDED);
+	ck_assert_uint_eq(f->event_seqs[0], 7);
+	ck_assert_int_eq(sadb_add(f->sadb, twin, NULL, &refusal), -EEXIST);
+	ck_assert_uint_eq(refusal.diagnostic, 0);
+	sa_free(twin);
+	ck_assert_uint_eq(sad_count(f->sad), 1);
+	ck_assert_uint_eq(arena_count(f->arena), 1);
+	fixture_done(f);
+}
+END_TEST
+
+static const struct {
+	const char *src, *dst;
+	uint8_t asked, want;
+} directions[] = {
+	{ "192.0.2.1", "192.0.2.17", 0, SA_OUTBOUND },
+	{ "192.0.2.17", "192.0.2.1", 0, SA_INBOUND },
+	{ "2001:db8::2", "2001:db8::1", 0, SA_INBOUND },
+	{ "192.0.2.1", "192.0.2.1", 0, SA_INBOUND | SA_OUTBOUND },
+	{ "192.0.2.8", "192.0.2.9", 0, SA_INBOUND | SA_OUTBOUND },
+	{ NULL, "192.0.2.1", 0, SA_INBOUND | SA_OUTBOUND },
+	{ NULL, "192.0.2.9", 0, SA_INBOUND | SA_OUTBOUND },
+	{ "192.0.2.1", "224.0.0.9", 0, SA_INBOUND | SA_OUTBOUND },
+	{ "192.0.2.1", "192.0.2.17", SA_INBOUND, SA_INBOUND },
+	{ "192.0.2.17", "192.0.2.1", SA_OUTBOUND, SA_OUTBOUND },
+};
+
+START_TEST(direction)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(0x1001);
+	struct sad_entry *entry;
+
+	sa->dst = fixture_addr(directions[_i].dst);
+	sa->src = directions[_i].src ? fixture_addr(directions[_i].src) : (struct address){ 0 };
+	sa->directions = directions[_i].asked;
+	sa->replay_window = 64;
+	entry = fixture_add(f, sa);
+	ck_assert_uint_eq(entry->directions, directions[_i].want);
+	/* Several senders cannot share a window. */
+	ck_assert_uint_eq(entry->sa->replay_window,
+		directions[_i].src && !address_is_multicast(&entry->sa->dst) ? 64 : 0);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(deleted)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa_key key = { SA_PROTO_ESP, 0x1001, fixture_addr("192.0.2.17") };
+	struct address src = fixture_addr("192.0.2.1"), other = fixture_addr("192.0.2.2");
+	struct sadb_refusal refusal = { 0 };
+
+	ck_assert_int_eq(sadb_delete(f->sadb, &key, NULL, NULL, &refusal), -ESRCH);
+	ck_assert_uint_eq(refusal.diagnostic, PFKEY_DIAG_SA_NOTFOUND);
+	(void)fixture_add(f, fixture_sa(0x1001));
+	ck_assert_int_eq(sadb_delete(f->sadb, &key, &other, NULL, &refusal), -ESRCH);
+	ck_assert_ptr_nonnull(sadb_get(f->sadb, &key, &src));
+	ck_assert_int_eq(sadb_delete(f->sadb, &key, &src, NULL, &refusal), 0);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	rcu_barrier(f->rcu);
+	ck_assert_uint_eq(arena_count(f->arena), 0);
+	(void)fixture_add(f, fixture_sa(1));
+	(void)fixture_add(f, fixture_sa(2));
+	(void)fixture_add(f, fixture_sa_in(3));
+	ck_assert_uint_eq(sadb_delete_between(f->sadb, SA_PROTO_ESP, &src, NULL, NULL), 2);
+	ck_assert_ptr_nonnull(fixture_find(f, 3));
+	sadb_flush(f->sadb, SA_PROTO_AH, NULL);
+	ck_assert_uint_eq(sad_count(f->sad), 1);
+	sadb_flush(f->sadb, 0, NULL);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	ck_assert_int_eq(f->events[f->n_events - 1], SADB_EVENT_FLUSHED);
+	fixture_done(f);
+}
+END_TEST
+
+/* The same key again, after a delete and after a crash of the machine: numbers go on. */
+START_TEST(numbers_go_on)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa(0x1001));
+
+	atomic_store(&entry->run->seq, 100);
+	sadb_flush(f->sadb, 0, NULL);
+	rcu_barrier(f->rcu);
+	entry = fixture_add(f, fixture_sa(0x1001));
+	ck_assert_uint_eq(entry->run->seq, 100); /* the rest came back */
+	atomic_store(&entry->run->seq, 200);
+	fixture_crash(f, false);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	entry = fixture_add(f, fixture_sa(0x1001));
+	ck_assert_uint_eq(entry->run->seq, 100 + SEQSTORE_CHUNK_MIN);
+	/* A clean stop is exact. */
+	atomic_store(&entry->run->seq, 100 + SEQSTORE_CHUNK_MIN + 5);
+	ck_assert_int_eq(sadb_settle(f->sadb), 0);
+	fixture_crash(f, false);
+	entry = fixture_add(f, fixture_sa(0x1001));
+	ck_assert_uint_eq(entry->run->seq, 105 + SEQSTORE_CHUNK_MIN);
+	fixture_done(f);
+}
+END_TEST
+
+/* A reader holds the old SA while the key is added again: both have numbers of their own. */
+START_TEST(old_and_new_side_by_side)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *old = fixture_add(f, fixture_sa(0x1001)), *fresh;
+	unsigned int slot;
+
+	ck_assert_int_eq(rcu_register(f->rcu, &slot), 0);
+	sadb_flush(f->sadb, 0, NULL);
+	fresh = fixture_add(f, fixture_sa(0x1001));
+	ck_assert_uint_ge(fresh->run->seq, old->run->seq_reserved);
+	atomic_store(&old->run->seq, 50);
+	atomic_store(&fresh->run->seq, fresh->run->seq + 7);
+	rcu_quiescent(f->rcu, slot);
+	rcu_unregister(f->rcu, slot);
+	rcu_barrier(f->rcu);
+	/* The old one gave nothing back, since somebody had reserved behind it. */
+	ck_assert_uint_eq(seqstore_reserved(f->seqstore, fresh->control.counter_id),
+		fresh->run->seq_reserved);
+	fixture_done(f);
+}
+END_TEST
+
+/* Two SAs with one key that is no counter-mode key: allowed, and no number is in both. */
+START_TEST(shared_key)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(0x1001);
+	struct sad_entry *a = fixture_add(f, fixture_sa(0x1001)), *b;
+
+	sa->spi = 0x1002;
+	b = fixture_add(f, sa);
+	ck_assert_uint_eq(b->run->seq, a->run->seq_reserved);
+	atomic_store(&a->run->seq, SEQSTORE_CHUNK_MIN - 1);
+	fixture_pass(f, 1);
+	ck_assert_uint_ge(a->run->seq, b->run->seq_reserved);
+	ck_assert_uint_gt(a->run->seq_reserved, a->run->seq);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(counter_keys)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa_gcm(1, 5));
+	struct sa *twin = fixture_sa_gcm(2, 5), *in = fixture_sa_gcm(3, 5);
+	struct sadb_refusal refusal = { 0 };
+	struct sa_key key = { SA_PROTO_ESP, 1, fixture_addr("192.0.2.17") };
+
+	ck_assert_uint_eq(entry->sa->encr_key_bits, 128);
+	ck_assert_uint_eq(entry->sa->salt_bits, 32);
+	ck_assert_int_eq(sadb_add(f->sadb, twin, NULL, &refusal), -EINVAL);
+	ck_assert_uint_eq(refusal.diagnostic, PFKEY_DIAG_BAD_CTX);
+	/* Not in the other direction either: the peer would count from the same number. */
+	in->src = fixture_addr("192.0.2.17");
+	in->dst = fixture_addr("192.0.2.1");
+	ck_assert_int_eq(sadb_add(f->sadb, in, NULL, &refusal), -EINVAL);
+	sa_free(in);
+	(void)fixture_add(f, fixture_sa_gcm(4, 6));
+	ck_assert_int_eq(sadb_delete(f->sadb, &key, NULL, NULL, &refusal), 0);
+	ck_assert_int_eq(sadb_add(f->sadb, twin, NULL, &refusal), 0);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(many_counter_keys)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sadb_refusal refusal = { 0 };
+
+	for (uint32_t i = 1; i <= 250; i++)
+		(void)fixture_add(f, fixture_sa_gcm(i, (uint8_t)i));
+	for (uint32_t i = 1; i <= 250; i++) {
+		CLEANUP(sa_freep) struct sa *twin = fixture_sa_gcm(1000 + i, (uint8_t)i);
+
+		ck_assert_int_eq(sadb_add(f->sadb, twin, NULL, &refusal), -EINVAL);
+	}
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(initial_values)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(1), *in = fixture_sa_in(2);
+	struct sad_entry *entry;
+
+	sa->replay_value = 4000;
+	entry = fixture_add(f, sa);
+	ck_assert_uint_eq(entry->run->seq, 4000);
+	in->replay_value = 900;
+	entry = fixture_add(f, in);
+	ck_assert_uint_eq(entry->run->top, 900);
+	ck_assert(entry->run->bitmap[0] == UINT64_MAX);
+	/* Later installations of the key do not start over. */
+	sadb_flush(f->sadb, 0, NULL);
+	rcu_barrier(f->rcu);
+	sa = fixture_sa(1);
+	sa->replay_value = 10;
+	ck_assert_uint_eq(fixture_add(f, sa)->run->seq, 4000);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(window_top_is_remembered)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa_in(2));
+
+	entry->run->top = 77;
+	sadb_flush(f->sadb, 0, NULL);
+	rcu_barrier(f->rcu);
+	entry = fixture_add(f, fixture_sa_in(2));
+	ck_assert_uint_eq(entry->run->top, 77);
+	ck_assert(entry->run->bitmap[0] == UINT64_MAX);
+	entry->run->top = 99;
+	fixture_pass(f, 1);
+	fixture_crash(f, false);
+	ck_assert_uint_eq(fixture_add(f, fixture_sa_in(2))->run->top, 99);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(restored)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
+
+	(void)fixture_add(f, fixture_sa_in(2));
+	(void)fixture_add(f, fixture_sa_gcm(3, 9));
+	atomic_store(&entry->run->seq, 321);
+	entry->run->bytes = 5555;
+	fixture_crash(f, true);
+	ck_assert_uint_eq(sad_count(f->sad), 3);
+	entry = fixture_find(f, 1);
+	ck_assert_uint_eq(entry->run->seq, 321);
+	ck_assert_uint_eq(entry->run->seq_reserved, SEQSTORE_CHUNK_MIN);
+	ck_assert_uint_eq(entry->run->bytes, 5555);
+	ck_assert_uint_eq(entry->directions, SA_OUTBOUND);
+	ck_assert_uint_eq(fixture_find(f, 2)->directions, SA_INBOUND);
+	ck_assert_uint_eq(fixture_find(f, 3)->sa->salt_bits, 32);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(no_state_directory)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sadb_parts parts = { .sad = f->sad, .arena = f->arena, .is_local = fixture_is_local };
+	CLEANUP(sadb_freep) struct sadb *sadb = NULL;
+	struct sadb_refusal refusal = { 0 };
+	struct sa *out = fixture_sa(1);
+
+	ck_assert_int_eq(sadb_new(&parts, &sadb), 0);
+	ck_assert_int_eq(sadb_add(sadb, out, NULL, &refusal), -EIO);
+	sa_free(out);
+	ck_assert_uint_eq(arena_count(f->arena), 0);
+	ck_assert_int_eq(sadb_add(sadb, fixture_sa_in(2), NULL, &refusal), 0);
+	sadb_tick(sadb);
+	ck_assert_int_eq(sadb_settle(sadb), 0);
+	sadb = sadb_free(sadb);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(refilled)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
+	uint64_t reserved;
+
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->seq_reserved, SEQSTORE_CHUNK_MIN);
+	atomic_store(&entry->run->seq, SEQSTORE_CHUNK_MIN / 2);
+	fixture_pass(f, 1);
+	reserved = entry->run->seq_reserved;
+	ck_assert_uint_ge(reserved, 2 * SEQSTORE_CHUNK_MIN);
+	/* Two seconds of traffic, at most 2^20. */
+	atomic_store(&entry->run->seq, reserved);
+	fixture_pass(f, 1);
+	ck_assert_uint_gt(entry->run->seq_reserved - reserved, SEQSTORE_CHUNK_MIN);
+	atomic_store(&entry->run->seq, entry->run->seq_reserved + 5000000);
+	reserved = entry->run->seq;
+	atomic_store(&entry->run->seq_reserved, reserved);
+	ck_assert_int_eq(seqstore_raise(f->seqstore, entry->control.counter_id, reserved), 0);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->seq_reserved - reserved, SEQSTORE_CHUNK_MAX);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(used_up)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
+	struct sa *again = fixture_sa(1);
+	struct sadb_refusal refusal = { 0 };
+
+	ck_assert_int_eq(seqstore_raise(f->seqstore, entry->control.counter_id, UINT32_MAX - 10), 0);
+	atomic_store(&entry->run->seq, SEQSTORE_CHUNK_MIN);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->seq_reserved, UINT32_MAX);
+	atomic_store(&entry->run->seq, UINT32_MAX);
+	(void)atomic_fetch_or(&entry->run->events, SA_EVENT_SEQ_END);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->state, SA_DEAD);
+	fixture_pass(f, 2);
+	rcu_barrier(f->rcu);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	ck_assert_int_eq(sadb_add(f->sadb, again, NULL, &refusal), -EINVAL);
+	ck_assert_uint_eq(refusal.diagnostic, PFKEY_DIAG_SA_EXPIRED);
+	sa_free(again);
+	fixture_done(f);
+}
+END_TEST
+
+/* ---- lifetimes ---- */
+
+static bool saw(const struct sadb_fixture *f, enum sadb_event_kind kind, size_t times)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_events; i++)
+		n += f->events[i] == kind;
+	return n == times;
+}
+
+START_TEST(add_time)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(1);
+	struct sad_entry *entry;
+
+	sa->soft.add_sec = 10;
+	sa->hard.add_sec = 20;
+	entry = fixture_add(f, sa);
+	fixture_pass(f, 9);
+	ck_assert_uint_eq(entry->run->state, SA_MATURE);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->state, SA_DYING);
+	fixture_pass(f, 5);
+	ck_assert(saw(f, SADB_EVENT_SOFT, 1)); /* once */
+	fixture_pass(f, 5);
+	ck_assert_uint_eq(entry->run->state, SA_DEAD);
+	ck_assert(saw(f, SADB_EVENT_HARD, 1));
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	ck_assert(saw(f, SADB_EVENT_HARD, 1));
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(use_time)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(1);
+	struct sad_entry *entry;
+
+	sa->hard.use_sec = 5;
+	entry = fixture_add(f, sa);
+	fixture_pass(f, 100);
+	ck_assert_uint_eq(entry->run->state, SA_MATURE);
+	atomic_store(&entry->run->first_use_usec, f->now);
+	fixture_pass(f, 4);
+	ck_assert_uint_eq(entry->run->state, SA_MATURE);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->state, SA_DEAD);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(byte_limits)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(1);
+	struct sad_entry *entry;
+
+	sa->soft.bytes = 1000;
+	sa->hard.bytes = 2000;
+	entry = fixture_add(f, sa);
+	atomic_store(&entry->run->bytes, 999);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->state, SA_MATURE);
+	atomic_store(&entry->run->bytes, 1000); /* reached counts */
+	(void)atomic_fetch_or(&entry->run->events, SA_EVENT_SOFT_BYTES);
+	sadb_tick(f->sadb);
+	ck_assert(saw(f, SADB_EVENT_SOFT, 1));
+	/* A worker notices the hard limit by itself and closes the SA at once. */
+	atomic_store(&entry->run->bytes, 2000);
+	atomic_store(&entry->run->state, SA_DEAD);
+	(void)atomic_fetch_or(&entry->run->events, SA_EVENT_HARD_BYTES);
+	sadb_tick(f->sadb);
+	ck_assert(saw(f, SADB_EVENT_HARD, 1));
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(soft_equals_hard)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(1);
+
+	sa->soft.add_sec = sa->hard.add_sec = 10;
+	(void)fixture_add(f, sa);
+	fixture_pass(f, 10);
+	ck_assert(saw(f, SADB_EVENT_SOFT, 0));
+	ck_assert(saw(f, SADB_EVENT_HARD, 1));
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(idle)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(1);
+	struct sad_entry *entry;
+
+	sa->idle_add_sec = 10;
+	entry = fixture_add(f, sa);
+	fixture_pass(f, 9);
+	ck_assert(saw(f, SADB_EVENT_IDLE, 0));
+	fixture_pass(f, 1);
+	ck_assert(saw(f, SADB_EVENT_IDLE, 1));
+	fixture_pass(f, 1);
+	ck_assert(saw(f, SADB_EVENT_IDLE, 1));
+	fixture_pass(f, 8);
+	ck_assert(saw(f, SADB_EVENT_IDLE, 2));
+	atomic_store(&entry->run->last_use_usec, f->now);
+	fixture_pass(f, 9);
+	ck_assert(saw(f, SADB_EVENT_IDLE, 2));
+	ck_assert_uint_eq(entry->run->state, SA_MATURE);
+	fixture_done(f);
+}
+END_TEST
+
+/* ---- questions ---- */
+
+START_TEST(asked_once)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sadb_acquire acquire = { .proto = SA_PROTO_ESP, .src = fixture_addr("192.0.2.1"),
+		.dst = fixture_addr("192.0.2.17"), .rule_id = 5 };
+
+	sadb_need(f->sadb, &acquire);
+	sadb_need(f->sadb, &acquire);
+	ck_assert_uint_eq(f->n_events, 1);
+	ck_assert_uint_ge(f->event_seqs[0], 0x80000000U);
+	acquire.rule_id = 6;
+	sadb_need(f->sadb, &acquire);
+	ck_assert_uint_eq(f->n_events, 2);
+	ck_assert_uint_eq(f->event_seqs[1], f->event_seqs[0] - 1);
+	/* Key management gives up on the first. */
+	sadb_acquire_failed(f->sadb, f->event_seqs[0]);
+	sadb_need(f->sadb, &acquire);
+	ck_assert_uint_eq(f->n_events, 2);
+	acquire.rule_id = 5;
+	sadb_need(f->sadb, &acquire);
+	ck_assert_uint_eq(f->n_events, 3);
+	f->now += SADB_ACQUIRE_SEC * SEC;
+	sadb_need(f->sadb, &acquire);
+	ck_assert_uint_eq(f->n_events, 4);
+	/* An SA that comes is an answer. */
+	(void)fixture_add(f, fixture_sa(1));
+	sadb_need(f->sadb, &acquire);
+	ck_assert_uint_eq(f->n_events, 6);
+	fixture_done(f);
+}
+END_TEST
+
+START_TEST(more_questions_than_room)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sadb_acquire acquire = { .proto = SA_PROTO_ESP, .src = fixture_addr("192.0.2.1"),
+		.dst = fixture_addr("192.0.2.17") };
+
+	for (uint32_t i = 1; i <= 2000; i++) {
+		acquire.rule_id = i;
+		f->now++;
+		f->n_events = 0;
+		sadb_need(f->sadb, &acquire);
+		ck_assert_uint_eq(f->n_events, 1);
+		sadb_need(f->sadb, &acquire);
+		ck_assert_uint_eq(f->n_events, 1);
+	}
+	fixture_done(f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sadb");
+	TCase *tc = tcase_create("sadb");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, refused, 0, (int)ARRAY_SIZE(refusals));
+	tcase_add_test(tc, added);
+	tcase_add_loop_test(tc, direction, 0, (int)ARRAY_SIZE(directions));
+	tcase_add_test(tc, deleted);
+	tcase_add_test(tc, numbers_go_on);
+	tcase_add_test(tc, old_and_new_side_by_side);
+	tcase_add_test(tc, shared_key);
+	tcase_add_test(tc, counter_keys);
+	tcase_add_test(tc, many_counter_keys);
+	tcase_add_test(tc, initial_values);
+	tcase_add_test(tc, window_top_is_remembered);
+	tcase_add_test(tc, restored);
+	tcase_add_test(tc, no_state_directory);
+	tcase_add_test(tc, refilled);
+	tcase_add_test(tc, used_up);
+	tcase_add_test(tc, add_time);
+	tcase_add_test(tc, use_time);
+	tcase_add_test(tc, byte_limits);
+	tcase_add_test(tc, soft_equals_hard);
+	tcase_add_test(tc, idle);
+	tcase_add_test(tc, asked_once);
+	tcase_add_test(tc, more_questions_than_room);
+	suite_add_tcase(suite, tc);
+	return suite_main(suite);
+}
