@@ -288,7 +288,8 @@ static int start(struct datapathd *d)
 		return r;
 	}
 	if (!d->plant->seqstore)
-		log_error("%s cannot be used: outbound SAs are refused", DATAPATH_STATE_DIR);
+		log_error("%s cannot be used, outbound SAs are refused: %s", DATAPATH_STATE_DIR,
+			strerror(-d->plant->seqstore_error));
 	d->sections.plant = d->plant;
 	r = sections_restore(&d->sections, d->store);
 	d->store = fdstore_free(d->store);

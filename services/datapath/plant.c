@@ -41,7 +41,8 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 		return r;
 	if (!kept)
 		fdstore_put(FDSTORE_ARENA, arena_fd(plant->arena));
-	if (seqstore_open(state, &plant->seqstore) < 0)
+	plant->seqstore_error = seqstore_open(state, &plant->seqstore);
+	if (plant->seqstore_error < 0)
 		plant->seqstore = NULL; /* outbound SAs are refused then, with a reason */
 	plant->sad = sad_new(plant->rcu);
 	if (!plant->sad)

@@ -20,7 +20,8 @@ struct plant {
 	const struct datapath_settings *settings; /* borrowed */
 	struct rcu *rcu;
 	struct arena *arena;
-	struct seqstore *seqstore; /* NULL: the state directory is unusable */
+	struct seqstore *seqstore; /* NULL: the state directory is unusable, */
+	int seqstore_error; /* for this reason */
 	struct sad *sad;
 	struct sadb *sadb;
 	struct locals *locals;
