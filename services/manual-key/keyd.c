@@ -110,19 +110,22 @@ static int parse(const struct keyd *d, const struct keys_source *source, struct 
 	return r;
 }
 
+static int read_source(
+	const struct keyd *d, struct conf_diags *diags, struct keys_source *ret_source)
+{
+	CLEANUP(freep) char *path = NULL;
+	int r = file_system_path(d->settings.config_file, &path);
+
+	return r < 0 ? r : keys_source_read(path, d->settings.config_file, true, diags, ret_source);
+}
+
 int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load **ret_load)
 {
 	CLEANUP(keyd_load_freep) struct keyd_load *load = calloc(1, sizeof(*load));
 	CLEANUP(keys_source_done) struct keys_source source = { 0 };
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
-	CLEANUP(freep) char *path = NULL;
-	int r;
+	int r = load ? read_source(d, diags, &source) : -ENOMEM;
 
-	if (!load)
-		return -ENOMEM;
-	r = file_system_path(d->settings.config_file, &path);
-	if (r == 0)
-		r = keys_source_read(path, d->settings.config_file, true, diags, &source);
 	if (r == -ENOENT) {
 		load->absent = true;
 		list = sa_list_new(0);
@@ -137,56 +140,6 @@ int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load *
 	load->count = (uint32_t)list->count;
 	*ret_load = STEAL(load);
 	return 0;
-}
-
-/* The line of the first error: warnings may stand before it. */
-static const char *first_error(const char *message, int *ret_len)
-{
-	const char *error = strstr(message, ": error: ");
-	const char *line = message;
-
-	while (error && line < error) {
-		const char *next = strchr(line, '\n');
-
-		if (!next || next > error)
-			break;
-		line = next + 1;
-	}
-	*ret_len = (int)strcspn(line, "\n");
-	return line;
-}
-
-void keyd_show(struct keyd *d)
-{
-	static const char *const changed[] = { "Generation", "State", "LastError", "KeyCount",
-		NULL };
-	uint64_t generation = publisher_generation(d->publisher);
-	const char *line;
-	int len;
-
-	if (d->last_error) {
-		line = first_error(d->last_error, &len);
-		daemon_status(d->daemon, "%.*s", len, line);
-	} else if (publisher_state(d->publisher) == PUBLISH_ABSENT) {
-		daemon_status(d->daemon, "not enforced: datapath absent");
-	} else if (d->absent) {
-		daemon_status(d->daemon, "no key file %s (generation %" PRIu64 ")",
-			d->settings.config_file, generation);
-	} else {
-		daemon_status(d->daemon, "%s: %" PRIu32 " SAs (generation %" PRIu64 ")", d->state,
-			d->count, generation);
-	}
-	if (bus_properties_changed(daemon_bus(d->daemon), keyd_identity.bus_path,
-		    keyd_identity.bus_name, changed) < 0)
-		log_warning("cannot announce changed properties");
-}
-
-void keyd_failed(struct keyd *d, const char *message)
-{
-	free(d->last_error);
-	d->last_error = strdup(message); /* NULL without memory: the log has it */
-	d->state = "failed";
-	keyd_show(d);
 }
 
 /* A publication under way. */

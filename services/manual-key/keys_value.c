@@ -191,25 +191,23 @@ void keys_parse_outer(struct keys_parser *p, const struct keys_keyword *kw,
 	const struct token *value, const struct token *second)
 {
 	struct keys_command *command = p->command;
+	bool src = kw->field == KEYS_SRC;
+	struct address **slot = src ? &command->srcs : &command->dsts;
 	struct resolved found = { 0 };
-	struct address *addrs;
 
 	(void)second;
 	if (!read_addresses(p, kw, value, kw->family, &found))
 		return;
-	addrs = calloc(found.count, sizeof(*addrs));
-	if (!addrs) {
+	*slot = calloc(found.count, sizeof(**slot));
+	if (!*slot) {
 		p->no_memory = true;
 		return;
 	}
-	memcpy(addrs, found.addrs, found.count * sizeof(*addrs));
-	if (kw->field == KEYS_SRC) {
-		command->srcs = addrs;
+	memcpy(*slot, found.addrs, found.count * sizeof(**slot));
+	if (src)
 		command->n_srcs = found.count;
-	} else {
-		command->dsts = addrs;
+	else
 		command->n_dsts = found.count;
-	}
 }
 
 void keys_parse_inner(struct keys_parser *p, const struct keys_keyword *kw,

@@ -36,17 +36,17 @@ int pfkey_client_new(struct pfkey_client **ret_client)
 	CLEANUP(pfkey_client_freep) struct pfkey_client *client = calloc(1, sizeof(*client));
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	CLEANUP(freep) char *path = NULL;
-	int r;
+	int r = file_system_path(PFKEY_DOOR_PATH, &path);
 
-	if (!client)
+	if (client)
+		client->fd = -1;
+	if (r < 0 || !client)
 		return -ENOMEM;
 	client->pid = (uint32_t)getpid();
 	client->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (client->fd < 0)
 		return -errno;
-	r = file_system_path(PFKEY_DOOR_PATH, &path);
-	if (r == 0)
-		r = text_copy(address.sun_path, sizeof(address.sun_path), path);
+	r = text_copy(address.sun_path, sizeof(address.sun_path), path);
 	if (r < 0)
 		return r;
 	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)

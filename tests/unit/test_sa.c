@@ -23,12 +23,12 @@ static struct sa *make(void)
 
 START_TEST(copies_share_keys)
 {
-	CLEANUP(sa_freep) struct sa *sa = make();
+	struct sa *sa = make();
 	CLEANUP(sa_freep) struct sa *copy = sa_copy(sa);
 
 	ck_assert_ptr_nonnull(copy);
 	ck_assert(sa_equal(sa, copy));
-	sa = sa_free(sa);
+	ck_assert_ptr_null(sa_free(sa));
 	ck_assert_uint_eq(secret_bytes(copy->encr_key)[2], 3);
 }
 END_TEST

@@ -142,6 +142,7 @@ START_TEST(ids_are_unique_and_stable)
 		rules[i] = rules_make(s, rules_esp, i);
 	rules[3] = rules_make((struct selector){ .remote_port = 81 }, rules_esp, 3);
 	spd = make(rules, 4, SPD_FIRST_MATCH);
+	ck_assert_uint_eq(spd->count, 4);
 	for (size_t i = 0; i < 4; i++)
 		for (size_t j = 0; j < i; j++)
 			ck_assert_uint_ne(rules[i]->id, rules[j]->id);
@@ -149,6 +150,7 @@ START_TEST(ids_are_unique_and_stable)
 	moved[0] = rules_make((struct selector){ .remote_port = 81 }, rules_esp, 0);
 	moved[1] = rules_make(s, rules_esp, 1);
 	again = make(moved, 2, SPD_SOLARIS_PRIORITY);
+	ck_assert_uint_eq(again->count, 2);
 	ck_assert_uint_eq(moved[0]->id, rules[3]->id);
 	ck_assert_uint_eq(moved[1]->id, rules[0]->id);
 }
