@@ -7,6 +7,24 @@
 /* Reading pauses beyond these; the bus's own limits per message stay in force. */
 #define QUEUED_BYTES (16L << 20)
 #define QUEUED_FDS   64L
+#define REOPEN_USEC  (1 * UINT64_C(1000000))
+
+static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void lose(struct bus *bus)
+{
+	if (bus->lost)
+		return;
+	bus->lost = true;
+	names_lost(bus);
+	pending_lost(bus);
+	if (bus->on_lost)
+		bus->on_lost(bus->userdata);
+	if (bus->reopen) {
+		(void)sd_event_source_set_time_relative(bus->reopen, REOPEN_USEC);
+		(void)sd_event_source_set_enabled(bus->reopen, SD_EVENT_ONESHOT);
+	}
+}
 
 static DBusHandlerResult on_message(DBusConnection *connection, DBusMessage *message, void *userdata)
 {
@@ -14,9 +32,7 @@ static DBusHandlerResult on_message(DBusConnection *connection, DBusMessage *mes
 
 	(void)connection;
 	if (dbus_message_is_signal(message, DBUS_INTERFACE_LOCAL, "Disconnected")) {
-		if (!bus->lost && bus->on_lost)
-			bus->on_lost(bus->userdata);
-		bus->lost = true;
+		lose(bus);
 		return DBUS_HANDLER_RESULT_HANDLED;
 	}
 	if (dbus_message_get_type(message) == DBUS_MESSAGE_TYPE_METHOD_CALL)
@@ -53,34 +69,90 @@ static int connect_to(const char *address, DBusConnection **ret_connection, stru
 	return r;
 }
 
+/* @connection: consumed. */
+static int attach(struct bus *bus, DBusConnection *connection)
+{
+	int r;
+
+	bus->connection = connection;
+	dbus_connection_set_max_received_size(connection, QUEUED_BYTES);
+	dbus_connection_set_max_received_unix_fds(connection, QUEUED_FDS);
+	if (!dbus_connection_add_filter(connection, on_message, bus, NULL))
+		return -ENOMEM;
+	r = bus->event ? loop_attach(bus) : 0;
+	/* Replies to the registration may have brought other messages with them. */
+	if (r == 0 && bus->event &&
+		dbus_connection_get_dispatch_status(connection) != DBUS_DISPATCH_COMPLETE)
+		r = sd_event_source_set_enabled(bus->dispatch, SD_EVENT_ONESHOT);
+	return r < 0 ? r : 0;
+}
+
+static void detach(struct bus *bus)
+{
+	if (!bus->connection)
+		return;
+	if (dbus_connection_get_is_connected(bus->connection))
+		dbus_connection_flush(bus->connection);
+	dbus_connection_remove_filter(bus->connection, on_message, bus);
+	if (bus->event)
+		loop_detach(bus);
+	dbus_connection_close(bus->connection);
+	dbus_connection_unref(bus->connection);
+	bus->connection = NULL;
+}
+
 int bus_open(sd_event *event, const char *address, void (*on_lost)(void *userdata), void *userdata,
 	struct bus **ret_bus, struct bus_error *ret_error)
 {
 	CLEANUP(bus_freep) struct bus *bus = calloc(1, sizeof(*bus));
+	DBusConnection *connection = NULL;
 	int r;
 
 	if (!bus)
 		return -ENOMEM;
 	bus->on_lost = on_lost;
 	bus->userdata = userdata;
-	r = connect_to(address, &bus->connection, ret_error);
+	bus->event = event ? sd_event_ref(event) : NULL;
+	bus->address = strdup(address);
+	r = bus->address ? connect_to(address, &connection, ret_error) : -ENOMEM;
+	if (r == 0)
+		r = attach(bus, connection);
 	if (r < 0)
 		return r;
-	dbus_connection_set_max_received_size(bus->connection, QUEUED_BYTES);
-	dbus_connection_set_max_received_unix_fds(bus->connection, QUEUED_FDS);
-	if (!dbus_connection_add_filter(bus->connection, on_message, bus, NULL))
-		return -ENOMEM;
-	if (event) {
-		bus->event = sd_event_ref(event);
-		r = loop_attach(bus);
-		if (r < 0)
-			return r;
-		/* Replies to the registration may have brought other messages with them. */
-		if (dbus_connection_get_dispatch_status(bus->connection) != DBUS_DISPATCH_COMPLETE)
-			(void)sd_event_source_set_enabled(bus->dispatch, SD_EVENT_ONESHOT);
-	}
 	*ret_bus = STEAL(bus);
 	return 0;
+}
+
+/* A half-restored connection is closed, which is the next loss. */
+static int on_reopen(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct bus *bus = userdata;
+	DBusConnection *fresh = NULL;
+
+	(void)usec;
+	if (connect_to(bus->address, &fresh, NULL) < 0) {
+		(void)sd_event_source_set_time_relative(source, REOPEN_USEC);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	detach(bus);
+	bus->lost = false;
+	if (attach(bus, fresh) < 0 || names_restore(bus) < 0)
+		dbus_connection_close(fresh);
+	else if (bus->on_back)
+		bus->on_back(bus->userdata);
+	return 0;
+}
+
+int bus_persist(struct bus *bus, void (*on_back)(void *userdata))
+{
+	int r;
+
+	if (!bus->event || bus->reopen)
+		return -EINVAL;
+	bus->on_back = on_back;
+	r = sd_event_add_time_relative(
+		bus->event, &bus->reopen, CLOCK_MONOTONIC, REOPEN_USEC, 0, on_reopen, bus);
+	return r < 0 ? r : sd_event_source_set_enabled(bus->reopen, SD_EVENT_OFF);
 }
 
 struct bus *bus_free(struct bus *bus)
@@ -93,15 +165,7 @@ struct bus *bus_free(struct bus *bus)
 		dbus_pending_call_cancel(call);
 		dbus_pending_call_unref(call); /* the last reference: unlinks and frees */
 	}
-	if (bus->connection) {
-		if (dbus_connection_get_is_connected(bus->connection))
-			dbus_connection_flush(bus->connection);
-		dbus_connection_remove_filter(bus->connection, on_message, bus);
-		if (bus->event)
-			loop_detach(bus);
-		dbus_connection_close(bus->connection);
-		dbus_connection_unref(bus->connection);
-	}
+	detach(bus);
 	names_done(bus);
 	while (bus->interfaces) {
 		struct bus_interface *next = bus->interfaces->next;
@@ -109,7 +173,9 @@ struct bus *bus_free(struct bus *bus)
 		free(bus->interfaces);
 		bus->interfaces = next;
 	}
+	bus->reopen = sd_event_source_disable_unref(bus->reopen);
 	bus->event = sd_event_unref(bus->event);
+	free(bus->address);
 	free(bus);
 	return NULL;
 }
@@ -117,28 +183,6 @@ struct bus *bus_free(struct bus *bus)
 const char *bus_unique_name(const struct bus *bus)
 {
 	return dbus_bus_get_unique_name(bus->connection);
-}
-
-int bus_own_name(struct bus *bus, const char *name, struct bus_error *ret_error)
-{
-	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
-	struct bus_writer *wr = bus_method_writer(
-		bus, DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "RequestName");
-	uint32_t verdict;
-	int r;
-
-	writer_put(wr, "su", name, (uint32_t)DBUS_NAME_FLAG_DO_NOT_QUEUE);
-	r = bus_method_call(wr, BUS_ASK_USEC, &reply, ret_error);
-	if (r < 0)
-		return r == -EACCES ? -EPERM : r;
-	r = bus_read(&reply->reader, "u", &verdict);
-	if (r < 0)
-		return r;
-	if (verdict == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER ||
-		verdict == DBUS_REQUEST_NAME_REPLY_ALREADY_OWNER)
-		return 0;
-	error_set(ret_error, DBUS_ERROR_FAILED, "the name is owned by another connection");
-	return -EEXIST;
 }
 
 int bus_flush(struct bus *bus)

@@ -31,6 +31,12 @@ struct bus_reply; /* the answer to an outgoing call */
 struct bus_reader; /* a cursor over the arguments of a call, reply or signal */
 struct bus_writer; /* arguments being put together */
 
+/* Where somebody else's interface is. */
+struct bus_place {
+	const char *name; /* bus name, well-known or unique */
+	const char *path, *interface;
+};
+
 /* An error as it crosses the bus; all zero: none. */
 struct bus_error {
 	char *name; /* "org.netipsec.Error.Stale", owned */
@@ -49,6 +55,12 @@ bool bus_error_is(const struct bus_error *error, const char *short_name); /* wit
  */
 int bus_open(sd_event *event, const char *address, void (*on_lost)(void *userdata), void *userdata,
 	struct bus **ret_bus, struct bus_error *ret_error) MUST_CHECK;
+/*
+ * Outlive the bus: a lost connection is opened again, once a second until it works, names are owned
+ * and watches set anew. Until then calls fail with -ENOTCONN or -ECONNRESET and watched names have
+ * no owner. on_lost is called at each loss, on_back (may be NULL) at each return.
+ */
+int bus_persist(struct bus *bus, void (*on_back)(void *userdata)) MUST_CHECK;
 struct bus *bus_free(struct bus *bus); /* flushes what is queued */
 DEFINE_CLEANUP(struct bus *, bus_free)
 const char *bus_unique_name(const struct bus *bus);
@@ -150,9 +162,8 @@ DEFINE_CLEANUP(struct bus_reply *, bus_reply_free)
 const struct bus_error *bus_reply_error(const struct bus_reply *reply);
 struct bus_reader *bus_reply_reader(struct bus_reply *reply);
 /* Convenience for commands: read one property of simple type into *ret (s: strdup'ed). */
-int bus_get_property(struct bus *bus, const char *destination, const char *path,
-	const char *interface, const char *name, const char *type, void *ret,
-	struct bus_error *ret_error) MUST_CHECK;
+int bus_get_property(struct bus *bus, const struct bus_place *place, const char *name,
+	const char *type, void *ret, struct bus_error *ret_error) MUST_CHECK;
 
 /* ---- names and signals in ---- */
 typedef void (*bus_owner_fn)(const char *name, const char *old_owner, const char *new_owner,
@@ -161,8 +172,8 @@ typedef void (*bus_owner_fn)(const char *name, const char *old_owner, const char
 int bus_watch_name(struct bus *bus, const char *name, bus_owner_fn on_owner, void *userdata)
 	MUST_CHECK;
 typedef void (*bus_signal_fn)(const char *sender, struct bus_reader *args, void *userdata);
-int bus_watch_signal(struct bus *bus, const char *sender, const char *path, const char *interface,
-	const char *signal, bus_signal_fn on_signal, void *userdata) MUST_CHECK;
+int bus_watch_signal(struct bus *bus, const struct bus_place *sender, const char *signal,
+	bus_signal_fn on_signal, void *userdata) MUST_CHECK;
 
 /*
  * Nothing is called with this userdata any more: replies that are still open are dropped, watches of

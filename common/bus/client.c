@@ -162,6 +162,16 @@ static void pending_free(void *userdata)
 	free(userdata);
 }
 
+/* An answer that no message brought; it has nothing to read. */
+static void answer_locally(struct bus_pending *pending, const char *name, const char *words)
+{
+	struct bus_reply none = {
+		.error = { (char *)(uintptr_t)name, (char *)(uintptr_t)words }
+	};
+
+	pending->on_reply(&none, pending->userdata);
+}
+
 static void on_pending(DBusPendingCall *call, void *userdata)
 {
 	struct bus_pending *pending = userdata;
@@ -169,21 +179,27 @@ static void on_pending(DBusPendingCall *call, void *userdata)
 	struct bus_reply *reply = message ? reply_new(message) : NULL;
 
 	pending_unlink(pending);
-	/* Without memory for the reply it is as if the peer had said that. */
-	if (reply) {
+	if (reply)
 		pending->on_reply(reply, pending->userdata);
-	} else {
-		char name[] = DBUS_ERROR_NO_MEMORY, words[] = "out of memory";
-		struct bus_reply none = { .message = message, .error = { name, words } };
-
-		if (message)
-			reader_start(&none.reader, message);
-		pending->on_reply(&none, pending->userdata);
-	}
+	else
+		answer_locally(pending, DBUS_ERROR_NO_MEMORY, "out of memory");
 	(void)bus_reply_free(reply);
 	if (message)
 		dbus_message_unref(message);
 	dbus_pending_call_unref(call);
+}
+
+void pending_lost(struct bus *bus)
+{
+	while (bus->pendings) {
+		struct bus_pending *pending = bus->pendings;
+		DBusPendingCall *call = pending->call;
+
+		pending_unlink(pending);
+		dbus_pending_call_cancel(call);
+		answer_locally(pending, DBUS_ERROR_DISCONNECTED, "the message bus went away");
+		dbus_pending_call_unref(call); /* the last reference: frees */
+	}
 }
 
 int bus_method_send(struct bus_writer *writer, uint64_t timeout_usec, bus_reply_fn on_reply,
@@ -282,18 +298,17 @@ int bus_method_call(struct bus_writer *writer, uint64_t timeout_usec, struct bus
 	return -ENOMEM;
 }
 
-int bus_get_property(struct bus *bus, const char *destination, const char *path,
-	const char *interface, const char *name, const char *type, void *ret,
-	struct bus_error *ret_error)
+int bus_get_property(struct bus *bus, const struct bus_place *place, const char *name,
+	const char *type, void *ret, struct bus_error *ret_error)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
 	struct bus_writer *wr =
-		bus_method_writer(bus, destination, path, DBUS_INTERFACE_PROPERTIES, "Get");
+		bus_method_writer(bus, place->name, place->path, DBUS_INTERFACE_PROPERTIES, "Get");
 	const char *str;
 	char *copy;
 	int r;
 
-	writer_put(wr, "ss", interface, name);
+	writer_put(wr, "ss", place->interface, name);
 	r = bus_method_call(wr, BUS_DEFAULT_USEC, &reply, ret_error);
 	if (r < 0)
 		return r;

@@ -55,7 +55,7 @@ int bus_read(struct bus_reader *rd, const char *signature, ...)
 	va_list args;
 	int r = 0;
 
-	if (!signature_stands(*iter, signature))
+	if (!rd->message || !signature_stands(*iter, signature))
 		return -EBADMSG;
 	va_start(args, signature);
 	for (const char *s = signature; *s && r == 0; s++) {
@@ -96,7 +96,8 @@ int bus_enter(struct bus_reader *rd, char type, const char *contents)
 	int want = type == 'r' ? DBUS_TYPE_STRUCT : type == 'e' ? DBUS_TYPE_DICT_ENTRY : type;
 	DBusMessageIter *sub = iter + 1;
 
-	if (rd->depth + 1 >= BUS_MAX_DEPTH || dbus_message_iter_get_arg_type(iter) != want)
+	if (!rd->message || rd->depth + 1 >= BUS_MAX_DEPTH ||
+		dbus_message_iter_get_arg_type(iter) != want)
 		return -EBADMSG;
 	dbus_message_iter_recurse(iter, sub);
 	if (contents && *contents && (type == 'a' || type == 'v')) {
@@ -125,13 +126,13 @@ int bus_leave(struct bus_reader *rd)
 
 bool bus_at_end(struct bus_reader *rd)
 {
-	return dbus_message_iter_get_arg_type(reader_iter(rd)) == DBUS_TYPE_INVALID;
+	return !rd->message || dbus_message_iter_get_arg_type(reader_iter(rd)) == DBUS_TYPE_INVALID;
 }
 
 int bus_peek(struct bus_reader *rd, char *ret_type, const char **ret_contents)
 {
 	DBusMessageIter *iter = reader_iter(rd), sub;
-	int type = dbus_message_iter_get_arg_type(iter);
+	int type = bus_at_end(rd) ? DBUS_TYPE_INVALID : dbus_message_iter_get_arg_type(iter);
 
 	if (type == DBUS_TYPE_INVALID)
 		return -EBADMSG;
@@ -179,13 +180,13 @@ int bus_read_options(struct bus_reader *rd, const struct bus_option *options, si
 
 	*ret_bad_key = "";
 	while (r == 0 && !bus_at_end(rd)) {
-		const char *key;
+		const char *key = NULL;
 		size_t i = 0;
 
 		r = bus_enter(rd, 'e', "");
 		if (r == 0)
 			r = bus_read(rd, "s", &key);
-		if (r < 0)
+		if (r < 0 || !key)
 			return r;
 		*ret_bad_key = key;
 		while (i < n_options && strcmp(options[i].key, key) != 0)

@@ -31,6 +31,44 @@ static void owner_rule(const char *name, struct text *rule)
 
 /* ---- owners ---- */
 
+static int names_request(struct bus *bus, const char *name, struct bus_error *ret_error)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+	struct bus_writer *wr = bus_method_writer(
+		bus, DBUS_SERVICE_DBUS, DBUS_PATH_DBUS, DBUS_INTERFACE_DBUS, "RequestName");
+	uint32_t verdict;
+	int r;
+
+	writer_put(wr, "su", name, (uint32_t)DBUS_NAME_FLAG_DO_NOT_QUEUE);
+	r = bus_method_call(wr, BUS_ASK_USEC, &reply, ret_error);
+	if (r < 0)
+		return r == -EACCES ? -EPERM : r;
+	r = bus_read(&reply->reader, "u", &verdict);
+	if (r < 0)
+		return r;
+	if (verdict == DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER ||
+		verdict == DBUS_REQUEST_NAME_REPLY_ALREADY_OWNER)
+		return 0;
+	error_set(ret_error, DBUS_ERROR_FAILED, "the name is owned by another connection");
+	return -EEXIST;
+}
+
+int bus_own_name(struct bus *bus, const char *name, struct bus_error *ret_error)
+{
+	struct bus_owned *owned;
+	int r = names_request(bus, name, ret_error);
+
+	if (r < 0)
+		return r;
+	owned = calloc(1, sizeof(*owned));
+	if (!owned)
+		return -ENOMEM;
+	owned->name = strdup(name);
+	owned->next = bus->owned;
+	bus->owned = owned; /* from here bus_free() frees it */
+	return owned->name ? 0 : -ENOMEM;
+}
+
 int bus_name_owner(struct bus *bus, const char *name, char *ret_owner, size_t size)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
@@ -43,26 +81,38 @@ int bus_name_owner(struct bus *bus, const char *name, char *ret_owner, size_t si
 	return r < 0 ? r : text_copy(ret_owner, size, owner);
 }
 
+/* Asked after the match stands: what changes from here on is told. */
+static int name_follow(struct bus *bus, struct bus_name *watch)
+{
+	CLEANUP(text_done) struct text rule = { 0 };
+	int r;
+
+	owner_rule(watch->name, &rule);
+	r = add_match(bus, &rule);
+	if (r == 0)
+		r = bus_name_owner(bus, watch->name, watch->owner, sizeof(watch->owner));
+	return r == -ENOENT ? 0 : r;
+}
+
+static void name_tell(struct bus_name *watch)
+{
+	if (watch->on_owner && *watch->owner)
+		watch->on_owner(watch->name, "", watch->owner, watch->userdata);
+}
+
 int bus_watch_name(struct bus *bus, const char *name, bus_owner_fn on_owner, void *userdata)
 {
 	struct bus_name *watch;
-	struct text rule = { 0 };
 	int r;
 
 	if (!dbus_validate_bus_name(name, NULL))
 		return -EINVAL;
 	watch = calloc(1, sizeof(*watch));
-	if (!watch || !(watch->name = strdup(name))) {
-		free(watch);
+	if (!watch)
 		return -ENOMEM;
-	}
-	owner_rule(name, &rule);
-	r = add_match(bus, &rule);
-	text_done(&rule);
-	/* Asked after the match stands: what changes from here on is told. */
-	if (r == 0)
-		r = bus_name_owner(bus, name, watch->owner, sizeof(watch->owner));
-	if (r < 0 && r != -ENOENT) {
+	watch->name = strdup(name);
+	r = watch->name ? name_follow(bus, watch) : -ENOMEM;
+	if (r < 0) {
 		free(watch->name);
 		free(watch);
 		return r;
@@ -71,8 +121,7 @@ int bus_watch_name(struct bus *bus, const char *name, bus_owner_fn on_owner, voi
 	watch->userdata = userdata;
 	watch->next = bus->names;
 	bus->names = watch;
-	if (on_owner && *watch->owner)
-		on_owner(watch->name, "", watch->owner, userdata);
+	name_tell(watch);
 	return 0;
 }
 
@@ -111,39 +160,46 @@ static void owner_changed(struct bus *bus, const char *name, const char *owner)
 
 /* ---- signals ---- */
 
-int bus_watch_signal(struct bus *bus, const char *sender, const char *path, const char *interface,
-	const char *signal, bus_signal_fn on_signal, void *userdata)
+static int match_follow(struct bus *bus, const struct bus_match *match)
+{
+	CLEANUP(text_done) struct text rule = { 0 };
+
+	text_addf(&rule, "type='signal',sender='%s',path='%s',interface='%s',member='%s'",
+		match->sender, match->path, match->interface, match->signal);
+	return add_match(bus, &rule);
+}
+
+int bus_watch_signal(struct bus *bus, const struct bus_place *sender, const char *signal,
+	bus_signal_fn on_signal, void *userdata)
 {
 	struct bus_match *match;
-	struct text rule = { 0 };
 	int r = 0;
 
-	if (!dbus_validate_bus_name(sender, NULL) || !dbus_validate_path(path, NULL) ||
-		!dbus_validate_interface(interface, NULL) || !dbus_validate_member(signal, NULL))
+	if (!dbus_validate_bus_name(sender->name, NULL) || !dbus_validate_path(sender->path, NULL) ||
+		!dbus_validate_interface(sender->interface, NULL) ||
+		!dbus_validate_member(signal, NULL))
 		return -EINVAL;
 	/* The match rule is the bus's promise; a signal sent to us alone is held against the owner. */
-	if (*sender != ':' && strcmp(sender, DBUS_SERVICE_DBUS) != 0)
-		r = bus_watch_name(bus, sender, NULL, NULL);
+	if (*sender->name != ':' && strcmp(sender->name, DBUS_SERVICE_DBUS) != 0)
+		r = bus_watch_name(bus, sender->name, NULL, NULL);
 	if (r < 0)
 		return r;
 	match = calloc(1, sizeof(*match));
 	if (!match)
 		return -ENOMEM;
 	*match = (struct bus_match){ .next = bus->matches,
-		.sender = strdup(sender),
-		.path = strdup(path),
-		.interface = strdup(interface),
+		.sender = strdup(sender->name),
+		.path = strdup(sender->path),
+		.interface = strdup(sender->interface),
 		.signal = strdup(signal),
 		.on_signal = on_signal,
 		.userdata = userdata };
 	bus->matches = match; /* from here bus_free() frees it */
-	if (!match->sender || !match->path || !match->interface || !match->signal)
+	if (!match->sender || !match->path || !match->interface || !match->signal) {
+		match->on_signal = NULL;
 		return -ENOMEM;
-	text_addf(&rule, "type='signal',sender='%s',path='%s',interface='%s',member='%s'", sender,
-		path, interface, signal);
-	r = add_match(bus, &rule);
-	text_done(&rule);
-	return r;
+	}
+	return match_follow(bus, match);
 }
 
 static bool is_sent_by(const struct bus *bus, const char *sender, const char *name)
@@ -171,10 +227,7 @@ void names_signal(struct bus *bus, DBusMessage *message)
 			owner_changed(bus, name, owner);
 	}
 	for (struct bus_match *m = bus->matches; m; m = m->next) {
-		/* One that could not be set up whole stays without a string. */
-		if (!m->on_signal || !m->sender || !m->path || !m->interface || !m->signal)
-			continue;
-		if (!dbus_message_is_signal(message, m->interface, m->signal) ||
+		if (!m->on_signal || !dbus_message_is_signal(message, m->interface, m->signal) ||
 			!dbus_message_has_path(message, m->path) || !is_sent_by(bus, sender, m->sender))
 			continue;
 		reader_start(&rd, message);
@@ -195,8 +248,48 @@ void bus_forget(struct bus *bus, const void *userdata)
 			m->on_signal = NULL;
 }
 
+void names_lost(struct bus *bus)
+{
+	/* Unique names begin anew with another bus: what is known of them would be another's. */
+	for (size_t i = 0; bus->cached && i < BUS_MAX_CACHED; i++)
+		bus->cached[i].name[0] = '\0';
+	for (struct bus_name *w = bus->names; w; w = w->next) {
+		char old[BUS_NAME_MAX];
+
+		if (*w->owner == '\0' || text_copy(old, sizeof(old), w->owner) < 0)
+			continue;
+		*w->owner = '\0';
+		if (w->on_owner)
+			w->on_owner(w->name, old, "", w->userdata);
+	}
+}
+
+int names_restore(struct bus *bus)
+{
+	int r = 0;
+
+	for (struct bus_owned *o = bus->owned; o && r == 0; o = o->next)
+		r = names_request(bus, o->name, NULL);
+	for (struct bus_match *m = bus->matches; m && r == 0; m = m->next)
+		if (m->on_signal)
+			r = match_follow(bus, m);
+	for (struct bus_name *w = bus->names; w && r == 0; w = w->next)
+		r = name_follow(bus, w);
+	/* Told when all stands: who is told may call at once. */
+	for (struct bus_name *w = bus->names; w && r == 0; w = w->next)
+		name_tell(w);
+	return r;
+}
+
 void names_done(struct bus *bus)
 {
+	while (bus->owned) {
+		struct bus_owned *next = bus->owned->next;
+
+		free(bus->owned->name);
+		free(bus->owned);
+		bus->owned = next;
+	}
 	while (bus->names) {
 		struct bus_name *next = bus->names->next;
 
@@ -241,13 +334,13 @@ static int read_credentials(struct bus_reader *rd, struct bus_credentials *ret)
 	int r = bus_enter(rd, 'a', "{sv}");
 
 	while (r == 0 && !bus_at_end(rd)) {
-		const char *key;
-		uint32_t uid;
+		const char *key = NULL;
+		uint32_t uid = 0;
 
 		r = bus_enter(rd, 'e', "");
 		if (r == 0)
 			r = bus_read(rd, "s", &key);
-		if (r < 0)
+		if (r < 0 || !key)
 			return r;
 		if (strcmp(key, "UnixUserID") == 0) {
 			r = bus_enter(rd, 'v', "u");

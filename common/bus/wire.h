@@ -62,6 +62,12 @@ struct bus_name {
 	void *userdata;
 };
 
+/* A name that is ours, to be owned again on another connection. */
+struct bus_owned {
+	struct bus_owned *next;
+	char *name;
+};
+
 struct bus_match {
 	struct bus_match *next;
 	char *sender, *path, *interface, *signal;
@@ -88,13 +94,17 @@ struct bus {
 	sd_event_source *dispatch; /* defer source: the only caller of dbus_connection_dispatch() */
 	sd_event_source *retry; /* after libdbus ran out of memory */
 	bool dispatching, lost;
+	char *address; /* owned */
+	sd_event_source *reopen; /* of a bus that shall be opened again when lost */
 	DBusWatch *watches[BUS_MAX_WATCHES];
 	struct bus_io {
 		int fd; /* of an unused slot: -1 */
 		sd_event_source *source;
 	} ios[BUS_MAX_WATCHES];
 	void (*on_lost)(void *userdata);
+	void (*on_back)(void *userdata);
 	void *userdata;
+	struct bus_owned *owned;
 	struct bus_interface *interfaces;
 	struct bus_name *names;
 	struct bus_match *matches;
@@ -141,7 +151,15 @@ extern const struct bus_member properties_members[];
 extern const struct bus_member introspect_members[];
 extern const struct bus_member peer_members[];
 
+/* client.c */
+/* Answer what is under way: libdbus itself would wait for each to time out. */
+void pending_lost(struct bus *bus);
+
 /* names.c */
+/* No name has an owner any more, as far as we can tell. */
+void names_lost(struct bus *bus);
+/* Own, watch and match on a new connection what was on the former. */
+int names_restore(struct bus *bus) MUST_CHECK;
 void names_signal(struct bus *bus, DBusMessage *message);
 void names_done(struct bus *bus);
 /* A question to the bus itself with one string argument; *ret_reply is owned. */

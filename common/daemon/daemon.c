@@ -27,10 +27,14 @@ struct daemon {
 
 static void on_bus_lost(void *userdata)
 {
-	struct daemon *daemon = userdata;
-
+	(void)userdata;
 	log_event(LOG_ERR, LOG_ID_BUS_LOST, NULL, "the message bus went away");
-	daemon_quit(daemon, -ECONNRESET);
+}
+
+static void on_bus_back(void *userdata)
+{
+	(void)userdata;
+	log_event(LOG_INFO, LOG_ID_BUS_BACK, NULL, "the message bus is back");
 }
 
 static int on_reload_signal(
@@ -115,6 +119,10 @@ int daemon_new(const struct daemon_identity *identity, const struct daemon_optio
 			error.message ? error.message : strerror(-r));
 		return r;
 	}
+	/* What is enforced does not hang on the bus: it may go, and come back. */
+	r = bus_persist(daemon->bus, on_bus_back);
+	if (r < 0)
+		return r;
 	*ret_daemon = STEAL(daemon);
 	return 0;
 }

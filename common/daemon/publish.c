@@ -393,7 +393,7 @@ static int record_withdrawal(const struct publisher *publisher)
 
 	if (r == 0)
 		r = file_system_path(WITHDRAWN_DIR, &directory);
-	if (r < 0)
+	if (r < 0 || !directory)
 		return r;
 	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
 		return -errno;

@@ -195,11 +195,9 @@ static void on_acquire(const char *sender, struct bus_reader *args, void *userda
 
 int iked_bus_add(struct iked *d)
 {
+	static const struct bus_place datapath = { DATAPATH_NAME, DATAPATH_PATH, DATAPATH_NAME };
 	struct bus *bus = daemon_bus(d->daemon);
 	int r = bus_add_interface(bus, iked_identity.bus_path, iked_identity.bus_name, members, d);
 
-	if (r == 0)
-		r = bus_watch_signal(
-			bus, DATAPATH_NAME, DATAPATH_PATH, DATAPATH_NAME, "Acquire", on_acquire, d);
-	return r;
+	return r < 0 ? r : bus_watch_signal(bus, &datapath, "Acquire", on_acquire, d);
 }

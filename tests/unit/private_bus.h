@@ -19,31 +19,39 @@
 
 struct private_bus {
 	pid_t pid;
-	char address[256];
+	char directory[64];
+	char address[128]; /* without the GUID, so that a next bus may stand there */
 };
 
+/* Returns when clients can connect. May be called again after private_bus_stop(). */
 static inline void private_bus_start(struct private_bus *bus)
 {
+	char option[160], line[256];
 	int out[2];
-	ssize_t n;
 
-	ck_assert_int_eq(pipe(out), 0);
+	if (!*bus->directory) {
+		ck_assert_int_eq(text_copy(bus->directory, sizeof(bus->directory),
+					 "/tmp/netipsec-bus-XXXXXX"),
+			0);
+		ck_assert_ptr_nonnull(mkdtemp(bus->directory));
+		ck_assert_int_eq(text_fixed(bus->address, sizeof(bus->address), "unix:path=%s/bus",
+					 bus->directory),
+			0);
+	}
+	ck_assert_int_eq(text_fixed(option, sizeof(option), "--address=%s", bus->address), 0);
+	ck_assert_int_eq(pipe2(out, O_CLOEXEC), 0);
 	bus->pid = fork();
 	ck_assert_int_ge(bus->pid, 0);
 	if (bus->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)dup2(out[1], STDOUT_FILENO);
-		(void)close(out[0]);
 		(void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* limits it could not raise */
 		execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--nopidfile",
-			"--print-address=1", (char *)NULL);
+			"--print-address=1", option, (char *)NULL);
 		_exit(127);
 	}
 	(void)close(out[1]);
-	n = read(out[0], bus->address, sizeof(bus->address) - 1);
-	ck_assert_int_gt(n, 1);
-	bus->address[n] = '\0';
-	bus->address[strcspn(bus->address, "\n")] = '\0';
+	ck_assert_int_gt(read(out[0], line, sizeof(line)), 1);
 	(void)close(out[0]);
 }
 
@@ -54,6 +62,12 @@ static inline void private_bus_stop(struct private_bus *bus)
 		(void)waitpid(bus->pid, NULL, 0);
 	}
 	bus->pid = 0;
+}
+
+static inline void private_bus_end(struct private_bus *bus)
+{
+	private_bus_stop(bus);
+	(void)rmdir(bus->directory);
 }
 
 /* Turn the loop until *@done. */

@@ -1,220 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Two connections on a real bus: what one offers, the other calls, watches and hears. */
-#include <errno.h>
-#include <fcntl.h>
-
-#include "tests/unit/private_bus.h"
+/* Calls from one connection to another: types, refusals, descriptors, properties, introspection. */
+#include "tests/unit/bus_world.h"
 #include "tests/unit/suite.h"
-
-#define SERVICE   "org.example.Served1"
-#define PATH      "/org/example/Served1"
-#define FREEDESK  "org.freedesktop.DBus.Error."
-#define PROPS     "org.freedesktop.DBus.Properties"
-
-/* All of a case. Check runs each in a process of its own. */
-static struct world {
-	struct private_bus daemon;
-	sd_event *event;
-	struct bus *server, *client;
-	struct bus_call *kept;
-	uint64_t counter;
-	unsigned int lost;
-	char xml[2][8192]; /* introspection data as it came */
-} w;
-
-/* What came back, copied out of the borrowed reply. */
-struct answer {
-	bool done;
-	char error[128], message[256], text[128];
-	uint64_t number;
-	void (*read)(struct bus_reader *rd, struct answer *answer);
-};
-
-static void on_answer(struct bus_reply *reply, void *userdata)
-{
-	struct answer *answer = userdata;
-	const struct bus_error *error = bus_reply_error(reply);
-
-	answer->done = true;
-	if (error) {
-		ck_assert_int_eq(text_copy(answer->error, sizeof(answer->error), error->name), 0);
-		ck_assert_int_eq(text_copy(answer->message, sizeof(answer->message), error->message), 0);
-	} else if (answer->read) {
-		answer->read(bus_reply_reader(reply), answer);
-	}
-}
-
-static struct bus_writer *begin_at(const char *path, const char *interface, const char *method)
-{
-	struct bus_writer *wr = bus_method_writer(w.client, SERVICE, path, interface, method);
-
-	ck_assert_ptr_nonnull(wr);
-	return wr;
-}
-
-static struct bus_writer *begin(const char *method)
-{
-	return begin_at(PATH, SERVICE, method);
-}
-
-static void finish(struct bus_writer *wr, struct answer *answer)
-{
-	ck_assert_int_eq(bus_method_send(wr, BUS_DEFAULT_USEC, on_answer, answer), 0);
-	pump(w.event, &answer->done);
-}
-
-/* ---- the served object ---- */
-
-static int on_echo(struct bus_call *call, struct bus_reader *args, void *userdata)
-{
-	const char *s, *o, *g;
-	const uint8_t *bytes;
-	double d;
-	int64_t x;
-	uint64_t t;
-	int32_t i;
-	uint32_t u;
-	int16_t n;
-	uint16_t q;
-	uint8_t y;
-	size_t len;
-	int b;
-
-	(void)userdata;
-	ck_assert_int_eq(bus_read(args, "ybnqiuxtdsogay", &y, &b, &n, &q, &i, &u, &x, &t, &d, &s, &o,
-				 &g, &bytes, &len),
-		0);
-	ck_assert(bus_at_end(args));
-	return bus_call_reply(
-		call, "ybnqiuxtdsogay", y, b, n, q, i, u, x, t, d, s, o, g, bytes, len);
-}
-
-static int on_fail(struct bus_call *call, struct bus_reader *args, void *userdata)
-{
-	const char *how;
-
-	(void)userdata;
-	ck_assert_int_eq(bus_read(args, "s", &how), 0);
-	if (strcmp(how, "named") == 0)
-		return bus_call_fail(call, "Stale", "generation %d \xff\xc0\xaf is old", 7);
-	if (strcmp(how, "memory") == 0)
-		return -ENOMEM;
-	if (strcmp(how, "wrong reply") == 0)
-		return bus_call_reply(call, "s", "but a number was promised");
-	return 0; /* without an answer */
-}
-
-static int on_swap(struct bus_call *call, struct bus_reader *args, void *userdata)
-{
-	CLEANUP(fd_closep) int fd = -1, pipe_read = -1;
-	char byte;
-	int ends[2], r;
-
-	(void)userdata;
-	ck_assert_int_eq(bus_read(args, "h", &fd), 0);
-	ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
-	ck_assert_int_eq(read(fd, &byte, 1), 1);
-	ck_assert_int_eq(pipe(ends), 0);
-	byte++;
-	ck_assert_int_eq(write(ends[1], &byte, 1), 1);
-	(void)close(ends[1]);
-	pipe_read = ends[0];
-	r = bus_call_reply(call, "h", pipe_read);
-	return r;
-}
-
-static int on_wait(struct bus_call *call, struct bus_reader *args, void *userdata)
-{
-	(void)args;
-	(void)userdata;
-	w.kept = bus_call_keep(call);
-	return 0;
-}
-
-/* A question to the bus from within a method: blocking, while other calls pile up. */
-static int on_who(struct bus_call *call, struct bus_reader *args, void *userdata)
-{
-	struct bus_credentials who;
-
-	(void)args;
-	(void)userdata;
-	ck_assert_str_eq(bus_call_sender(call), bus_unique_name(w.client));
-	ck_assert_int_eq(bus_credentials(w.server, bus_call_sender(call), &who), 0);
-	return bus_call_reply(call, "t", (uint64_t)who.uid);
-}
-
-static int on_options(struct bus_call *call, struct bus_reader *args, void *userdata)
-{
-	const char *mode = "none", *bad;
-	int all = 0, r;
-	uint64_t limit = 0;
-	const struct bus_option known[] = {
-		{ "mode", "s", &mode },
-		{ "all", "b", &all },
-		{ "limit", "t", &limit },
-	};
-
-	(void)userdata;
-	r = bus_read_options(args, known, ARRAY_SIZE(known), &bad);
-	if (r < 0)
-		return bus_call_fail(call, "Invalid", "option %s", bad);
-	ck_assert(bus_at_end(args));
-	return bus_call_reply(call, "t", limit + (all ? 1000 : 0) + strlen(mode));
-}
-
-static int get_counter(struct bus_writer *value, void *userdata)
-{
-	return bus_write(value, "t", ((struct world *)userdata)->counter);
-}
-
-static int get_name(struct bus_writer *value, void *userdata)
-{
-	(void)userdata;
-	return bus_write(value, "s", "caf\xe9");
-}
-
-static const struct bus_member members[] = {
-	BUS_METHOD("Echo", "ybnqiuxtdsogay", "ybnqiuxtdsogay", "y b n q", on_echo),
-	BUS_METHOD("Fail", "s", "t", "how number", on_fail),
-	BUS_METHOD("Swap", "h", "h", "theirs ours", on_swap),
-	BUS_METHOD("Wait", "", "t", "number", on_wait),
-	BUS_METHOD("Who", "", "t", "uid", on_who),
-	BUS_METHOD("Options", "a{sv}", "t", "options sum", on_options),
-	BUS_SIGNAL("Changed", "st", "section generation"),
-	BUS_PROPERTY("Counter", "t", get_counter, BUS_EMITS_TRUE),
-	BUS_PROPERTY("Name", "s", get_name, BUS_EMITS_INVALIDATES),
-	BUS_END,
-};
-
-static void count_loss(void *userdata)
-{
-	(void)userdata;
-	w.lost++;
-}
-
-static void setup(void)
-{
-	struct bus_error error = { 0 };
-
-	private_bus_start(&w.daemon);
-	ck_assert_int_ge(sd_event_new(&w.event), 0);
-	ck_assert_int_eq(
-		bus_open(w.event, w.daemon.address, count_loss, NULL, &w.server, &error), 0);
-	w.client = private_bus_connect(&w.daemon, w.event);
-	ck_assert_int_eq(bus_add_interface(w.server, PATH, SERVICE, members, &w), 0);
-	ck_assert_int_eq(bus_add_interface(w.server, PATH, SERVICE, members, &w), -EEXIST);
-	ck_assert_int_eq(bus_own_name(w.server, SERVICE, &error), 0);
-}
-
-static void teardown(void)
-{
-	w.client = bus_free(w.client);
-	w.server = bus_free(w.server);
-	w.event = sd_event_unref(w.event);
-	private_bus_stop(&w.daemon);
-}
-
-/* ---- cases ---- */
 
 static void read_echo(struct bus_reader *rd, struct answer *answer)
 {
@@ -349,17 +136,6 @@ START_TEST(descriptors_travel)
 	(void)close(ends[1]);
 }
 END_TEST
-
-static void read_number(struct bus_reader *rd, struct answer *answer)
-{
-	ck_assert_int_eq(bus_read(rd, "t", &answer->number), 0);
-}
-
-static bool is_kept(void *userdata)
-{
-	(void)userdata;
-	return w.kept != NULL;
-}
 
 START_TEST(kept_calls_are_answered_later)
 {
@@ -511,108 +287,14 @@ START_TEST(property_changes_are_told)
 	struct answer heard = { 0 };
 
 	w.counter = 11;
-	ck_assert_int_eq(bus_watch_signal(w.client, SERVICE, PATH, PROPS, "PropertiesChanged",
-				 on_changed_properties, &heard),
+	ck_assert_int_eq(
+		bus_watch_signal(w.client, &(struct bus_place){ SERVICE, PATH, PROPS },
+			"PropertiesChanged", on_changed_properties, &heard),
 		0);
 	ck_assert_int_eq(bus_properties_changed(w.server, PATH, SERVICE, missing), -ENOENT);
 	ck_assert_int_eq(bus_properties_changed(w.server, PATH, SERVICE, names), 0);
 	pump(w.event, &heard.done);
 	ck_assert_uint_eq(heard.number, 11);
-}
-END_TEST
-
-static void on_changed(const char *sender, struct bus_reader *rd, void *userdata)
-{
-	struct answer *heard = userdata;
-	const char *section;
-
-	ck_assert_str_eq(sender, bus_unique_name(w.server));
-	ck_assert_int_eq(bus_read(rd, "st", &section, &heard->number), 0);
-	ck_assert_int_eq(text_copy(heard->text, sizeof(heard->text), section), 0);
-	heard->done = true;
-}
-
-START_TEST(signals_come_from_their_owner)
-{
-	struct answer heard = { 0 };
-	struct bus *stranger = private_bus_connect(&w.daemon, w.event);
-
-	ck_assert_int_eq(
-		bus_watch_signal(w.client, SERVICE, PATH, SERVICE, "Changed", on_changed, &heard), 0);
-	/* Sent straight to the client, so that no match rule keeps it away. */
-	ck_assert_int_eq(bus_emit_to(stranger, bus_unique_name(w.client), PATH, SERVICE, "Changed",
-				 "st", "forged", UINT64_C(1)),
-		0);
-	ck_assert_int_eq(bus_flush(stranger), 0);
-	ck_assert_int_eq(bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(2)), 0);
-	pump(w.event, &heard.done);
-	ck_assert_str_eq(heard.text, "policy");
-	ck_assert_uint_eq(heard.number, 2);
-	heard.done = false;
-	ck_assert_int_eq(bus_emit_to(w.server, bus_unique_name(w.client), PATH, SERVICE, "Changed",
-				 "st", "keys", UINT64_C(3)),
-		0);
-	pump(w.event, &heard.done);
-	ck_assert_str_eq(heard.text, "keys");
-	ck_assert_int_eq(
-		bus_emit(w.server, "no path", SERVICE, "Changed", "st", "policy", UINT64_C(2)), -ENOMEM);
-	(void)bus_free(stranger);
-}
-END_TEST
-
-static void on_owner(const char *name, const char *old_owner, const char *new_owner, void *userdata)
-{
-	struct answer *seen = userdata;
-
-	ck_assert_str_eq(name, SERVICE);
-	seen->done = true;
-	seen->number++;
-	ck_assert_int_eq(text_fixed(seen->text, sizeof(seen->text), "%s>%s", old_owner, new_owner), 0);
-}
-
-START_TEST(owners_are_followed)
-{
-	struct answer seen = { 0 };
-	struct bus_error error = { 0 };
-	char before[64], after[64], owner[256];
-	struct bus *heir;
-
-	ck_assert_int_eq(text_fixed(before, sizeof(before), ">%s", bus_unique_name(w.server)), 0);
-	ck_assert_int_eq(bus_watch_name(w.client, SERVICE, on_owner, &seen), 0);
-	ck_assert(seen.done);
-	ck_assert_str_eq(seen.text, before);
-	ck_assert_int_eq(bus_name_owner(w.client, SERVICE, owner, sizeof(owner)), 0);
-	ck_assert_str_eq(owner, bus_unique_name(w.server));
-	heir = private_bus_connect(&w.daemon, w.event);
-	ck_assert_int_eq(bus_own_name(heir, SERVICE, &error), -EEXIST);
-	bus_error_done(&error);
-	ck_assert_int_eq(text_fixed(after, sizeof(after), "%s>", bus_unique_name(w.server)), 0);
-	seen.done = false;
-	w.server = bus_free(w.server);
-	pump(w.event, &seen.done);
-	ck_assert_str_eq(seen.text, after);
-	ck_assert_int_eq(bus_name_owner(w.client, SERVICE, owner, sizeof(owner)), -ENOENT);
-	seen.done = false;
-	ck_assert_int_eq(bus_own_name(heir, SERVICE, &error), 0);
-	pump(w.event, &seen.done);
-	ck_assert_uint_eq(seen.number, 3);
-	(void)bus_free(heir);
-}
-END_TEST
-
-START_TEST(callers_are_known)
-{
-	struct bus_credentials who = { 0 };
-	gid_t groups[64];
-	int n = getgroups(ARRAY_SIZE(groups), groups);
-
-	for (int round = 0; round < 2; round++) { /* the second answer is remembered */
-		ck_assert_int_eq(bus_credentials(w.server, bus_unique_name(w.client), &who), 0);
-		ck_assert_uint_eq(who.uid, getuid());
-		ck_assert_int_ge((int)who.n_groups, n > 0 ? 1 : 0);
-	}
-	ck_assert_int_eq(bus_credentials(w.server, ":1.4711", &who), -ENOENT);
-	ck_assert_int_eq(bus_credentials(w.server, SERVICE, &who), -EINVAL);
 }
 END_TEST
 
@@ -691,50 +373,6 @@ START_TEST(introspection_follows_the_table)
 }
 END_TEST
 
-static bool is_lost(void *userdata)
-{
-	(void)userdata;
-	return w.lost > 0;
-}
-
-START_TEST(loss_is_told_once)
-{
-	private_bus_stop(&w.daemon);
-	pump_until(w.event, is_lost, NULL);
-	while (sd_event_run(w.event, 0) > 0)
-		;
-	ck_assert_uint_eq(w.lost, 1);
-	ck_assert_int_eq(bus_flush(w.server), -ENOTCONN);
-	ck_assert_int_eq(
-		bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(2)), -ENOTCONN);
-}
-END_TEST
-
-/* A command has no loop: it blocks. The bus itself is the peer here. */
-START_TEST(commands_block)
-{
-	struct bus_error error = { 0 };
-	struct bus *command = private_bus_connect(&w.daemon, NULL);
-	struct bus_reply *reply = NULL;
-	struct bus_writer *wr = bus_method_writer(
-		command, "org.example.Nobody", PATH, SERVICE, "Reload");
-	char owner[256];
-	uint64_t number;
-
-	ck_assert_int_eq(bus_name_owner(command, SERVICE, owner, sizeof(owner)), 0);
-	ck_assert_int_eq(bus_method_call(wr, BUS_DEFAULT_USEC, &reply, &error), -ENOTCONN);
-	ck_assert_str_eq(error.name, FREEDESK "ServiceUnknown");
-	ck_assert_int_eq(bus_get_property(command, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-				 "org.freedesktop.DBus", "Features", "t", &number, &error),
-		-EBADMSG);
-	bus_error_done(&error);
-	ck_assert_int_eq(bus_open(NULL, "unix:path=/nonexistent/bus", NULL, NULL, &command, &error),
-		-ECONNREFUSED);
-	bus_error_done(&error);
-	(void)bus_free(command);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("bus");
@@ -752,13 +390,8 @@ int main(void)
 	tcase_add_test(tc, blocking_questions_do_not_recurse);
 	tcase_add_test(tc, properties_are_read);
 	tcase_add_test(tc, property_changes_are_told);
-	tcase_add_test(tc, signals_come_from_their_owner);
-	tcase_add_test(tc, owners_are_followed);
-	tcase_add_test(tc, callers_are_known);
 	tcase_add_test(tc, options_are_held_against_a_table);
 	tcase_add_test(tc, introspection_follows_the_table);
-	tcase_add_test(tc, loss_is_told_once);
-	tcase_add_test(tc, commands_block);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

@@ -147,7 +147,7 @@ static void teardown(void)
 		w.fake.door_source = sd_event_source_disable_unref(w.fake.door_source);
 	fake_stop(&w.fake);
 	w.daemon = daemon_free(w.daemon);
-	private_bus_stop(&w.private_bus);
+	private_bus_end(&w.private_bus);
 	pid = fork();
 	if (pid == 0) {
 		(void)execvp(argv[0], (char *const *)(uintptr_t)argv);
