@@ -33,34 +33,54 @@ void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu)
 	engine->setup.path_mtu = path_mtu;
 }
 
-/* Counts of rules that live on, by id. */
-static void take_over_hits(struct engine_view *view, const struct engine_view *former)
+/* Where a rule's counts are, by its id. */
+struct counted_rule {
+	uint64_t id;
+	size_t index;
+};
+
+static int compare_ids(const void *a, const void *b)
 {
-	size_t at = 0;
+	const struct counted_rule *x = a, *y = b;
 
-	if (!former || !former->spd)
-		return;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Counts of rules that live on. */
+static int take_over_hits(struct engine_view *view, const struct engine_view *former)
+{
+	CLEANUP(freep) struct counted_rule *counted = NULL;
+	size_t count = former && former->spd ? former->spd->count : 0;
+
+	if (count == 0)
+		return 0;
+	counted = calloc(count, sizeof(*counted));
+	if (!counted)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		counted[i] = (struct counted_rule){ former->spd->rules[i]->id, i };
+	qsort(counted, count, sizeof(*counted), compare_ids);
 	for (size_t i = 0; i < view->spd->count; i++) {
-		/* Most rules stand where they stood: search from the last find on, once round. */
-		for (size_t n = 0; n < former->spd->count; n++) {
-			size_t j = (at + n) % former->spd->count;
+		const struct counted_rule key = { view->spd->rules[i]->id, 0 };
+		const struct counted_rule *found = bsearch(
+			&key, counted, count, sizeof(*counted), compare_ids);
 
-			if (former->spd->rules[j]->id != view->spd->rules[i]->id)
-				continue;
-			atomic_init(&view->hits[i].packets,
-				atomic_load_explicit(
-					&former->hits[j].packets, memory_order_relaxed));
-			atomic_init(&view->hits[i].bytes,
-				atomic_load_explicit(&former->hits[j].bytes, memory_order_relaxed));
-			at = j + 1;
-			break;
-		}
+		if (!found)
+			continue;
+		atomic_init(&view->hits[i].packets,
+			atomic_load_explicit(
+				&former->hits[found->index].packets, memory_order_relaxed));
+		atomic_init(&view->hits[i].bytes,
+			atomic_load_explicit(
+				&former->hits[found->index].bytes, memory_order_relaxed));
 	}
+	return 0;
 }
 
 int engine_view_new(const struct engine_view_parts *parts, struct engine_view **ret_view)
 {
 	CLEANUP(engine_view_freep) struct engine_view *view = calloc(1, sizeof(*view));
+	int r;
 
 	if (!view)
 		return -ENOMEM;
@@ -72,7 +92,11 @@ int engine_view_new(const struct engine_view_parts *parts, struct engine_view **
 		if (!view->hits)
 			return -ENOMEM;
 		view->spd = parts->spd;
-		take_over_hits(view, parts->former);
+		r = take_over_hits(view, parts->former);
+		if (r < 0) {
+			view->spd = NULL; /* the caller's still */
+			return r;
+		}
 	}
 	*ret_view = STEAL(view);
 	return 0;

@@ -36,6 +36,7 @@ struct host {
 	struct sadb_acquire asked;
 	unsigned int n_asked, n_events;
 	uint32_t mtu;
+	engine_mtu_fn mtu_of;
 };
 
 static inline void on_acquire(const struct sadb_acquire *acquire, void *userdata)
@@ -140,7 +141,8 @@ static inline void host_start(struct host *host, const char *here, const char *h
 		.on_acquire = on_acquire,
 		.on_event = on_event,
 		.userdata = host,
-		.path_mtu = host->mtu };
+		.path_mtu = host->mtu,
+		.mtu_of = host->mtu_of };
 	struct engine_view *view;
 
 	for (size_t i = 0; i < host->n_sas; i++) {

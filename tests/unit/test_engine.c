@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "services/datapath/engine.h"
 
+#include "services/datapath/engine_internal.h"
 #include "tests/unit/engine_host.h"
 #include "tests/unit/suite.h"
 
@@ -477,6 +478,56 @@ START_TEST(hits_live_on)
 }
 END_TEST
 
+/* The engine's classifier and the one that explains policy to people find the same rule. */
+START_TEST(classifies_as_explained)
+{
+	static const uint8_t protocols[] = { 0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+	static const char *const heads[] = { "", "vpn0" };
+	static struct host host;
+	uint64_t state = 2463534242 + (uint64_t)_i;
+	unsigned int found = 0;
+
+	host_init(&host);
+	for (unsigned int i = 0; i < 12; i++) {
+		struct rule *rule = add_rule(&host, heads[i % 2],
+			protocols[(i + (unsigned int)_i) % 4],
+			plain_action(i % 3 ? ACTION_BYPASS : ACTION_DISCARD), NULL);
+
+		rule->directions = (uint8_t)(1 + i % 3);
+		if (i % 4 == 1)
+			rule->selector.remote_port = 80;
+		if (i % 5 != 0)
+			ck_assert_int_eq(
+				prefix_make(&(struct address){ AF_INET, { 10, (uint8_t)(i % 4) } },
+					8 + i % 9, &rule->selector.remote),
+				0);
+	}
+	host_start(&host, HERE, HERE6);
+	for (unsigned int i = 0; i < 3000; i++) {
+		struct flow flow = { .local = test_address(HERE) };
+		struct engine_match match;
+		const struct rule *want;
+
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		flow.direction = state & 1 ? DIRECTION_IN : DIRECTION_OUT;
+		flow.remote = (struct address){ AF_INET, { 10, (uint8_t)(state >> 8 & 7) } };
+		flow.protocol = protocols[1 + (state >> 16) % 3];
+		flow.has_ports = protocol_has_ports(flow.protocol) && (state >> 20 & 3) != 0;
+		flow.remote_port = state >> 24 & 1 ? 80 : 81;
+		want = spd_match(rcu_read(&host.view)->spd, heads[state >> 30 & 1], &flow);
+		engine_classify(rcu_read(&host.view), heads[state >> 30 & 1], &flow, &match);
+		ck_assert_ptr_eq(match.rule, want);
+		ck_assert(!want || rcu_read(&host.view)->spd->rules[match.index] == want);
+		found += want != NULL;
+	}
+	ck_assert_uint_gt(found, 500);
+	ck_assert_uint_lt(found, 3000);
+	host_done(&host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine");
@@ -492,6 +543,7 @@ int main(void)
 	tcase_add_test(tc, no_policy_at_all);
 	tcase_add_test(tc, events_are_told);
 	tcase_add_test(tc, hits_live_on);
+	tcase_add_loop_test(tc, classifies_as_explained, 0, 8);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

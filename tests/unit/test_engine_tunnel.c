@@ -137,7 +137,7 @@ END_TEST
 /* Length on the path: 1500 outside; who may be fragmented is, who may not be is told. */
 static const struct {
 	const char *name;
-	bool v6, df;
+	bool v6, tcp, df;
 	int tunnel;
 	size_t len; /* of the whole clear packet */
 	enum engine_exit exit;
@@ -145,17 +145,18 @@ static const struct {
 	size_t mtu; /* told */
 } lengths[] = {
 	/* 20 + 8 + 8 + text + 16 <= 1500: text of 1448, so 1446 and 20: 1466. */
-	{ "v4 fits", false, true, -1, 1466, ENGINE_TO_WIRE, false, 0 },
-	{ "v4 DF", false, true, -1, 1467, ENGINE_TO_SENDER, false, 1466 },
-	{ "v4 no DF", false, false, -1, 1467, ENGINE_TO_WIRE, true, 0 },
+	{ "v4 fits", false, false, true, -1, 1466, ENGINE_TO_WIRE, false, 0 },
+	{ "v4 DF", false, false, true, -1, 1467, ENGINE_TO_SENDER, false, 1466 },
+	{ "v4 no DF", false, false, false, -1, 1467, ENGINE_TO_WIRE, true, 0 },
 	/* 40 + 8 + 8 + 1428 + 16: 1426 and 40. UDP of host policy is cut outside. */
-	{ "v6 fits", true, true, -1, 1466, ENGINE_TO_WIRE, false, 0 },
-	{ "v6 too long", true, true, -1, 1467, ENGINE_TO_WIRE, true, 0 },
+	{ "v6 fits", true, false, true, -1, 1466, ENGINE_TO_WIRE, false, 0 },
+	{ "v6 TCP is told", true, true, true, -1, 1467, ENGINE_TO_SENDER, false, 1466 },
+	{ "v6 too long", true, false, true, -1, 1467, ENGINE_TO_WIRE, true, 0 },
 	/* 20 + 8 + 8 + 1448 + 16: 1446. */
-	{ "tunnel fits", false, true, 0, 1446, ENGINE_TO_WIRE, false, 0 },
-	{ "tunnel DF", false, true, 0, 1447, ENGINE_TO_SENDER, false, 1446 },
-	{ "tunnel no DF", false, false, 0, 1447, ENGINE_TO_WIRE, true, 0 },
-	{ "tunnel v6", true, true, 0, 1447, ENGINE_TO_SENDER, false, 1446 },
+	{ "tunnel fits", false, false, true, 0, 1446, ENGINE_TO_WIRE, false, 0 },
+	{ "tunnel DF", false, false, true, 0, 1447, ENGINE_TO_SENDER, false, 1446 },
+	{ "tunnel no DF", false, false, false, 0, 1447, ENGINE_TO_WIRE, true, 0 },
+	{ "tunnel v6", true, false, true, 0, 1447, ENGINE_TO_SENDER, false, 1446 },
 };
 
 START_TEST(path_mtu)
@@ -178,6 +179,8 @@ START_TEST(path_mtu)
 	(void)add_sa(&host, &gcm, 1002, SA_MODE_TUNNEL, HERE, THERE);
 	host_start(&host, HERE, HERE6);
 	test_udp(&t, v6 ? HERE6 : HERE, v6 ? THERE6 : THERE, lengths[_i].len - header - 8);
+	if (lengths[_i].tcp)
+		t.pkt.data[6] = IPPROTO_TCP;
 	if (!v6 && lengths[_i].df) {
 		store_be16(t.pkt.data + 6, 0x4000);
 		packet_set_length(&t.pkt);
@@ -207,6 +210,35 @@ START_TEST(path_mtu)
 		ck_assert_uint_le(t.pkt.len, 1500);
 	} else {
 		ck_assert_uint_gt(t.pkt.len, 1500);
+	}
+	host_done(&host);
+}
+END_TEST
+
+static uint32_t mtu_of_there(const struct address *dst, void *userdata)
+{
+	(void)userdata;
+	return dst->bytes[3] == 2 ? 700 : 0;
+}
+
+/* The path to each destination counts; where it is unknown, what is known of all. */
+START_TEST(mtu_by_destination)
+{
+	static struct test_packet t;
+	static struct host host;
+
+	host_init(&host);
+	host.mtu = 1500;
+	host.mtu_of = mtu_of_there;
+	add_rule(&host, "", 0, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE), NULL);
+	(void)add_sa(&host, &gcm, 1000, SA_MODE_TRANSPORT, HERE, THERE);
+	(void)add_sa(&host, &gcm, 1001, SA_MODE_TRANSPORT, HERE, "192.0.2.3");
+	host_start(&host, HERE, HERE6);
+	for (int i = 0; i < 2; i++) {
+		test_udp(&t, HERE, i ? "192.0.2.3" : THERE, 800);
+		store_be16(t.pkt.data + 6, 0x4000);
+		ck_assert_int_eq(
+			send_one(&host, &t.pkt, -1).exit, i ? ENGINE_TO_WIRE : ENGINE_TO_SENDER);
 	}
 	host_done(&host);
 }
@@ -244,6 +276,7 @@ int main(void)
 	tcase_add_loop_test(tc, path_mtu, 0, (int)ARRAY_SIZE(lengths));
 	tcase_add_test(tc, tunnel_refusals);
 	tcase_add_test(tc, no_error_about_errors);
+	tcase_add_test(tc, mtu_by_destination);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }
