@@ -4,7 +4,7 @@
 import pytest
 from lablib import wire
 
-USER = 63999  # nobody that the suite knows
+USER = "somebody"
 TARGETS = ["192.0.2.2", "2001:db8::2"]
 COUNT = 20
 

@@ -71,13 +71,17 @@ def _read(path):
 
 
 def _accounts():
-    """/etc/passwd and /etc/group with the suite's users and groups added where they are missing."""
+    """/etc/passwd and /etc/group with the suite's users added where they are missing, and people."""
     passwd, group = _read("/etc/passwd"), _read("/etc/group")
     for number, name in enumerate(units.USERS + units.GROUPS, units.FIRST_ID):
         if name in units.USERS and f"\n{name}:" not in passwd:
             passwd += f"{name}:x:{number}:{number}::/:/usr/sbin/nologin\n"
         if f"\n{name}:" not in group:
-            group += f"{name}:x:{number}:\n"
+            members = ",".join(who for who, of in units.PEOPLE.items() if of == name)
+            group += f"{name}:x:{number}:{members}\n"
+    for number, name in enumerate(units.PEOPLE, units.PEOPLE_FIRST_ID):
+        passwd += f"{name}:x:{number}:{number}::/:/bin/sh\n"
+        group += f"{name}:x:{number}:\n"
     return passwd, group
 
 

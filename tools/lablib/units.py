@@ -27,6 +27,9 @@ PRIVATE_DIRS = ("/etc/inet", "/etc/netipsec", "/run/netipsec", "/var/lib/netipse
 FIRST_ID = 63001
 USERS = ["netipsec-policy", "netipsec-keys", "netipsec-algs", "netipsec-ike", "netipsec-datapath"]
 GROUPS = ["ipsecadm", "ipseckey"]
+# people of every host: the first has no rights, the others those of their group
+PEOPLE = {"somebody": None, "operator": "ipsecadm", "keykeeper": "ipseckey"}
+PEOPLE_FIRST_ID = 63101
 
 BUS_ADDRESS = "unix:path=/run/dbus/system_bus_socket"
 STAGE = "/run/stage"  # where a host sees the staged installation

@@ -65,7 +65,7 @@ class Host:
     def argv(self, *command, user=None):
         """Command line that runs command in the host, as another user of the host if asked."""
         if user is not None:
-            command = ("setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups",
+            command = ("setpriv", "--reuid", user, "--regid", user, "--init-groups",
                        "--inh-caps=-all", *command)
         return client.enter_argv(self.lab.where, self.name, command)
 
