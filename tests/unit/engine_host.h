@@ -35,6 +35,7 @@ struct host {
 	struct engine *engine;
 	struct sadb_acquire asked;
 	unsigned int n_asked, n_events;
+	_Atomic int stop; /* of threads */
 	uint32_t mtu;
 	engine_mtu_fn mtu_of;
 };
