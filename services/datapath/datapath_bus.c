@@ -8,6 +8,7 @@
 #include "common/daemon/log.h"
 #include "services/datapath/datapathd.h"
 #include "services/datapath/listing.h"
+#include "services/datapath/suite.h"
 #include "services/datapath/pfkey_door.h"
 
 #define NAME_BYTES 256
@@ -295,6 +296,29 @@ static int get_backend(struct bus_writer *value, void *userdata)
 	return bus_write(value, "s", "engine");
 }
 
+static int get_usable_algorithms(struct bus_writer *value, void *userdata)
+{
+	int r = bus_open_container(value, 'a', "(yy)");
+
+	(void)userdata;
+	for (int proto = ALG_PROTO_AH; r == 0 && proto <= ALG_PROTO_ESP; proto++) {
+		for (int number = 0; r == 0 && number <= UINT8_MAX; number++) {
+			bool usable = proto == ALG_PROTO_ESP ?
+				suite_cipher_row((uint8_t)number) != NULL :
+				suite_auth_row((uint8_t)number) != NULL;
+
+			if (!usable)
+				continue;
+			r = bus_open_container(value, 'r', "");
+			if (r == 0)
+				r = bus_write(value, "yy", proto, number);
+			if (r == 0)
+				r = bus_close_container(value);
+		}
+	}
+	return r < 0 ? r : bus_close_container(value);
+}
+
 static int get_rule_count(struct bus_writer *value, void *userdata)
 {
 	return bus_write(value, "u", (uint32_t)datapathd_rule_count(userdata));
@@ -325,6 +349,7 @@ static const struct bus_member members[] = {
 	BUS_PROPERTY("LastError", "s", get_last_error, BUS_EMITS_TRUE),
 	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
 	BUS_PROPERTY("Backend", "s", get_backend, BUS_EMITS_CONST),
+	BUS_PROPERTY("UsableAlgorithms", "a(yy)", get_usable_algorithms, BUS_EMITS_CONST),
 	BUS_PROPERTY("RuleCount", "u", get_rule_count, BUS_EMITS_TRUE),
 	BUS_PROPERTY("SaCount", "u", get_sa_count, BUS_EMITS_FALSE),
 	BUS_END,

@@ -5,6 +5,8 @@
 #include <json-c/json.h>
 #include <libsmartcols/libsmartcols.h>
 
+#define INVALID "INVALID" /* the datapath was asked and cannot use it */
+
 /* ---- pieces that text and columns share ---- */
 
 static void add_sizes(struct text *t, const unsigned int *sizes, size_t count)
@@ -30,10 +32,14 @@ static void add_keys(struct text *t, const struct ipsecalgs_alg *alg)
 		add_sizes(t, alg->key_sizes, alg->n_key_sizes);
 }
 
-static void add_flags(struct text *t, const struct ipsecalgs_alg *alg)
+static void add_flags(struct text *t, const struct ipsecalgs_alg *alg, bool checked)
 {
 	const char *blank = "";
 
+	if (checked && !(alg->flags & IPSECALGS_FLAG_VALID)) {
+		text_add(t, INVALID);
+		blank = " ";
+	}
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		const char *name = ipsecalgs_flag_name(UINT32_C(1) << bit);
 
@@ -62,7 +68,7 @@ static void add_alg(struct text *t, const struct ipsecalgs_alg *alg, bool names)
 	text_add(t, "\n\tAlgorithm parameters: ");
 	add_sizes(t, alg->params, alg->n_params);
 	text_add(t, "\n\tAlgorithm flags: ");
-	add_flags(t, alg);
+	add_flags(t, alg, !names);
 	text_add(t, "\n\n");
 }
 
@@ -143,7 +149,7 @@ static const struct {
 	[COLUMN_MECHANISM] = { "MECHANISM", 0 },
 };
 
-static void cell(const struct ipsecalgs_alg *alg, enum column column, struct text *t)
+static void cell(const struct ipsecalgs_alg *alg, enum column column, bool checked, struct text *t)
 {
 	switch (column) {
 	case COLUMN_PROTO:
@@ -165,7 +171,7 @@ static void cell(const struct ipsecalgs_alg *alg, enum column column, struct tex
 		add_sizes(t, alg->params, alg->n_params);
 		break;
 	case COLUMN_FLAGS:
-		add_flags(t, alg);
+		add_flags(t, alg, checked);
 		break;
 	case COLUMN_MECHANISM:
 		text_add(t, alg->mechanism ? alg->mechanism : "-");
@@ -175,7 +181,7 @@ static void cell(const struct ipsecalgs_alg *alg, enum column column, struct tex
 	}
 }
 
-static int add_row(struct libscols_table *out, const struct ipsecalgs_alg *alg)
+static int add_row(struct libscols_table *out, const struct ipsecalgs_alg *alg, bool checked)
 {
 	struct libscols_line *line = scols_table_new_line(out, NULL);
 
@@ -186,7 +192,7 @@ static int add_row(struct libscols_table *out, const struct ipsecalgs_alg *alg)
 		char *str = NULL;
 		int r;
 
-		cell(alg, (enum column)i, &t);
+		cell(alg, (enum column)i, checked, &t);
 		r = text_take(&t, &str);
 		if (r == 0 && scols_line_refer_data(line, i, str) < 0) {
 			free(str);
@@ -198,7 +204,7 @@ static int add_row(struct libscols_table *out, const struct ipsecalgs_alg *alg)
 	return 0;
 }
 
-static int fill(struct libscols_table *out, const struct ipsecalgs *table)
+static int fill(struct libscols_table *out, const struct ipsecalgs *table, bool checked)
 {
 	const struct ipsecalgs_proto *proto;
 	const struct ipsecalgs_alg *alg;
@@ -213,12 +219,13 @@ static int fill(struct libscols_table *out, const struct ipsecalgs *table)
 		size_t alg_at = 0;
 
 		while (r == 0 && (alg = next_alg(table, proto->number, &alg_at)))
-			r = add_row(out, alg);
+			r = add_row(out, alg, checked);
 	}
 	return r;
 }
 
-int algs_list_columns(const struct ipsecalgs *table, struct text *ret_text)
+int algs_list_columns(
+	const struct ipsecalgs *table, enum algs_list_source source, struct text *ret_text)
 {
 	struct libscols_table *out = scols_new_table();
 	char *str = NULL;
@@ -226,7 +233,7 @@ int algs_list_columns(const struct ipsecalgs *table, struct text *ret_text)
 
 	if (!out)
 		return -ENOMEM;
-	r = fill(out, table);
+	r = fill(out, table, source == ALGS_LIST_IN_FORCE);
 	if (r == 0)
 		r = scols_print_table_to_string(out, &str) < 0 ? -ENOMEM : 0;
 	if (r == 0)
@@ -265,7 +272,7 @@ static struct json_object *json_keys(const struct ipsecalgs_alg *alg)
 	return keys;
 }
 
-static struct json_object *json_alg(const struct ipsecalgs_alg *alg)
+static struct json_object *json_alg(const struct ipsecalgs_alg *alg, bool checked)
 {
 	static const char *const params[IPSECALGS_PARAMS] = {
 		[IPSECALGS_PARAM_IV] = "iv_bytes",
@@ -287,6 +294,8 @@ static struct json_object *json_alg(const struct ipsecalgs_alg *alg)
 		out, "sizes_bytes", json_sizes(alg->block_sizes, alg->n_block_sizes));
 	for (size_t i = 0; i < alg->n_params && i < IPSECALGS_PARAMS; i++)
 		(void)json_object_object_add(out, params[i], json_object_new_int64(alg->params[i]));
+	if (checked && !(alg->flags & IPSECALGS_FLAG_VALID))
+		(void)json_object_array_add(flags, json_object_new_string(INVALID));
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		const char *name = ipsecalgs_flag_name(UINT32_C(1) << bit);
 
@@ -298,7 +307,7 @@ static struct json_object *json_alg(const struct ipsecalgs_alg *alg)
 }
 
 static struct json_object *json_proto(
-	const struct ipsecalgs *table, const struct ipsecalgs_proto *proto)
+	const struct ipsecalgs *table, const struct ipsecalgs_proto *proto, bool checked)
 {
 	struct json_object *out = json_object_new_object();
 	struct json_object *algs = json_object_new_array();
@@ -310,7 +319,7 @@ static struct json_object *json_proto(
 	(void)json_object_object_add(
 		out, "exec_mode", json_object_new_string(ipsecalgs_mode_name(proto->mode)));
 	while ((alg = next_alg(table, proto->number, &at)))
-		(void)json_object_array_add(algs, json_alg(alg));
+		(void)json_object_array_add(algs, json_alg(alg, checked));
 	(void)json_object_object_add(out, "algorithms", algs);
 	return out;
 }
@@ -337,7 +346,8 @@ int algs_list_json(
 	(void)json_object_object_add(out, "version", json_object_new_int(1));
 	(void)json_object_object_add(out, "source", json_object_new_string(sources[source]));
 	while ((proto = next_proto(table, &at)))
-		(void)json_object_array_add(protos, json_proto(table, proto));
+		(void)json_object_array_add(
+			protos, json_proto(table, proto, source == ALGS_LIST_IN_FORCE));
 	(void)json_object_object_add(out, "protocols", protos);
 	str = json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY);
 	if (str)

@@ -13,7 +13,8 @@ enum algs_list_source { ALGS_LIST_FILE, ALGS_LIST_BUILTIN, ALGS_LIST_IN_FORCE };
 void algs_list_text(
 	const struct ipsecalgs *table, enum algs_list_source source, struct text *ret_text);
 /* Return: 0 or -ENOMEM. */
-int algs_list_columns(const struct ipsecalgs *table, struct text *ret_text) MUST_CHECK;
+int algs_list_columns(const struct ipsecalgs *table, enum algs_list_source source,
+	struct text *ret_text) MUST_CHECK;
 int algs_list_json(const struct ipsecalgs *table, enum algs_list_source source,
 	struct text *ret_text) MUST_CHECK;
 

@@ -5,14 +5,12 @@
 #include <string.h>
 
 #include "common/base/memfd.h"
-#include "common/bus/bus.h"
 #include "common/conf/diag.h"
 #include "common/daemon/algs.h"
 #include "services/ipsecalgs/algs_list.h"
+#include "services/ipsecalgs/algs_service.h"
 
-#define ALGS_BUS_NAME  "org.netipsec.Algorithms1"
-#define ALGS_BUS_PATH  "/org/netipsec/Algorithms1"
-#define LIST_MAX_BYTES (1U << 20)
+#define FILE_MAX_BYTES (1U << 20)
 
 DEFINE_CLEANUP(struct ipsecalgs *, ipsecalgs_free)
 
@@ -48,7 +46,7 @@ static int load_file(struct ipsecalgs **ret_table, enum algs_list_source *ret_so
 	int r = diags ? file_system_path(ALGS_FILE, &path) : -ENOMEM;
 
 	if (r == 0)
-		r = file_read_path(path, LIST_MAX_BYTES, &source, &len);
+		r = file_read_path(path, FILE_MAX_BYTES, &source, &len);
 	*ret_source = r == -ENOENT ? ALGS_LIST_BUILTIN : ALGS_LIST_FILE;
 	if (r == -ENOENT) {
 		const char *text = ipsecalgs_default_text();
@@ -68,76 +66,6 @@ static int load_file(struct ipsecalgs **ret_table, enum algs_list_source *ret_so
 	if (r < 0)
 		return r;
 	return ipsecalgs_parse(source, len, NULL, NULL, ret_table);
-}
-
-/* ---- the service ---- */
-
-static int service_failed(int r, const struct bus_error *error)
-{
-	fprintf(stderr, "ipsecalgs: ipsecalgs.service: %s\n",
-		error->message ? error->message : strerror(-r));
-	return r;
-}
-
-static int call_service(
-	struct bus *bus, const char *method, struct bus_reply **ret_reply, struct bus_error *error)
-{
-	struct bus_writer *wr = bus_method_writer(
-		bus, ALGS_BUS_NAME, ALGS_BUS_PATH, ALGS_BUS_NAME, method);
-	int r = wr ? bus_method_call(wr, BUS_DEFAULT_USEC, ret_reply, error) : -ENOMEM;
-
-	return r < 0 ? service_failed(r, error) : 0;
-}
-
-static int parse_listing(int fd, struct ipsecalgs **ret_table)
-{
-	struct memfd_view view;
-	int r = memfd_map(fd, LIST_MAX_BYTES, &view);
-
-	if (r < 0)
-		return r;
-	r = ipsecalgs_parse((const char *)view.bytes, view.len, NULL, NULL, ret_table);
-	memfd_unmap(&view);
-	return r;
-}
-
-/* *ret_table stays NULL when nothing is in force. */
-static int load_in_force(struct bus *bus, struct bus_error *error, struct ipsecalgs **ret_table)
-{
-	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
-	CLEANUP(fd_closep) int fd = -1;
-	uint64_t generation = 0;
-	int r;
-
-	r = bus_get_property(bus, ALGS_BUS_NAME, ALGS_BUS_PATH, ALGS_BUS_NAME, "Generation", "t",
-		&generation, error);
-	if (r < 0)
-		return service_failed(r, error);
-	if (generation == 0) {
-		fprintf(stderr, "ipsecalgs: no table is in force\n");
-		return 0;
-	}
-	r = call_service(bus, "ListAlgorithms", &reply, error);
-	if (r < 0)
-		return r;
-	r = bus_read(bus_reply_reader(reply), "h", &fd);
-	if (r == 0)
-		r = parse_listing(fd, ret_table);
-	return r < 0 ? service_failed(r, error) : 0;
-}
-
-static int with_service(const struct request *request, struct ipsecalgs **ret_table)
-{
-	CLEANUP(bus_freep) struct bus *bus = NULL;
-	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
-	CLEANUP(bus_error_done) struct bus_error error = { 0 };
-	int r = bus_open(NULL, "system", NULL, NULL, &bus, &error);
-
-	if (r < 0)
-		return service_failed(r, &error);
-	if (request->synchronize)
-		return call_service(bus, "Reload", &reply, &error);
-	return load_in_force(bus, &error, ret_table);
 }
 
 /* ---- options ---- */
@@ -222,7 +150,7 @@ static int show(const struct request *request)
 	int r;
 
 	if (request->in_force || request->synchronize)
-		r = with_service(request, &table);
+		r = request->synchronize ? algs_service_reload() : algs_service_in_force(&table);
 	else
 		r = load_file(&table, &source);
 	if (r < 0 || !table)
@@ -232,7 +160,7 @@ static int show(const struct request *request)
 		algs_list_text(table, source, &out);
 		break;
 	case FORM_TABLE:
-		r = algs_list_columns(table, &out);
+		r = algs_list_columns(table, source, &out);
 		break;
 	case FORM_JSON:
 		r = algs_list_json(table, source, &out);

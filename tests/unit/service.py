@@ -164,6 +164,7 @@ class FakeDatapath:
     def __init__(self, world, refuse=None):
         threads_init()
         self.refuse = refuse  # message of the error that Publish answers
+        self.usable = [(2, 5), (3, 12)]  # protocol and number of algorithms
         self.sections = {}  # name: (generation, hash, bytes)
         self.published = queue.Queue()  # names, after they came into force
         self.stale_answers = 0  # how many calls of Publish find that somebody was faster
@@ -186,6 +187,12 @@ class FakeDatapath:
             @dbus.service.method(fake.NAME, "stha{sv}", "t")
             def Publish(self, section, generation, snapshot, _options):
                 return dbus.UInt64(fake.publish(str(section), int(generation), snapshot))
+
+            @dbus.service.method(PROPERTIES, "ss", "v")
+            def Get(self, _interface, name):
+                assert name == "UsableAlgorithms"
+                return dbus.Array([dbus.Struct(map(dbus.Byte, pair)) for pair in fake.usable],
+                                  signature="(yy)", variant_level=1)
 
             @dbus.service.method(fake.NAME, "s", "")
             def Withdraw(self, section):

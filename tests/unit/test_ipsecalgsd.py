@@ -165,7 +165,7 @@ def test_ready_also_without_a_datapath(world):
 
 
 def test_command_lists_what_is_in_force(world):
-    world.write(FILE, GOOD)
+    world.write(FILE, GOOD + "ALG|3|20|aes-gcm|CKM_AES_GCM|128|16|8,16,4|23\n")
     world.datapath()
     world.start("ipsecalgsd").ready()
     world.write(FILE, MORE)  # not read yet
@@ -175,7 +175,19 @@ def test_command_lists_what_is_in_force(world):
         "Kernel list of algorithms:\n\n"
         "\tProtocol number: 3\n\tAlgorithm number: 12\n\tMechanism Name: CKM_AES_CBC\n"
         "\tBlock sizes or MAC sizes: 16\n\tKey sizes: 128-256, increment 64, default 128\n"
-        "\tAlgorithm parameters: 0\n\tAlgorithm flags: \n\n")
+        "\tAlgorithm parameters: 0\n\tAlgorithm flags: VALID\n\n"
+        "\tProtocol number: 3\n\tAlgorithm number: 20\n\tMechanism Name: CKM_AES_GCM\n"
+        "\tBlock sizes or MAC sizes: 16\n\tKey sizes: 128\n"
+        "\tAlgorithm parameters: 8,16,4\n\tAlgorithm flags: INVALID COUNTER COMBINED GCM\n\n")
+
+
+@pytest.mark.parametrize("form", ["--table", "--json"])
+def test_every_form_says_what_the_datapath_cannot_use(world, form):
+    world.write(FILE, MORE)
+    world.datapath().usable = [(3, 12)]
+    world.start("ipsecalgsd").ready()
+    said = world.run("ipsecalgs", "-l", form).stdout
+    assert said.count("INVALID") == 1 and said.replace("INVALID", "").count("VALID") == 1
 
 
 def test_command_synchronizes(world):
