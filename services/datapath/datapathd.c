@@ -191,8 +191,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	size_t before = sad_count(d->plant->sad);
 	int r;
 
-	sadb_tick(d->plant->sadb);
-	(void)rcu_poll(d->plant->rcu); /* what is not ripe waits for the next tick */
+	plant_tick(d->plant);
 	if (sad_count(d->plant->sad) != before)
 		datapathd_show_status(d);
 	r = sd_event_source_set_time(source, usec + TICK_USEC);

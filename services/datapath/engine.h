@@ -48,6 +48,9 @@ struct engine_view {
 	const struct tunnel_table *tunnels; /* borrowed; lives as long as the daemon */
 	struct sad *sad; /* borrowed */
 	uint64_t generation;
+	/* Packets that the kernel steered by the former rules may still be on their way to us: what no
+	 * rule protects now goes out as the rules now say. Else it is dropped: rules and lid disagree. */
+	_Atomic bool settling;
 };
 
 struct engine_view_parts {

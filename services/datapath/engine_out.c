@@ -262,6 +262,8 @@ static void decide(struct outbound *out)
 		follow_rule(out, &match, &flow);
 	else if (out->tunnel && !match.has_rules)
 		decide_outer(out);
+	else if (!out->tunnel && atomic_load_explicit(&view->settling, memory_order_relaxed))
+		settle(out, ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED);
 	else
 		drop(out, out->tunnel ? VERDICT_SPD_EXPLICIT : VERDICT_SPD_NO_POLICY);
 }

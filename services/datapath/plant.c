@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "common/base/clock.h"
 #include "services/datapath/rtnl.h"
 
 #define TUNNEL_MTU_DEFAULT 1400
+#define SETTLING_USEC      (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
 
 static bool is_local(const struct address *addr, void *userdata)
 {
@@ -79,6 +81,8 @@ static int open_devices(struct plant *plant)
 	if (r == 0)
 		r = tun_open(plant->settings->interface, plant->settings->workers, &plant->host);
 	if (r == 0)
+		r = rtnl_link_quiet(&route, plant->host.ifindex);
+	if (r == 0)
 		r = rtnl_link_setup(&route, plant->host.ifindex, TUN_MTU);
 	for (size_t i = 0; i < tunnels->count && r == 0; i++)
 		r = open_tunnel(plant, &route, &tunnels->tunnels[i]);
@@ -109,9 +113,10 @@ static int open_steer(struct plant *plant, struct fdstore *store)
 	return steer_present(plant->steer, &plant->was_lidded);
 }
 
+/* Nothing is known of policy yet: without a table of tunnels the engine lets nothing into them. */
 static int open_view(struct plant *plant)
 {
-	struct engine_view_parts parts = { .tunnels = &plant->settings->tunnels, .sad = plant->sad };
+	struct engine_view_parts parts = { .sad = plant->sad };
 	struct engine_view *view = NULL;
 	int r = engine_view_new(&parts, &view);
 
@@ -236,6 +241,7 @@ int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
 		(void)spd_free(spd);
 		return r;
 	}
+	atomic_store_explicit(&next->settling, spd != NULL || former->spd != NULL, memory_order_relaxed);
 	rcu_publish(&plant->view, next);
 	r = steer_load(plant->steer, spd, &plant->settings->tunnels);
 	/* The kernel keeps the former lines then, so the engine goes back to the former rules. */
@@ -243,11 +249,22 @@ int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
 		rcu_publish(&plant->view, former);
 	else
 		plant->loaded = true;
+	plant->enforced_usec = clock_boot_usec();
 	if (rcu_defer(plant->rcu, free_view, r < 0 ? next : former) < 0) {
 		rcu_barrier(plant->rcu);
 		return r; /* one version is lost to the lack of memory, nothing else */
 	}
 	return r;
+}
+
+void plant_tick(struct plant *plant)
+{
+	struct engine_view *view = rcu_read(&plant->view);
+
+	sadb_tick(plant->sadb);
+	(void)rcu_poll(plant->rcu); /* what is not ripe waits for the next tick */
+	if (clock_boot_usec() - plant->enforced_usec > SETTLING_USEC)
+		atomic_store_explicit(&view->settling, false, memory_order_relaxed);
 }
 
 const struct engine_view *plant_view(const struct plant *plant)

@@ -37,6 +37,7 @@ struct plant {
 	size_t n_workers;
 	bool was_lidded; /* the kernel held a lid when we came, */
 	bool loaded; /* and it was replaced since */
+	uint64_t enforced_usec; /* CLOCK_BOOTTIME of the last change of policy */
 };
 
 /*
@@ -55,6 +56,8 @@ int plant_start(struct plant *plant) MUST_CHECK;
  * finds its rule. @spd: consumed in any case; NULL: none, everything passes.
  */
 int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation) MUST_CHECK;
+/* Once a second: lifetimes, memory of former versions, the end of a change of policy. */
+void plant_tick(struct plant *plant);
 /* The policy in force; control thread. */
 const struct engine_view *plant_view(const struct plant *plant);
 /* Does the kernel still hold the lid of a former life, whose policy we do not have? */

@@ -62,6 +62,17 @@ int rtnl_link_setup(struct netlink *nl, int ifindex, uint32_t mtu)
 	return netlink_request(nl, msg.header);
 }
 
+int rtnl_link_quiet(struct netlink *nl, int ifindex)
+{
+	struct message msg;
+	struct ifinfomsg *link = message_begin(&msg, RTM_NEWLINK, 0, sizeof(*link));
+
+	link->ifi_index = ifindex;
+	link->ifi_flags = 0;
+	link->ifi_change = IFF_MULTICAST;
+	return netlink_request(nl, msg.header);
+}
+
 int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
 {
 	struct message msg;

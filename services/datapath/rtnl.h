@@ -11,6 +11,8 @@
 
 /* Up, with this MTU, no IPv6 link-local address of its own, marks counted in reverse path checks. */
 int rtnl_link_setup(struct netlink *nl, int ifindex, uint32_t mtu) MUST_CHECK;
+/* Not for groups: the kernel then has no listeners of its own to report there. */
+int rtnl_link_quiet(struct netlink *nl, int ifindex) MUST_CHECK;
 /* An address with its prefix length on an interface; 0 also when it is there already. */
 int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
 	MUST_CHECK;
