@@ -32,11 +32,11 @@ static void check_needed(struct keys_parser *p)
 	bool lookup = command->verb != KEYS_ADD && command->verb != KEYS_UPDATE &&
 		      command->verb != KEYS_UPDATE_PAIR;
 
-	if (!is_given(p, KEYS_SPI))
+	if (!is_given(p, KEYS_SPI) && !p->puzzled)
 		keys_error(p, command->at, "key-spi", "Need to define SPI for %s", p->verb);
 	if (lookup)
 		return;
-	if (!is_given(p, KEYS_DST))
+	if (!is_given(p, KEYS_DST) && !p->puzzled)
 		keys_error(
 			p, command->at, "key-address", "Need destination address for %s", p->verb);
 	if (command->verb == KEYS_UPDATE_PAIR && is_given(p, KEYS_PAIR_SPI))
@@ -76,8 +76,9 @@ static void check_algorithms(struct keys_parser *p)
 	bool add = command->verb == KEYS_ADD;
 
 	if (add && !is_given(p, KEYS_AUTH_ALG) && !is_given(p, KEYS_ENCR_ALG)) {
-		keys_error(p, command->at, "key-algorithm",
-			"Select at least one algorithm for this add");
+		if (!p->puzzled)
+			keys_error(p, command->at, "key-algorithm",
+				"Select at least one algorithm for this add");
 		return;
 	}
 	if (sa->auth == ALG_AUTH_NONE && is_given(p, KEYS_AUTH_KEY))

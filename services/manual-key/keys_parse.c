@@ -64,13 +64,10 @@ static bool lookup_only(enum keys_verb verb)
 	return verb == KEYS_DELETE || verb == KEYS_DELETE_PAIR || verb == KEYS_GET;
 }
 
-/*
- * Over what follows a word that is no keyword. Its values are unknown too; the next keyword is
- * where sense begins again.
- */
-static void skip_to_keyword(struct keys_parser *p)
+/* Over the value of a keyword that is none, if what follows looks like one. */
+static void skip_value(struct keys_parser *p)
 {
-	while (p->tok.kind == TOKEN_WORD && !keys_keyword_find(&p->tok))
+	if (p->tok.kind == TOKEN_WORD && !keys_keyword_find(&p->tok))
 		advance(p);
 }
 
@@ -96,7 +93,8 @@ static void parse_extension(struct keys_parser *p)
 	if (!kw) {
 		keys_error(p, word.at, "key-keyword", "Unknown extension field");
 		keys_hint_keyword(p, &word);
-		skip_to_keyword(p);
+		p->puzzled = true;
+		skip_value(p);
 		return;
 	}
 	wanted = take_once(p, kw, &word);
@@ -230,6 +228,7 @@ static void parse_command(struct keys_parser *p)
 
 	memset(p->at, 0, sizeof(p->at));
 	p->key_bits = 0;
+	p->puzzled = false;
 	p->command->at = word.at;
 	p->command->verb = row ? row->verb : KEYS_OTHER;
 	p->verb = row ? row->name : "";

@@ -17,6 +17,7 @@ struct keys_parser {
 	const char *verb; /* its word */
 	struct conf_loc at[KEYS_FIELDS]; /* the keywords; line 0: not given */
 	uint16_t key_bits; /* of encrkey as written, salt and IV included */
+	bool puzzled; /* a word was not understood: what seems to be missing may be there */
 	bool no_memory;
 };
 

@@ -37,7 +37,7 @@ def key_words(host):
 
 
 BAD = {
-    "no such keyword": ("add esp spi 5 dst 192.0.2.1 encr_algo aes\n", ":1:31: error: ", "[key-keyword]"),
+    "no such keyword": ("add esp spi 5 dst 192.0.2.1 encr_algo aes\n", ":1:29: error: ", "[key-keyword]"),
     "a key too short": ("# two\nadd esp spi 5 dst 192.0.2.1 encr_alg aes encrkey 0123456789abcd\n",
                         ":2:42: error: ", "[key-length]"),
     "the same SA twice": (OTHER + OTHER, ":2:1: error: ", "[key-exists]"),
@@ -125,6 +125,13 @@ def test_keys_are_shown_to_root_and_not_when_paranoid(alpha):
     assert not any("encr_key" in sa or "auth_key" in sa for sa in dump(alpha, "-p"))
     plain = alpha.exec("ipseckey", "-np", "dump")
     assert "EKY: XXXX" in plain and not any(key[:8] in plain for key in keys)
+
+
+def test_a_user_without_rights_sees_no_key(alpha):
+    done = alpha.run("ipseckey", "-n", "dump", user="nobody")
+    assert not any(key[:8] in done.stdout for key in key_words(alpha))
+    assert alpha.run("ipseckey", "flush", user="nobody").returncode == 1
+    assert len(dump(alpha)) == 4
 
 
 def test_keys_stand_in_no_log_and_on_no_bus(pair, alpha):

@@ -121,6 +121,8 @@ static const struct {
 		"1:133 key-null; " },
 	/* words and numbers */
 	{ ADD "colour red", "1:187 key-keyword; " },
+	{ "add esp spy 1 dest 192.0.2.1 encr aes",
+		"1:9 key-keyword; 1:15 key-keyword; 1:30 key-keyword; " },
 	{ ADD "soft_byte 5 proto 6", "1:187 key-keyword; " },
 	{ ADD "proto", "1:187 key-value; " },
 	{ ADD "isrc", "1:187 key-value; " },

@@ -80,7 +80,7 @@ static void answer(int fd, const struct door *door, const struct pfkey_message *
 	plain->satype = request->satype;
 	if (door->script.noise) {
 		say(fd, plain, request->pid + 1, request->seq);
-		plain->type = PFKEY_FLUSH;
+		plain->type = PFKEY_REGISTER;
 		say(fd, plain, request->pid, request->seq);
 		plain->type = request->type;
 		if (request->type != PFKEY_DUMP)
