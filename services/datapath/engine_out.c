@@ -173,8 +173,10 @@ static bool refuse_sealed_length(struct outbound *out, const struct sad_entry *e
 
 static void protect(struct outbound *out, const struct rule *rule, const struct flow *flow)
 {
-	enum sa_mode mode = out->tunnel && rule->negotiate != TUNNEL_TRANSPORT ? SA_MODE_TUNNEL
-									       : SA_MODE_TRANSPORT;
+	/* Tunnel mode is for rules of tunnels; host policy may protect a tunnel's outer packets. */
+	enum sa_mode mode = rule->tunnel[0] != '\0' && rule->negotiate != TUNNEL_TRANSPORT
+				    ? SA_MODE_TUNNEL
+				    : SA_MODE_TRANSPORT;
 	struct flow outer = *flow;
 	struct sad_query query = make_query(out, mode, flow, rule);
 	struct sad_entry *entry;
@@ -230,20 +232,10 @@ static void decide_outer(struct outbound *out)
 	struct engine_match match;
 
 	engine_classify(view, "", &outer, &match);
-	if (!match.rule || rule_is_bypass(match.rule)) {
-		if (match.rule) {
-			engine_hit(view, &match, out->pkt->len);
-			out->result->rule_id = match.rule->id;
-		}
+	if (match.rule)
+		follow_rule(out, &match, &outer);
+	else
 		send_encapsulated(out);
-		return;
-	}
-	if (!encapsulate(out)) {
-		drop(out, VERDICT_ESP_NOMEM);
-		return;
-	}
-	out->tunnel = NULL;
-	follow_rule(out, &match, &outer);
 }
 
 static void decide(struct outbound *out)

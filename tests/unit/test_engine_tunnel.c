@@ -85,6 +85,73 @@ START_TEST(through_tunnels)
 }
 END_TEST
 
+/* A tunnel without rules: host policy protects the outer packet, and speaks of the inner length. */
+START_TEST(host_policy_for_tunnels)
+{
+	static struct test_packet sent, clear;
+	static struct host a, b;
+	struct engine_result result;
+
+	make_gateways(&a, &b, TUNNEL_NONE, plain_action(ACTION_BYPASS));
+	add_rule(&a, "", IPPROTO_IPIP, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE), NULL);
+	add_rule(&b, "", IPPROTO_IPIP, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE), NULL);
+	a.mtu = 1500;
+	host_start(&a, HERE, HERE6);
+	host_start(&b, THERE, THERE6);
+	test_udp(&sent, "10.1.0.5", "10.2.0.6", 40);
+	test_copy(&clear, &sent);
+	expect(send_one(&a, &sent.pkt, 1), ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, "outer");
+	ck_assert_uint_eq(sent.pkt.data[9], IPPROTO_ESP);
+	result = receive_one(&b, &sent.pkt);
+	expect(result, ENGINE_TO_HOST, VERDICT_IN_ACCEPTED, "outer");
+	ck_assert_int_eq(result.tunnel, 1);
+	ck_assert_uint_eq(sent.pkt.len, clear.pkt.len);
+	ck_assert_int_eq(memcmp(sent.pkt.data, clear.pkt.data, clear.pkt.len), 0);
+	/* In clear it is refused. */
+	test_push_ip(&clear.pkt, IPPROTO_IPIP, HERE, THERE);
+	expect(receive_one(&b, &clear.pkt), ENGINE_DROP, VERDICT_SPD_GOT_CLEAR, "plain");
+	/* 20 + 8 + 8 + text + 16 <= 1500 as in tunnel mode. */
+	for (size_t len = 1446; len <= 1447; len++) {
+		test_udp(&sent, "10.1.0.5", "10.2.0.6", len - 28);
+		store_be16(sent.pkt.data + 6, 0x4000);
+		packet_set_length(&sent.pkt);
+		result = send_one(&a, &sent.pkt, 1);
+		ck_assert_int_eq(result.exit, len == 1446 ? ENGINE_TO_WIRE : ENGINE_TO_SENDER);
+	}
+	ck_assert_int_eq(memcmp(sent.pkt.data + 16, "\x0a\x01\x00\x05", 4), 0);
+	ck_assert_uint_eq(load_be16(sent.pkt.data + 26), 1446);
+	host_done(&a);
+	host_done(&b);
+}
+END_TEST
+
+/* Both modes look the same on the wire; the rule says which SA it takes. */
+START_TEST(modes_do_not_mix)
+{
+	static struct test_packet t;
+	static struct host a, b, c, d;
+
+	make_gateways(&a, &b, TUNNEL_TUNNEL, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE));
+	make_gateways(&c, &d, TUNNEL_TRANSPORT, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE));
+	b.rules[0]->negotiate = TUNNEL_TRANSPORT;
+	d.rules[0]->negotiate = TUNNEL_TUNNEL;
+	host_start(&a, HERE, HERE6);
+	host_start(&b, THERE, THERE6);
+	host_start(&c, HERE, HERE6);
+	host_start(&d, THERE, THERE6);
+	test_udp(&t, "10.1.0.5", "10.2.0.6", 4);
+	expect(send_one(&a, &t.pkt, 1), ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, "tunnel mode");
+	expect(receive_one(&b, &t.pkt), ENGINE_DROP, VERDICT_SPD_ESP_INNERMISMATCH, "transport");
+	test_udp(&t, "10.1.0.5", "10.2.0.6", 4);
+	expect(send_one(&c, &t.pkt, 1), ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, "transport mode");
+	expect(receive_one(&d, &t.pkt), ENGINE_DROP, VERDICT_SPD_ESP_INNERMISMATCH, "tunnel");
+	host_done(&a);
+	host_done(&b);
+	host_done(&c);
+	host_done(&d);
+}
+END_TEST
+
 START_TEST(tunnel_refusals)
 {
 	static struct test_packet t;
@@ -275,6 +342,8 @@ int main(void)
 	tcase_add_loop_test(tc, through_tunnels, 0, (int)ARRAY_SIZE(ways));
 	tcase_add_loop_test(tc, path_mtu, 0, (int)ARRAY_SIZE(lengths));
 	tcase_add_test(tc, tunnel_refusals);
+	tcase_add_test(tc, host_policy_for_tunnels);
+	tcase_add_test(tc, modes_do_not_mix);
 	tcase_add_test(tc, no_error_about_errors);
 	tcase_add_test(tc, mtu_by_destination);
 	suite_add_tcase(suite, tc);
