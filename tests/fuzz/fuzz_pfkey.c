@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * PF_KEY messages from either side: what is accepted can be written again, and reads back as the
+ * same; what is refused has an errno that is the result, and a diagnostic that has a name.
+ */
+#include <string.h>
+
+#include "common/pfkey/pfkey.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Kept as lengths only, never written. */
+#define UNWRITTEN                                                             \
+	(PFKEY_BIT(PFKEY_EXT_SENSITIVITY) | PFKEY_BIT(PFKEY_EXT_OUTER_SENS) | \
+		PFKEY_BIT(PFKEY_EXT_EPROP))
+
+static void require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+static void compare(const struct pfkey_message *a, const struct pfkey_message *b)
+{
+	require(a->type == b->type && a->satype == b->satype && a->error == b->error);
+	require(a->seq == b->seq && a->pid == b->pid && a->diagnostic == b->diagnostic);
+	require(a->present == b->present);
+	require(sa_equal(a->sa, b->sa));
+	require(a->sa->state == b->sa->state);
+	require(a->spi_min == b->spi_min && a->spi_max == b->spi_max);
+	require(a->km_cookie == b->km_cookie && a->dump_idle_sec == b->dump_idle_sec);
+	require(memcmp(&a->current, &b->current, sizeof(a->current)) == 0);
+	require(strcmp(a->identity_src.value, b->identity_src.value) == 0);
+	require(strcmp(a->identity_dst.value, b->identity_dst.value) == 0);
+	require(a->n_combs == b->n_combs && a->n_auth == b->n_auth && a->n_encrypt == b->n_encrypt);
+	require(memcmp(a->combs, b->combs, sizeof(a->combs)) == 0);
+	require(memcmp(a->auth, b->auth, sizeof(a->auth)) == 0);
+	require(memcmp(a->encrypt, b->encrypt, sizeof(a->encrypt)) == 0);
+}
+
+/*
+ * Flags that only the database may judge come back as they were in an answer; in a request only
+ * those that a client may set are written, so the message is cut down to them first.
+ */
+static void settle(struct pfkey_message *msg, enum pfkey_side side)
+{
+	msg->present &= ~UNWRITTEN;
+	if (side == PFKEY_REQUEST)
+		msg->sa_flags &= PFKEY_SAF_SETTABLE;
+}
+
+static void round_trip(struct pfkey_message *msg, enum pfkey_side side)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *first = NULL, *second = NULL;
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	struct pfkey_fault fault;
+	size_t len;
+
+	settle(msg, side);
+	/* Two long lists and two long keys together need not fit what this side ever writes. */
+	if (pfkey_encode(msg, side, bytes, sizeof(bytes), &len) < 0)
+		return;
+	require(len % PFKEY_UNIT == 0 && len >= PFKEY_BASE_BYTES && len <= sizeof(bytes));
+	/* What follows from the rest (a flag from an address) is there after one turn. */
+	if (pfkey_decode(bytes, len, side, &first, &fault) < 0)
+		abort();
+	settle(first, side);
+	if (pfkey_encode(first, side, bytes, sizeof(bytes), &len) < 0 ||
+		pfkey_decode(bytes, len, side, &second, &fault) < 0)
+		abort();
+	compare(first, second);
+}
+
+static void one_side(const uint8_t *data, size_t size, enum pfkey_side side)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
+	struct pfkey_fault fault = { 0 };
+	int r = pfkey_decode(data, size, side, &msg, &fault);
+
+	if (r < 0) {
+		require(fault.error == -r && !msg);
+		require(pfkey_diagnostic_name(fault.diagnostic) != NULL);
+		return;
+	}
+	require(msg->sa != NULL);
+	round_trip(msg, side);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	one_side(data, size, PFKEY_REQUEST);
+	one_side(data, size, PFKEY_ANSWER);
+	return 0;
+}
