@@ -237,7 +237,7 @@ static int open_keys_door(struct datapathd *d)
 		setup.uids[setup.n_uids++] = geteuid();
 	if (keys) {
 		setup.uids[setup.n_uids++] = keys->pw_uid;
-		setup.group = geteuid() == 0 || getegid() == keys->pw_gid ? keys->pw_gid : (gid_t)-1;
+		setup.group = geteuid() == 0 || group_member(keys->pw_gid) ? keys->pw_gid : (gid_t)-1;
 	}
 	return keys_door_new(&setup, &d->keys_door);
 }
