@@ -69,7 +69,7 @@ int conf_show(const struct conf_request *request)
 	CLEANUP(bus_freep) struct bus *bus = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
 	CLEANUP(fd_closep) int fd = -1;
-	struct memfd_view view;
+	struct memfd_view view = { 0 };
 	int r = conf_bus_open(request, &bus);
 
 	if (r == 0)

@@ -194,7 +194,7 @@ static int read_listing(struct bus_reply *reply, struct json_object **ret_listin
 {
 	CLEANUP(fd_closep) int fd = -1;
 	struct json_tokener *tokener;
-	struct memfd_view view;
+	struct memfd_view view = { 0 };
 	int r = bus_read(bus_reply_reader(reply), "h", &fd);
 
 	if (r == 0)

@@ -67,7 +67,7 @@ int policyd_give_indexes(struct policyd *d, struct policy_file *next)
 
 	for (size_t i = 0; r == 0 && i < next->n_rules; i++) {
 		struct rule *rule = next->rules[i];
-		struct known_rule *former, key;
+		struct known_rule *former, key = { 0 };
 		struct policy_counter *counter;
 
 		r = rule_assign_id(rule, 0);
