@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "services/datapath/rtnl.h"
 
+#define TUNNEL_ALIAS       "netipsec tunnel"
 #define TUNNEL_MTU_DEFAULT 1400
 #define SETTLING_USEC      (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
 
@@ -60,16 +61,29 @@ static int open_tunnel(struct plant *plant, struct netlink *route, const struct 
 {
 	struct tun *tun = &plant->tunnels[plant->n_tunnels];
 	uint32_t mtu = tunnel->mtu ? tunnel->mtu : TUNNEL_MTU_DEFAULT;
-	int r = tun_open(tunnel->name, plant->settings->workers, tun);
+	int r = tun_open(tunnel->name, plant->settings->workers, true, tun);
 
 	if (r < 0)
 		return r;
 	plant->n_tunnels++;
-	r = rtnl_link_setup(route, tun->ifindex, mtu);
+	r = rtnl_link_alias(route, tun->ifindex, TUNNEL_ALIAS);
+	if (r == 0)
+		r = rtnl_link_setup(route, tun->ifindex, mtu);
 	for (size_t i = 0; i < tunnel->n_addresses && r == 0; i++)
 		r = rtnl_address_add(
 			route, tun->ifindex, &tunnel->address_hosts[i], tunnel->addresses[i].bits);
 	return r;
+}
+
+/* A tunnel of a former life that the settings do not know any more. */
+static bool is_stale(const char *name, void *userdata)
+{
+	const struct plant *plant = userdata;
+
+	for (size_t i = 0; i < plant->n_tunnels; i++)
+		if (strcmp(plant->tunnels[i].name, name) == 0)
+			return false;
+	return true;
 }
 
 static int open_devices(struct plant *plant)
@@ -79,14 +93,14 @@ static int open_devices(struct plant *plant)
 	int r = netlink_open(NETLINK_ROUTE, 0, &route);
 
 	if (r == 0)
-		r = tun_open(plant->settings->interface, plant->settings->workers, &plant->host);
+		r = tun_open(plant->settings->interface, plant->settings->workers, false, &plant->host);
 	if (r == 0)
 		r = rtnl_link_quiet(&route, plant->host.ifindex);
 	if (r == 0)
 		r = rtnl_link_setup(&route, plant->host.ifindex, TUN_MTU);
 	for (size_t i = 0; i < tunnels->count && r == 0; i++)
 		r = open_tunnel(plant, &route, &tunnels->tunnels[i]);
-	return r;
+	return r < 0 ? r : rtnl_link_delete(&route, TUNNEL_ALIAS, is_stale, plant);
 }
 
 static int open_steer(struct plant *plant, struct fdstore *store)

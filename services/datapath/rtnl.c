@@ -73,6 +73,63 @@ int rtnl_link_quiet(struct netlink *nl, int ifindex)
 	return netlink_request(nl, msg.header);
 }
 
+int rtnl_link_alias(struct netlink *nl, int ifindex, const char *alias)
+{
+	struct message msg;
+	struct ifinfomsg *link = message_begin(&msg, RTM_NEWLINK, 0, sizeof(*link));
+
+	link->ifi_index = ifindex;
+	mnl_attr_put_strz(msg.header, IFLA_IFALIAS, alias);
+	return netlink_request(nl, msg.header);
+}
+
+#define STALE_MAX 64
+
+struct stale {
+	const char *alias;
+	bool (*is_stale)(const char *name, void *userdata);
+	void *userdata;
+	int found[STALE_MAX];
+	size_t n_found;
+};
+
+static int on_stale(const struct nlmsghdr *msg, void *userdata)
+{
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(msg);
+	const char *name = "", *alias = "";
+	const struct nlattr *attr;
+	struct stale *stale = userdata;
+
+	if (msg->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(msg) < sizeof(*link))
+		return 0;
+	NETLINK_EACH_ATTR(attr, msg, sizeof(*link)) {
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+			name = mnl_attr_get_str(attr);
+		if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
+			alias = mnl_attr_get_str(attr);
+	}
+	if (strcmp(alias, stale->alias) == 0 && stale->n_found < STALE_MAX &&
+		stale->is_stale(name, stale->userdata))
+		stale->found[stale->n_found++] = link->ifi_index;
+	return 0;
+}
+
+int rtnl_link_delete(struct netlink *nl, const char *alias,
+	bool (*is_stale)(const char *name, void *userdata), void *userdata)
+{
+	struct stale stale = { .alias = alias, .is_stale = is_stale, .userdata = userdata };
+	struct message msg;
+	struct ifinfomsg *link = message_begin(&msg, RTM_GETLINK, NLM_F_DUMP, sizeof(*link));
+	int r = netlink_dump(nl, msg.header, on_stale, &stale);
+
+	for (size_t i = 0; i < stale.n_found && r == 0; i++) {
+		link = message_begin(&msg, RTM_DELLINK, 0, sizeof(*link));
+		link->ifi_index = stale.found[i];
+		r = netlink_request(nl, msg.header);
+	}
+	return r;
+}
+
 int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
 {
 	struct message msg;

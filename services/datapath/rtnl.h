@@ -13,6 +13,11 @@
 int rtnl_link_setup(struct netlink *nl, int ifindex, uint32_t mtu) MUST_CHECK;
 /* Not for groups: the kernel then has no listeners of its own to report there. */
 int rtnl_link_quiet(struct netlink *nl, int ifindex) MUST_CHECK;
+/* A remark on an interface, by which it is known again. */
+int rtnl_link_alias(struct netlink *nl, int ifindex, const char *alias) MUST_CHECK;
+/* Delete the interfaces with this remark that @is_stale says yes to. */
+int rtnl_link_delete(struct netlink *nl, const char *alias,
+	bool (*is_stale)(const char *name, void *userdata), void *userdata) MUST_CHECK;
 /* An address with its prefix length on an interface; 0 also when it is there already. */
 int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
 	MUST_CHECK;

@@ -14,7 +14,7 @@
 
 #define TUN_DEVICE "/dev/net/tun"
 
-static int open_queue(const char *name, int *ret_fd)
+static int open_queue(const char *name, bool lasting, int *ret_fd)
 {
 	CLEANUP(fd_closep) int fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct ifreq ifr = { 0 };
@@ -28,13 +28,13 @@ static int open_queue(const char *name, int *ret_fd)
 	ifr.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 	/* Without offloads the kernel hands over packets as they would go on a wire. */
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) < 0 ||
-		ioctl(fd, TUNSETOFFLOAD, 0UL) < 0)
+		ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 || ioctl(fd, TUNSETPERSIST, lasting ? 1UL : 0UL) < 0)
 		return -errno;
 	*ret_fd = STEAL_FD(fd);
 	return 0;
 }
 
-int tun_open(const char *name, size_t n_queues, struct tun *ret_tun)
+int tun_open(const char *name, size_t n_queues, bool lasting, struct tun *ret_tun)
 {
 	CLEANUP(tun_close) struct tun tun = { .queues = calloc(n_queues, sizeof(*tun.queues)) };
 	int r = text_copy(tun.name, sizeof(tun.name), name);
@@ -42,7 +42,7 @@ int tun_open(const char *name, size_t n_queues, struct tun *ret_tun)
 	if (!tun.queues)
 		return -ENOMEM;
 	for (; r == 0 && tun.n_queues < n_queues; tun.n_queues++) {
-		r = open_queue(name, &tun.queues[tun.n_queues]);
+		r = open_queue(name, lasting, &tun.queues[tun.n_queues]);
 		if (r < 0)
 			break; /* this one is not counted, so not closed */
 	}

@@ -4,6 +4,7 @@
 #define DATAPATH_TUN_H
 
 #include <net/if.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,10 +22,11 @@ struct tun {
 };
 
 /*
- * Make the device @name with this many queues; it is down until rtnl_link_setup(). It goes away
- * with the process. -EBUSY: somebody else has it.
+ * Make the device @name with this many queues, or take it up where it stands without a process; it is
+ * down until rtnl_link_setup(). @lasting: it outlives the process, with its addresses and routes.
+ * -EBUSY: somebody else has it.
  */
-int tun_open(const char *name, size_t n_queues, struct tun *ret_tun) MUST_CHECK;
+int tun_open(const char *name, size_t n_queues, bool lasting, struct tun *ret_tun) MUST_CHECK;
 void tun_close(struct tun *tun);
 
 /*

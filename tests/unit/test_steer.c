@@ -88,8 +88,8 @@ static void setup(void)
 
 	enter_namespace();
 	ck_assert_int_eq(netlink_open(NETLINK_ROUTE, 0, &lab.route), 0);
-	ck_assert_int_eq(tun_open("wire0", 1, &lab.wire), 0);
-	ck_assert_int_eq(tun_open("ipsec0", 1, &lab.ipsec), 0);
+	ck_assert_int_eq(tun_open("wire0", 1, false, &lab.wire), 0);
+	ck_assert_int_eq(tun_open("ipsec0", 1, false, &lab.ipsec), 0);
 	ck_assert_int_eq(rtnl_link_setup(&lab.route, lab.wire.ifindex, 1500), 0);
 	ck_assert_int_eq(rtnl_link_setup(&lab.route, lab.ipsec.ifindex, TUN_MTU), 0);
 	ck_assert_int_eq(address_parse(HERE, &here), 0);
