@@ -140,10 +140,14 @@ static int on_list(struct bus_call *call, struct bus_reader *args, void *userdat
 
 static int on_addresses_changed(struct bus_call *call, struct bus_reader *args, void *userdata)
 {
-	struct policy_change *change = policy_change_new(CHANGE_EXPAND);
+	CLEANUP(policy_change_freep) struct policy_change *change = policy_change_new(CHANGE_EXPAND);
 
 	(void)args;
-	return change ? submit(userdata, change, call) : -ENOMEM;
+	if (change)
+		change->label = strdup("policy in force");
+	if (!change || !change->label)
+		return -ENOMEM;
+	return submit(userdata, STEAL(change), call);
 }
 
 static int get_generation(struct bus_writer *value, void *userdata)

@@ -147,10 +147,7 @@ static int expand_again(struct policyd *d, struct policy_change *change, struct 
 	change->len = text.len;
 	r = text_take(&text, &change->source);
 	if (r == 0)
-		change->label = strdup("policy in force");
-	if (!change->label)
-		return -ENOMEM;
-	r = parse_source(d, change, NULL, diags);
+		r = parse_source(d, change, NULL, diags);
 	if (r == 0)
 		restore_lines(change->next, d->current);
 	return r;
