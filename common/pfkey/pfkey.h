@@ -16,7 +16,7 @@
 #include "common/pfkey/numbers.h"
 
 /* Largest message that either side makes: an ACQUIRE with a full proposal. */
-#define PFKEY_MAX_BYTES      3584
+#define PFKEY_MAX_BYTES      3072
 #define PFKEY_BASE_BYTES     16
 #define PFKEY_MAX_ALGORITHMS 64 /* of one SUPPORTED extension */
 #define PFKEY_MAX_COMBS      32 /* of one PROPOSAL */

@@ -8,7 +8,7 @@
 #include "common/model/algorithm.h"
 #include "tests/unit/suite.h"
 
-#define ROOM 2048
+#define ROOM 1536
 
 struct bytes {
 	uint8_t at[ROOM];
