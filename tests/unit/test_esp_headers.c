@@ -173,13 +173,13 @@ START_TEST(congestion_marks)
 	bool v6_in = shape->src[0] == '2', v6_out = shape->outer == 40;
 	static struct test_packet sent, clear;
 	struct test_esp out, in;
-	uint16_t word;
+	uint32_t word;
 
 	make_pair(&out, cbc_suite, shape, 0);
 	make_pair(&in, cbc_suite, shape, 64);
 	test_udp(&clear, shape->src, shape->dst, 9);
 	if (v6_in)
-		store_be16(clear.pkt.data, (uint16_t)(0x6000 | (dscp | inner) << 4));
+		store_be16(clear.pkt.data, (uint16_t)(0x6000U | (unsigned int)(dscp | inner) << 4));
 	else
 		clear.pkt.data[1] = dscp | inner;
 	packet_set_length(&clear.pkt);
@@ -188,8 +188,8 @@ START_TEST(congestion_marks)
 	/* Both DSCP and ECN were copied outward; the network then changes ECN, say, and DSCP. */
 	ck_assert_uint_eq(packet_traffic_class(sent.pkt.data), dscp | inner);
 	word = load_be16(sent.pkt.data);
-	store_be16(sent.pkt.data, v6_out ? (uint16_t)((word & 0xf00f) | outer << 4)
-					 : (uint16_t)((word & 0xff00) | outer));
+	word = v6_out ? (word & 0xf00fU) | (uint32_t)outer << 4 : (word & 0xff00U) | outer;
+	store_be16(sent.pkt.data, (uint16_t)word);
 	packet_set_length(&sent.pkt);
 	if (ecn[_i % 16] < 0) {
 		ck_assert_int_eq(open_packet(&in, &sent.pkt), VERDICT_ESP_ECN);
