@@ -12,7 +12,7 @@
 #include "common/model/algorithm.h"
 #include "services/datapath/esp.h"
 
-#define INPUT_MAX 4000
+#define INPUT_MAX 65000
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 

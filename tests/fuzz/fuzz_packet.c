@@ -10,7 +10,7 @@
 #include "common/base/bytes.h"
 #include "services/datapath/packet.h"
 
-#define INPUT_MAX 9000
+#define INPUT_MAX (PACKET_MAX_LEN + 40)
 #define BUFFER	  (PACKET_HEADROOM + INPUT_MAX + PACKET_TAILROOM)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
