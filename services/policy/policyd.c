@@ -6,14 +6,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/memfd.h"
 #include "common/daemon/algs.h"
 #include "common/daemon/log.h"
 #include "common/daemon/settings.h"
 #include "services/policy/policyd_names.h"
-
-#define WAIT_USEC (5 * USEC_PER_SEC)
 
 const struct daemon_identity policyd_identity = {
 	.program = "ipsec-policyd",
@@ -239,24 +236,6 @@ static void on_stop(bool withdraw, void *userdata)
 		log_info("the policy was withdrawn");
 }
 
-/*
- * Ready means in force, where the datapath is there or comes soon. A datapath that is absent delays
- * the start by this long at most.
- */
-static int wait_for_verdict(struct policyd *d)
-{
-	uint64_t now = clock_monotonic_usec(), deadline = now + WAIT_USEC;
-	int r = 0, code;
-
-	while (r >= 0 && now < deadline && !d->publish_error &&
-		publisher_state(d->publisher) != PUBLISH_ENFORCED &&
-		sd_event_get_exit_code(daemon_event(d->daemon), &code) == -ENODATA) {
-		r = sd_event_run(daemon_event(d->daemon), deadline - now);
-		now = clock_monotonic_usec();
-	}
-	return r < 0 ? r : 0;
-}
-
 /* What was read before the bus was opened is the first change. */
 static int publish_first(struct policyd *d, struct policy_file *file, bool absent)
 {
@@ -267,7 +246,7 @@ static int publish_first(struct policyd *d, struct policy_file *file, bool absen
 		return r;
 	if (absent)
 		log_warning("%s does not exist: the policy is empty", d->settings.config_file);
-	return wait_for_verdict(d);
+	return publisher_wait(d->publisher);
 }
 
 int policyd_run(struct policyd *d, struct policy_file *file, bool absent)
