@@ -46,7 +46,8 @@ struct keyd *keyd_free(struct keyd *d)
 	(void)publisher_free(d->publisher);
 	(void)daemon_free(d->daemon);
 	free(d->settings.config_file);
-	free(d->last_error);
+	free(d->load_error);
+	free(d->publish_error);
 	free(d);
 	return NULL;
 }
@@ -60,7 +61,6 @@ int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd)
 	if (!d || !diags)
 		return -ENOMEM;
 	d->options = *options;
-	d->state = "starting";
 	d->settings.config_file = strdup(KEYS_FILE);
 	if (!d->settings.config_file)
 		return -ENOMEM;
@@ -147,15 +147,9 @@ struct publication {
 	struct keyd *d;
 	uint32_t count;
 	bool absent;
-	struct bus_call *call;
+	struct bus_call *call; /* to be answered, or NULL */
+	bool reloading; /* the manager was told so */
 };
-
-static const char *state_after(const struct publication *pub, int result)
-{
-	if (result == -ENOTCONN)
-		return "not-enforced";
-	return pub->absent ? "absent" : "enforced";
-}
 
 static void on_published(int result, uint64_t generation, const char *error, void *userdata)
 {
@@ -163,25 +157,18 @@ static void on_published(int result, uint64_t generation, const char *error, voi
 	struct keyd *d = pub->d;
 
 	if (result == 0 || result == -ENOTCONN) {
+		d->loaded = true;
 		d->count = pub->count;
 		d->absent = pub->absent;
-		d->state = state_after(pub, result);
-		free(d->last_error);
-		d->last_error = NULL;
-		log_info("%s: %" PRIu32 " SAs%s", d->state, d->count,
-			d->absent ? ", there is no key file" : "");
+		log_info("%" PRIu32 " SAs%s", d->count, d->absent ? ", there is no key file" : "");
 		keyd_show(d);
 		if (pub->call && bus_call_reply(pub->call, "t", generation) < 0)
 			log_warning("cannot answer Reload");
-	} else {
-		const char *why = error ? error : strerror(-result);
-
-		log_error("the datapath refused the keys: %s", why);
-		keyd_failed(d, why);
-		if (pub->call)
-			bus_call_fail(pub->call, "Invalid", "%s", why);
+	} else if (pub->call) {
+		bus_call_fail(pub->call, "Invalid", "%s", error ? error : strerror(-result));
 	}
-	daemon_reloaded(d->daemon, result == -ENOTCONN ? 0 : result);
+	if (pub->reloading)
+		daemon_reloaded(d->daemon, result == -ENOTCONN ? 0 : result);
 	free(pub);
 }
 
@@ -190,8 +177,16 @@ int keyd_publish(struct keyd *d, struct keyd_load *load, struct bus_call *call)
 	struct publication *pub = calloc(1, sizeof(*pub));
 	int r = -ENOMEM;
 
+	free(d->load_error); /* it did load */
+	d->load_error = NULL;
 	if (pub) {
-		*pub = (struct publication){ d, load->count, load->absent, call };
+		*pub = (struct publication){
+			.d = d,
+			.count = load->count,
+			.absent = load->absent,
+			.call = call,
+			.reloading = call,
+		};
 		r = publisher_publish(d->publisher, &load->snapshot, on_published, pub);
 	}
 	if (r < 0) {
@@ -203,30 +198,18 @@ int keyd_publish(struct keyd *d, struct keyd_load *load, struct bus_call *call)
 	return r;
 }
 
+/* Also for what the publisher does on its own when the datapath comes back. */
 static void on_state(
 	enum publish_state state, uint64_t generation, const char *error, void *userdata)
 {
 	struct keyd *d = userdata;
 
-	(void)generation; /* publisher_generation() says it */
-	(void)error; /* on_published() tells of it */
-	if (!d->publisher || d->last_error)
-		return;
-	switch (state) {
-	case PUBLISH_ABSENT:
-		d->state = "not-enforced";
-		break;
-	case PUBLISH_PENDING:
-		d->state = "published";
-		break;
-	case PUBLISH_ENFORCED:
-		d->state = d->absent ? "absent" : "enforced";
-		break;
-	case PUBLISH_REFUSED:
-		d->state = "failed";
-		break;
-	}
-	keyd_show(d);
+	(void)state; /* both are asked of the publisher */
+	(void)generation;
+	free(d->publish_error);
+	d->publish_error = error ? strdup(error) : NULL;
+	if (d->publisher)
+		keyd_show(d);
 }
 
 static void on_stop(bool withdraw, void *userdata)
@@ -248,14 +231,16 @@ int keyd_run(struct keyd *d, struct keyd_load *load)
 
 	r = daemon_new(&keyd_identity, &d->options, &hooks, &d->daemon);
 	if (r == 0)
-		r = publisher_new(d->daemon, SECTION_KEYS, on_state, d, &d->publisher);
-	if (r == 0)
 		r = keyd_bus_add(d);
+	if (r == 0)
+		r = publisher_new(d->daemon, SECTION_KEYS, on_state, d, &d->publisher);
 	if (r < 0) {
 		(void)keyd_load_free(load);
 		return r;
 	}
 	r = keyd_publish(d, load, NULL);
+	if (r == 0)
+		r = publisher_wait(d->publisher);
 	if (r == 0)
 		r = daemon_ready(d->daemon);
 	if (r == 0)

@@ -25,10 +25,11 @@ struct keyd {
 	struct keyd_settings settings;
 	struct daemon *daemon;
 	struct publisher *publisher;
+	bool loaded; /* something was handed to the publisher */
 	uint32_t count; /* of what was published last */
 	bool absent;
-	const char *state; /* as in the interface's State; static */
-	char *last_error; /* NULL: none; places, never source text */
+	/* NULL: none. Places, never source text. */
+	char *load_error, *publish_error;
 };
 
 extern const struct daemon_identity keyd_identity;
@@ -48,8 +49,11 @@ DEFINE_CLEANUP(struct keyd_load *, keyd_load_free)
  * Hand the SAs to the datapath. @load is consumed. @call: kept, answered with the verdict; or NULL.
  */
 int keyd_publish(struct keyd *d, struct keyd_load *load, struct bus_call *call) MUST_CHECK;
+/* As in the interface's State and LastError. */
+const char *keyd_state(const struct keyd *d);
+const char *keyd_last_error(const struct keyd *d);
 /* Note and tell why a load failed. */
-void keyd_failed(struct keyd *d, const char *message);
+void keyd_load_failed(struct keyd *d, const char *message);
 /* Tell the properties' readers and the service manager. */
 void keyd_show(struct keyd *d);
 

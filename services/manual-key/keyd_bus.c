@@ -18,38 +18,38 @@ static int load(struct keyd *d, struct text *why, struct keyd_load **ret_load)
 	log_diags(diags);
 	if (r < 0) {
 		conf_diags_print(diags, why);
-		keyd_failed(d, why->str ? why->str : strerror(-r));
+		keyd_load_failed(d, why->str ? why->str : strerror(-r));
 	}
 	return r;
 }
 
-static int reload(struct keyd *d, struct bus_call *call)
+int keyd_reload(void *userdata)
 {
 	CLEANUP(text_done) struct text why = { 0 };
 	struct keyd_load *loaded = NULL;
-	int r;
+	int r = load(userdata, &why, &loaded);
 
-	daemon_reloading(d->daemon);
-	r = load(d, &why, &loaded);
-	if (r == 0)
-		return keyd_publish(d, loaded, call ? bus_call_keep(call) : NULL);
-	daemon_reloaded(d->daemon, r);
-	if (call)
-		bus_call_fail(call, r == -EBADMSG ? "Syntax" : "Io", "%s",
-			why.str ? why.str : strerror(-r));
-	return call ? 0 : r;
-}
-
-int keyd_reload(void *userdata)
-{
-	return reload(userdata, NULL);
+	return r < 0 ? r : keyd_publish(userdata, loaded, NULL);
 }
 
 static int on_reload(struct bus_call *call, struct bus_reader *args, void *userdata)
 {
+	CLEANUP(text_done) struct text why = { 0 };
+	struct keyd_load *loaded = NULL;
+	struct keyd *d = userdata;
+	int r;
+
 	(void)args;
-	(void)reload(userdata, call); /* the caller was told */
-	return 0;
+	daemon_reloading(d->daemon);
+	r = load(d, &why, &loaded);
+	if (r == 0)
+		r = keyd_publish(d, loaded, bus_call_keep(call));
+	else
+		bus_call_fail(call, r == -EBADMSG ? "Syntax" : "Io", "%s",
+			why.str ? why.str : strerror(-r));
+	if (r < 0)
+		daemon_reloaded(d->daemon, r);
+	return 0; /* the caller was told, or will be */
 }
 
 static int get_generation(struct bus_writer *value, void *userdata)
@@ -63,14 +63,14 @@ static int get_state(struct bus_writer *value, void *userdata)
 {
 	const struct keyd *d = userdata;
 
-	return bus_write(value, "s", d->state);
+	return bus_write(value, "s", keyd_state(d));
 }
 
 static int get_last_error(struct bus_writer *value, void *userdata)
 {
 	const struct keyd *d = userdata;
 
-	return bus_write(value, "s", d->last_error ? d->last_error : "");
+	return bus_write(value, "s", keyd_last_error(d));
 }
 
 static int get_config_file(struct bus_writer *value, void *userdata)
