@@ -236,7 +236,7 @@ static void add_run(struct json_object *entry, const struct sad_entry *sad, uint
 		add_number(entry, "replay_top", run->top);
 		replay_unlock(sad->run);
 	}
-	add_number(entry, "age_sec", (now_usec - run->added_usec) / USEC_PER_SEC);
+	add_number(entry, "added_usec", run->added_wall_usec);
 	if (last)
 		add_number(entry, "idle_sec", now_usec > last ? (now_usec - last) / USEC_PER_SEC : 0);
 }
