@@ -51,7 +51,7 @@ bool bus_error_is(const struct bus_error *error, const char *short_name); /* wit
 /*
  * @address: "system", or a D-Bus address. @event: a reference is kept until bus_free(); NULL: no
  * loop, blocking calls only (commands).
- * on_lost is called once when the connection breaks (the daemon then ends and is started again).
+ * on_lost is called once when the connection breaks; see also bus_persist().
  */
 int bus_open(sd_event *event, const char *address, void (*on_lost)(void *userdata), void *userdata,
 	struct bus **ret_bus, struct bus_error *ret_error) MUST_CHECK;

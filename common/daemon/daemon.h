@@ -53,7 +53,8 @@ struct daemon_hooks {
 
 /*
  * Makes the event loop, blocks signals and turns them into events (SIGTERM, SIGINT: stop; SIGHUP:
- * reload), arms the watchdog, opens the bus. The daemon owns loop and bus.
+ * reload), arms the watchdog, opens the bus and lets it come back when it is lost. The daemon owns
+ * loop and bus.
  */
 int daemon_new(const struct daemon_identity *identity, const struct daemon_options *options,
 	const struct daemon_hooks *hooks, struct daemon **ret_daemon) MUST_CHECK;
