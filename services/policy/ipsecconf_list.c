@@ -39,20 +39,22 @@ static bool is_wanted(const struct conf_request *request, struct json_object *ro
 	return strcmp(tunnel, request->interface ? request->interface : "") == 0;
 }
 
+/* Where a row's direction stands: outbound rows first, with those that hold for both. */
+static int direction_rank(struct json_object *row)
+{
+	return strcmp(row_string(row, "direction"), "in") == 0;
+}
+
 /* Host before tunnels, a tunnel's rows together, outbound before inbound; else as they came. */
 static int compare_rows(const void *x, const void *y)
 {
 	struct json_object *const *a = x, *const *b = y;
 	int r = strcmp(row_string(*a, "tunnel"), row_string(*b, "tunnel"));
-	uint64_t at_a, at_b;
+	uint64_t at_a = row_number(*a, "position"), at_b = row_number(*b, "position");
 
 	if (r == 0)
-		r = strcmp(row_string(*b, "direction"), row_string(*a, "direction"));
-	if (r != 0)
-		return r;
-	at_a = row_number(*a, "position");
-	at_b = row_number(*b, "position");
-	return (at_a > at_b) - (at_a < at_b);
+		r = direction_rank(*a) - direction_rank(*b);
+	return r ? r : (at_a > at_b) - (at_a < at_b);
 }
 
 /* The wanted rows of the listing, borrowed from it. */
@@ -88,21 +90,85 @@ static int select_rows(const struct conf_request *request, struct json_object *l
 
 /* ---- three ways to print them ---- */
 
-static int print_text(
-	const struct conf_request *request, struct json_object *const *rows, size_t count)
+/* One rule for both directions is two SPD entries, with addresses; twice as many without. */
+static uint64_t index_of(struct json_object *row, bool outbound)
+{
+	const char *text = row_string(row, "text");
+	uint64_t last = row_number(row, "index");
+	uint64_t families = strstr(text, "addr ") ? 1 : 2;
+
+	if (!outbound || strcmp(row_string(row, "direction"), "both") != 0)
+		return last;
+	return last > families ? last - families : last;
+}
+
+/* The text of a rule for one of its directions; an entry of the listing has just one. */
+static void add_rule_text(const struct conf_request *request, struct json_object *row,
+	bool outbound, struct text *out)
+{
+	CLEANUP(text_done) struct text rule = { 0 };
+	const char *text = row_string(row, "text");
+	const char *both = strstr(text, " dir both }");
+
+	if (both) {
+		text_add_bytes(&rule, text, (size_t)(both - text));
+		text_add(&rule, outbound ? " dir out }" : " dir in }");
+		text_add(&rule, both + strlen(" dir both }"));
+	} else {
+		text_add(&rule, text);
+	}
+	if (rule.failed || !rule.str)
+		out->failed = rule.failed;
+	else if (request->numeric)
+		text_add(out, rule.str);
+	else
+		policy_names_print(rule.str, &namer_system, out);
+}
+
+static bool has_direction(struct json_object *row, bool outbound)
+{
+	const char *direction = row_string(row, "direction");
+
+	return strcmp(direction, outbound ? "out" : "in") == 0 || strcmp(direction, "both") == 0;
+}
+
+/* Rows of one head. Each direction stands in match order, which is the rows' own. */
+static void add_head(const struct conf_request *request, struct json_object *const *rows,
+	size_t count, struct text *out)
+{
+	for (int outbound = 1; outbound >= 0; outbound--) {
+		for (size_t i = 0; i < count; i++) {
+			const char *tunnel = row_string(rows[i], "tunnel");
+
+			if (!has_direction(rows[i], outbound))
+				continue;
+			text_addf(out, "#INDEX %s%s%" PRIu64 "\n", tunnel, *tunnel ? "," : "",
+				index_of(rows[i], outbound));
+			add_rule_text(request, rows[i], outbound, out);
+			text_add_char(out, '\n');
+		}
+	}
+}
+
+static int by_position(const void *x, const void *y)
+{
+	struct json_object *const *a = x, *const *b = y;
+	uint64_t at_a = row_number(*a, "position"), at_b = row_number(*b, "position");
+
+	return (at_a > at_b) - (at_a < at_b);
+}
+
+static int print_text(const struct conf_request *request, struct json_object **rows, size_t count)
 {
 	CLEANUP(text_done) struct text text = { 0 };
 
-	for (size_t i = 0; i < count; i++) {
-		const char *tunnel = row_string(rows[i], "tunnel");
+	for (size_t from = 0, to; from < count; from = to) {
+		const char *tunnel = row_string(rows[from], "tunnel");
 
-		text_addf(&text, "#INDEX %s%s%" PRIu64 "\n", tunnel, *tunnel ? "," : "",
-			row_number(rows[i], "index"));
-		if (request->numeric)
-			text_add(&text, row_string(rows[i], "text"));
-		else
-			policy_names_print(row_string(rows[i], "text"), &namer_system, &text);
-		text_add_char(&text, '\n');
+		for (to = from; to < count && strcmp(row_string(rows[to], "tunnel"), tunnel) == 0;)
+			to++;
+		qsort(rows + from, to - from, sizeof(struct json_object *), by_position);
+		add_head(request, rows + from, to - from, &text);
 	}
 	if (text.str)
 		(void)fputs(text.str, stdout);

@@ -255,13 +255,17 @@ LISTING = {
          "packets": 1, "bytes": 60},
         {"index": 2, "id": "1" * 16, "tunnel": "", "direction": "out", "line": 2,
          "text": "{ ulp 6 rport 22 dir out } pass { } ", "packets": 7, "bytes": 700},
+        {"index": 6, "id": "3" * 16, "tunnel": "", "direction": "both", "line": 2,
+         "text": "{ raddr 192.0.2.18/32 dir both } drop { }", "packets": 7, "bytes": 700},
+        {"index": 10, "id": "4" * 16, "tunnel": "", "direction": "both", "line": 2,
+         "text": "{ lport 5 dir both } pass { }", "packets": 7, "bytes": 700},
         {"index": 1, "id": "2" * 16, "tunnel": "t0", "direction": "out", "line": 3,
          "text": "{ tunnel t0 negotiate tunnel dir out } drop { } ", "packets": 0, "bytes": 0},
     ]}
 
 
 class TestListing:
-    """ipsecconf -l against a datapath that lists three rules."""
+    """ipsecconf -l against a datapath that lists five rules."""
 
     @pytest.fixture(autouse=True)
     def listing(self, world):
@@ -284,7 +288,11 @@ class TestListing:
         done = world.run("ipsecconf", "-ln")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == "#INDEX 2\n{ ulp 6 rport 22 dir out } pass { } \n" \
-            "#INDEX 4\n{ ulp 6 raddr 192.0.2.17/32 dir in } ipsec { encr_algs 3 sa shared } \n"
+            "#INDEX 5\n{ raddr 192.0.2.18/32 dir out } drop { }\n" \
+            "#INDEX 8\n{ lport 5 dir out } pass { }\n" \
+            "#INDEX 4\n{ ulp 6 raddr 192.0.2.17/32 dir in } ipsec { encr_algs 3 sa shared } \n" \
+            "#INDEX 6\n{ raddr 192.0.2.18/32 dir in } drop { }\n" \
+            "#INDEX 10\n{ lport 5 dir in } pass { }\n"
 
     def test_names(self, world):
         assert "{ ulp tcp rport ssh dir out } pass { } \n" in world.run("ipsecconf", "-l").stdout
@@ -293,16 +301,16 @@ class TestListing:
         tunnel = "#INDEX t0,1\n{ tunnel t0 negotiate tunnel dir out } drop { } \n"
         assert world.run("ipsecconf", "-l", "-i", "t0").stdout == tunnel
         everything = world.run("ipsecconf", "-L", "-n").stdout
-        assert everything.endswith(tunnel) and everything.count("#INDEX") == 3
+        assert everything.endswith(tunnel) and everything.count("#INDEX") == 7
 
     def test_json_and_table(self, world):
         said = json.loads(world.run("ipsecconf", "-l", "--json").stdout)
         assert said["generation"] == 3
-        assert [rule["index"] for rule in said["rules"]] == [2, 4]
+        assert [rule["index"] for rule in said["rules"]] == [2, 6, 10, 4]
         assert said["rules"][0] == LISTING["rules"][1]
         table = world.run("ipsecconf", "-L", "--table").stdout.splitlines()
         assert table[0].split() == ["INDEX", "TUNNEL", "DIR", "LINE", "PACKETS", "BYTES", "RULE"]
-        assert len(table) == 4
+        assert len(table) == 6
 
 
 def seal(fd):
