@@ -6,13 +6,13 @@
 
 #include "common/pfkey/wire.h"
 
-#define SRC  PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC)
-#define DST  PFKEY_BIT(PFKEY_EXT_ADDRESS_DST)
-#define SA   PFKEY_BIT(PFKEY_EXT_SA)
-#define RANGE PFKEY_BIT(PFKEY_EXT_SPIRANGE)
-#define INNER (PFKEY_BIT(PFKEY_EXT_INNER_SRC) | PFKEY_BIT(PFKEY_EXT_INNER_DST))
+#define SRC	  PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC)
+#define DST	  PFKEY_BIT(PFKEY_EXT_ADDRESS_DST)
+#define SA	  PFKEY_BIT(PFKEY_EXT_SA)
+#define RANGE	  PFKEY_BIT(PFKEY_EXT_SPIRANGE)
+#define INNER	  (PFKEY_BIT(PFKEY_EXT_INNER_SRC) | PFKEY_BIT(PFKEY_EXT_INNER_DST))
 #define SUPPORTED (PFKEY_BIT(PFKEY_EXT_SUPPORTED_AUTH) | PFKEY_BIT(PFKEY_EXT_SUPPORTED_ENCRYPT))
-#define ANY  (~UINT64_C(0))
+#define ANY	  (~UINT64_C(0))
 
 /* What a request needs; in the order in which missing ones are reported. */
 static const struct {
@@ -97,8 +97,8 @@ static int decode_extensions(struct pfkey_decoding *in, const uint8_t *bytes, si
 }
 
 /* Two places say the same thing; one of them may be silent. */
-static int merge_protocols(struct pfkey_decoding *in, uint8_t a, uint8_t b, uint16_t diagnostic,
-	uint8_t *ret_protocol)
+static int merge_protocols(
+	struct pfkey_decoding *in, uint8_t a, uint8_t b, uint16_t diagnostic, uint8_t *ret_protocol)
 {
 	if (a && b && a != b)
 		return pfkey_refuse(&in->fault, EINVAL, diagnostic);
@@ -145,8 +145,8 @@ static int settle(struct pfkey_decoding *in)
 	/* An unspecified source may come in the other family. */
 	if ((msg->present & (SRC | DST)) == (SRC | DST) && address_is_unspecified(&sa->src))
 		sa->src = address_any(sa->dst.family);
-	r = merge_protocols(in, in->proto_src, in->proto_dst, PFKEY_DIAG_PROTO_MISMATCH,
-		&sa->protocol);
+	r = merge_protocols(
+		in, in->proto_src, in->proto_dst, PFKEY_DIAG_PROTO_MISMATCH, &sa->protocol);
 	if (r == 0)
 		r = merge_protocols(in, in->proto_inner_src, in->proto_inner_dst,
 			PFKEY_DIAG_INNER_PROTO_MISMATCH, &sa->inner_protocol);
@@ -181,8 +181,8 @@ static int check_presence(struct pfkey_decoding *in, const struct request_rule *
 			return pfkey_refuse(&in->fault, EINVAL, missing[i].diagnostic);
 	if ((present & INNER) && (present & INNER) != INNER)
 		return pfkey_refuse(&in->fault, EINVAL,
-			present & PFKEY_BIT(PFKEY_EXT_INNER_DST) ? PFKEY_DIAG_MISSING_INNER_SRC :
-								   PFKEY_DIAG_MISSING_INNER_DST);
+			present & PFKEY_BIT(PFKEY_EXT_INNER_DST) ? PFKEY_DIAG_MISSING_INNER_SRC
+								 : PFKEY_DIAG_MISSING_INNER_DST);
 	if (present & PFKEY_BIT(PFKEY_EXT_LIFETIME_CURRENT) && msg->type == PFKEY_ADD)
 		return pfkey_refuse(&in->fault, EOPNOTSUPP, PFKEY_DIAG_NONE);
 	if (present & PFKEY_BIT(PFKEY_EXT_LIFETIME_CURRENT) &&

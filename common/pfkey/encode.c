@@ -123,13 +123,13 @@ static int encode_addresses(struct writer *wr, const struct sa *sa, uint16_t num
 	switch (number) {
 	case PFKEY_EXT_ADDRESS_SRC:
 		addr = sa->src.family == AF_UNSPEC ? &any : &sa->src;
-		encode_address(wr, number, addr, address_bits(addr->family), sa->src_port,
-			sa->protocol);
+		encode_address(
+			wr, number, addr, address_bits(addr->family), sa->src_port, sa->protocol);
 		return 0;
 	case PFKEY_EXT_ADDRESS_DST:
 		addr = sa->dst.family == AF_UNSPEC ? &any : &sa->dst;
-		encode_address(wr, number, addr, address_bits(addr->family), sa->dst_port,
-			sa->protocol);
+		encode_address(
+			wr, number, addr, address_bits(addr->family), sa->dst_port, sa->protocol);
 		return 0;
 	case PFKEY_EXT_INNER_SRC:
 		addr = &sa->inner_src.addr;
@@ -143,19 +143,19 @@ static int encode_addresses(struct writer *wr, const struct sa *sa, uint16_t num
 		break;
 	case PFKEY_EXT_NATT_LOC:
 		addr = &sa->natt_local;
-		encode_address(wr, number, addr, address_bits(addr->family), sa->natt_local_port, 0);
+		encode_address(
+			wr, number, addr, address_bits(addr->family), sa->natt_local_port, 0);
 		break;
 	default:
 		addr = &sa->natt_remote;
-		encode_address(wr, number, addr, address_bits(addr->family), sa->natt_remote_port,
-			0);
+		encode_address(
+			wr, number, addr, address_bits(addr->family), sa->natt_remote_port, 0);
 		break;
 	}
 	return addr->family == AF_UNSPEC ? -EINVAL : 0;
 }
 
-static int encode_key(struct writer *wr, const struct sa *sa, uint16_t number,
-	enum pfkey_side side)
+static int encode_key(struct writer *wr, const struct sa *sa, uint16_t number, enum pfkey_side side)
 {
 	bool encrypt = number == PFKEY_EXT_KEY_ENCRYPT;
 	const struct secret *key = encrypt ? sa->encr_key : sa->auth_key;
@@ -181,8 +181,8 @@ static int encode_key(struct writer *wr, const struct sa *sa, uint16_t number,
 	return 0;
 }
 
-static void encode_identity(struct writer *wr, const struct pfkey_identity *identity,
-	uint16_t number)
+static void encode_identity(
+	struct writer *wr, const struct pfkey_identity *identity, uint16_t number)
 {
 	size_t len = strnlen(identity->value, sizeof(identity->value) - 1);
 	size_t padded = round_up(len + 1, PFKEY_UNIT);
@@ -227,8 +227,8 @@ static void encode_proposal(struct writer *wr, const struct pfkey_message *msg)
 		encode_comb(wr, &msg->combs[i]);
 }
 
-static void encode_supported(struct writer *wr, const struct pfkey_algorithm *rows, size_t n,
-	uint16_t number)
+static void encode_supported(
+	struct writer *wr, const struct pfkey_algorithm *rows, size_t n, uint16_t number)
 {
 	if (n > PFKEY_MAX_ALGORITHMS)
 		n = PFKEY_MAX_ALGORITHMS;
@@ -291,8 +291,8 @@ static int encode_fixed(struct writer *wr, const struct pfkey_message *msg, uint
 	}
 }
 
-static int encode_extension(struct writer *wr, const struct pfkey_message *msg, uint16_t number,
-	enum pfkey_side side)
+static int encode_extension(
+	struct writer *wr, const struct pfkey_message *msg, uint16_t number, enum pfkey_side side)
 {
 	switch ((enum pfkey_extension)number) {
 	case PFKEY_EXT_SA:

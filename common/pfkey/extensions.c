@@ -15,8 +15,8 @@ static int malformed(struct pfkey_decoding *in, const struct pfkey_row *row)
 	return pfkey_refuse(&in->fault, EINVAL, row->malformed);
 }
 
-static int decode_sa(struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext,
-	size_t len)
+static int decode_sa(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	struct pfkey_message *msg = in->msg;
 	struct sa *sa = msg->sa;
@@ -41,8 +41,8 @@ static void load_limits(const uint8_t *ext, struct sa_limits *ret)
 	ret->use_sec = load_host64(ext + 24);
 }
 
-static int decode_lifetime(struct pfkey_decoding *in, const struct pfkey_row *row,
-	const uint8_t *ext, size_t len)
+static int decode_lifetime(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	struct pfkey_message *msg = in->msg;
 	struct sa_limits limits;
@@ -113,8 +113,8 @@ static int load_address(const uint8_t *ext, size_t len, struct wire_address *ret
 	return 0;
 }
 
-static int decode_inner(struct pfkey_decoding *in, const struct pfkey_row *row,
-	const struct wire_address *wire)
+static int decode_inner(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const struct wire_address *wire)
 {
 	bool src = row->extension == PFKEY_EXT_INNER_SRC;
 	struct sa *sa = in->msg->sa;
@@ -151,8 +151,8 @@ static uint16_t family_diagnostic(uint8_t extension)
 	}
 }
 
-static int decode_address(struct pfkey_decoding *in, const struct pfkey_row *row,
-	const uint8_t *ext, size_t len)
+static int decode_address(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	struct wire_address wire = { 0 };
 	struct sa *sa = in->msg->sa;
@@ -213,8 +213,8 @@ static int load_key(const uint8_t *bytes, size_t bits, struct secret **ret_key)
 	return r;
 }
 
-static int decode_key(struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext,
-	size_t len)
+static int decode_key(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	bool encrypt = row->extension == PFKEY_EXT_KEY_ENCRYPT;
 	uint16_t bits = load_host16(ext + 4), tail = load_host16(ext + 6);
@@ -245,11 +245,12 @@ static int decode_key(struct pfkey_decoding *in, const struct pfkey_row *row, co
 	return 0;
 }
 
-static int decode_identity(struct pfkey_decoding *in, const struct pfkey_row *row,
-	const uint8_t *ext, size_t len)
+static int decode_identity(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
-	struct pfkey_identity *identity = row->extension == PFKEY_EXT_IDENTITY_SRC ?
-		&in->msg->identity_src : &in->msg->identity_dst;
+	struct pfkey_identity *identity = row->extension == PFKEY_EXT_IDENTITY_SRC
+						  ? &in->msg->identity_src
+						  : &in->msg->identity_dst;
 	size_t n = strnlen((const char *)ext + PFKEY_IDENTITY_BYTES, len - PFKEY_IDENTITY_BYTES);
 
 	if (n >= sizeof(identity->value))
@@ -262,8 +263,8 @@ static int decode_identity(struct pfkey_decoding *in, const struct pfkey_row *ro
 }
 
 /* Labels: the lengths must hold, the contents are refused by whoever would have to honour them. */
-static int decode_sensitivity(struct pfkey_decoding *in, const struct pfkey_row *row,
-	const uint8_t *ext, size_t len)
+static int decode_sensitivity(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	if (PFKEY_SENS_BYTES + ((size_t)ext[9] + ext[11]) * PFKEY_UNIT != len)
 		return malformed(in, row);
@@ -290,8 +291,8 @@ static void load_comb(const uint8_t *at, struct pfkey_comb *ret)
 	ret->hard.use_sec = load_host64(at + 64);
 }
 
-static int decode_proposal(struct pfkey_decoding *in, const struct pfkey_row *row,
-	const uint8_t *ext, size_t len)
+static int decode_proposal(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	struct pfkey_message *msg = in->msg;
 	size_t n = (len - PFKEY_PROPOSAL_BYTES) / PFKEY_COMB_BYTES;
@@ -305,8 +306,8 @@ static int decode_proposal(struct pfkey_decoding *in, const struct pfkey_row *ro
 	return 0;
 }
 
-static int decode_supported(struct pfkey_decoding *in, const struct pfkey_row *row,
-	const uint8_t *ext, size_t len)
+static int decode_supported(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	bool auth = row->extension == PFKEY_EXT_SUPPORTED_AUTH;
 	struct pfkey_algorithm *to = auth ? in->msg->auth : in->msg->encrypt;
@@ -317,16 +318,19 @@ static int decode_supported(struct pfkey_decoding *in, const struct pfkey_row *r
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *at = ext + PFKEY_SUPPORTED_BYTES + i * PFKEY_ALGORITHM_BYTES;
 
-		to[i] = (struct pfkey_algorithm){ .number = at[0], .iv_bits = at[1],
-			.min_bits = load_host16(at + 2), .max_bits = load_host16(at + 4),
-			.increment_bits = at[6], .salt_bits = at[7] };
+		to[i] = (struct pfkey_algorithm){ .number = at[0],
+			.iv_bits = at[1],
+			.min_bits = load_host16(at + 2),
+			.max_bits = load_host16(at + 4),
+			.increment_bits = at[6],
+			.salt_bits = at[7] };
 	}
 	*(auth ? &in->msg->n_auth : &in->msg->n_encrypt) = n;
 	return 0;
 }
 
-static int decode_range(struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext,
-	size_t len)
+static int decode_range(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	(void)len;
 	in->msg->spi_min = load_be32(ext + 4);
@@ -337,8 +341,8 @@ static int decode_range(struct pfkey_decoding *in, const struct pfkey_row *row, 
 }
 
 /* The small ones: numbers in fixed places. */
-static int decode_fixed(struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext,
-	size_t len)
+static int decode_fixed(
+	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
 	struct pfkey_message *msg = in->msg;
 

@@ -58,42 +58,42 @@ enum pfkey_extension {
 #define PFKEY_BIT(extension) (UINT64_C(1) << (extension))
 
 /* Sizes in octets of what stands on the wire. */
-#define PFKEY_UNIT           8
-#define PFKEY_SA_BYTES       16
-#define PFKEY_LIFETIME_BYTES 32
-#define PFKEY_ADDRESS_BYTES  8 /* before the sockaddr */
-#define PFKEY_KEY_BYTES      8 /* before the key */
-#define PFKEY_IDENTITY_BYTES 16 /* before the string */
-#define PFKEY_SENS_BYTES     16
-#define PFKEY_PROPOSAL_BYTES 8
-#define PFKEY_COMB_BYTES     72
+#define PFKEY_UNIT	      8
+#define PFKEY_SA_BYTES	      16
+#define PFKEY_LIFETIME_BYTES  32
+#define PFKEY_ADDRESS_BYTES   8 /* before the sockaddr */
+#define PFKEY_KEY_BYTES	      8 /* before the key */
+#define PFKEY_IDENTITY_BYTES  16 /* before the string */
+#define PFKEY_SENS_BYTES      16
+#define PFKEY_PROPOSAL_BYTES  8
+#define PFKEY_COMB_BYTES      72
 #define PFKEY_SUPPORTED_BYTES 8
 #define PFKEY_ALGORITHM_BYTES 8
-#define PFKEY_RANGE_BYTES    16
-#define PFKEY_ECOMB_BYTES    64
-#define PFKEY_ALGDESC_BYTES  8
-#define PFKEY_KMC_BYTES      16
-#define PFKEY_PAIR_BYTES     8
-#define PFKEY_EREG_BYTES     8
-#define PFKEY_REPLAY_BYTES   16
-#define PFKEY_EDUMP_BYTES    16
-#define PFKEY_WINDOW_BYTES   16
+#define PFKEY_RANGE_BYTES     16
+#define PFKEY_ECOMB_BYTES     64
+#define PFKEY_ALGDESC_BYTES   8
+#define PFKEY_KMC_BYTES	      16
+#define PFKEY_PAIR_BYTES      8
+#define PFKEY_EREG_BYTES      8
+#define PFKEY_REPLAY_BYTES    16
+#define PFKEY_EDUMP_BYTES     16
+#define PFKEY_WINDOW_BYTES    16
 
 #define PFKEY_STATE_ACTIVE_ELSEWHERE 4
-#define PFKEY_STATE_IDLE             5
-#define PFKEY_STATE_ACTIVE           6
+#define PFKEY_STATE_IDLE	     5
+#define PFKEY_STATE_ACTIVE	     6
 
-#define PFKEY_IDENTITY_PREFIX    1
-#define PFKEY_IDENTITY_FQDN      2
+#define PFKEY_IDENTITY_PREFIX	 1
+#define PFKEY_IDENTITY_FQDN	 2
 #define PFKEY_IDENTITY_USER_FQDN 3
-#define PFKEY_IDENTITY_DN        4
-#define PFKEY_IDENTITY_GN        5
-#define PFKEY_IDENTITY_KEY_ID    6
-#define PFKEY_IDENTITY_RANGE     7
+#define PFKEY_IDENTITY_DN	 4
+#define PFKEY_IDENTITY_GN	 5
+#define PFKEY_IDENTITY_KEY_ID	 6
+#define PFKEY_IDENTITY_RANGE	 7
 
-#define PFKEY_SAF_PFS      UINT32_C(0x00000001)
+#define PFKEY_SAF_PFS	   UINT32_C(0x00000001)
 #define PFKEY_SAF_NOREPLAY UINT32_C(0x00000002)
-#define PFKEY_SAF_ESN      UINT32_C(0x00000400) /* ours: 64-bit sequence numbers */
+#define PFKEY_SAF_ESN	   UINT32_C(0x00000400) /* ours: 64-bit sequence numbers */
 #define PFKEY_SAF_NATTED   UINT32_C(0x00001000)
 #define PFKEY_SAF_INBOUND  UINT32_C(0x00004000)
 #define PFKEY_SAF_OUTBOUND UINT32_C(0x00008000)
@@ -101,12 +101,12 @@ enum pfkey_extension {
 #define PFKEY_SAF_TUNNEL   UINT32_C(0x00020000)
 #define PFKEY_SAF_NATT_REM UINT32_C(0x00080000)
 #define PFKEY_SAF_NATT_LOC UINT32_C(0x00100000)
-#define PFKEY_SAF_EALG2    UINT32_C(0x04000000)
-#define PFKEY_SAF_EALG1    UINT32_C(0x08000000)
-#define PFKEY_SAF_AALG2    UINT32_C(0x10000000)
-#define PFKEY_SAF_AALG1    UINT32_C(0x20000000)
+#define PFKEY_SAF_EALG2	   UINT32_C(0x04000000)
+#define PFKEY_SAF_EALG1	   UINT32_C(0x08000000)
+#define PFKEY_SAF_AALG2	   UINT32_C(0x10000000)
+#define PFKEY_SAF_AALG1	   UINT32_C(0x20000000)
 #define PFKEY_SAF_UNIQUE   UINT32_C(0x40000000)
-#define PFKEY_SAF_USED     UINT32_C(0x80000000)
+#define PFKEY_SAF_USED	   UINT32_C(0x80000000)
 /* What a client may set. */
 #define PFKEY_SAF_SETTABLE                                                             \
 	(PFKEY_SAF_NOREPLAY | PFKEY_SAF_ESN | PFKEY_SAF_INBOUND | PFKEY_SAF_OUTBOUND | \

@@ -16,10 +16,10 @@
 #include "common/pfkey/numbers.h"
 
 /* Largest message that either side makes: an ACQUIRE with a full proposal. */
-#define PFKEY_MAX_BYTES      3072
+#define PFKEY_MAX_BYTES	     3072
 #define PFKEY_BASE_BYTES     16
 #define PFKEY_MAX_ALGORITHMS 64 /* of one SUPPORTED extension */
-#define PFKEY_MAX_COMBS      32 /* of one PROPOSAL */
+#define PFKEY_MAX_COMBS	     32 /* of one PROPOSAL */
 #define PFKEY_IDENTITY_MAX   256 /* with its NUL */
 
 /* A row of SUPPORTED_AUTH or SUPPORTED_ENCRYPT. */
@@ -127,8 +127,8 @@ int pfkey_encode(const struct pfkey_message *msg, enum pfkey_side side, uint8_t 
  * tunnels, two sets of ports. @present: as in a message; absent addresses are not looked at.
  * Return: 0 or -ret_fault->error.
  */
-int pfkey_check_addresses(const struct sa *sa, uint64_t present, struct pfkey_fault *ret_fault)
-	MUST_CHECK;
+int pfkey_check_addresses(
+	const struct sa *sa, uint64_t present, struct pfkey_fault *ret_fault) MUST_CHECK;
 /* The extensions that describe this SA in a message. */
 uint64_t pfkey_extensions_of(const struct sa *sa, bool keys);
 

@@ -166,7 +166,8 @@ static bool slot_is_sound(const struct arena *arena, size_t number)
 	struct arena_slot *slot = slot_at(arena, number);
 	size_t at;
 
-	if (slot->window > SA_RUN_WINDOW_MAX || slot->window % 32 || arena_run_of(slot)->window != slot->window)
+	if (slot->window > SA_RUN_WINDOW_MAX || slot->window % 32 ||
+		arena_run_of(slot)->window != slot->window)
 		return false;
 	at = arena_record_at(slot->window);
 	if (at > slot_bytes(arena, number) || slot->record_len > slot_bytes(arena, number) - at)
@@ -223,7 +224,8 @@ static int chunk_adopt(struct arena *arena, size_t n)
 		memcpy(arena->chunks[n], &head, sizeof(head));
 	}
 	class = class_of(head.slot_bytes);
-	if (head.magic != ARENA_CHUNK_MAGIC || class < 0 || head.slot_bytes != ARENA_SLOT_MIN << class)
+	if (head.magic != ARENA_CHUNK_MAGIC || class < 0 ||
+		head.slot_bytes != ARENA_SLOT_MIN << class)
 		return -EBADMSG;
 	slots = chunk_slots(head.slot_bytes);
 	for (size_t i = slots - 1; i >= 1; i--) {
@@ -363,7 +365,8 @@ bool arena_fits(const struct arena *arena, size_t slot, const struct sa *sa)
 	int r = snapshot_write_sa(sa, record, sizeof(record), &len);
 
 	secret_wipe(record, sizeof(record));
-	return r == 0 && arena_record_at(slot_at(arena, slot)->window) + len <= slot_bytes(arena, slot);
+	return r == 0 &&
+	       arena_record_at(slot_at(arena, slot)->window) + len <= slot_bytes(arena, slot);
 }
 
 int arena_update(struct arena *arena, size_t slot, const struct sa *sa)
@@ -432,7 +435,8 @@ static size_t list_used(const struct arena *arena, struct used *list)
 static void run_recover(struct sa_run *run)
 {
 	if (run->replay_lock)
-		memset(run->bitmap, 0xff, (size_t)((run->window + 63) / 64) * sizeof(run->bitmap[0]));
+		memset(run->bitmap, 0xff,
+			(size_t)((run->window + 63) / 64) * sizeof(run->bitmap[0]));
 	run->replay_lock = 0;
 	if (run->state > SA_DEAD)
 		run->state = SA_DEAD;

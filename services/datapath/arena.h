@@ -46,8 +46,8 @@ size_t arena_count(const struct arena *arena); /* slots in use */
  * slots that do not decode are removed. A window that was being moved when the process died counts
  * every number in it as seen. Stops at the first negative result of @fn and returns it.
  */
-typedef int (*arena_entry_fn)(size_t slot, struct sa *sa, uint8_t directions, struct sa_run *run,
-	void *userdata);
+typedef int (*arena_entry_fn)(
+	size_t slot, struct sa *sa, uint8_t directions, struct sa_run *run, void *userdata);
 int arena_each(struct arena *arena, arena_entry_fn fn, void *userdata) MUST_CHECK;
 
 /* Packets that the window of a run state covers for an SA that asks for @packets. */

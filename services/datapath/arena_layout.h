@@ -14,19 +14,19 @@
 #include "common/snapshot/snapshot.h"
 #include "services/datapath/sa_run.h"
 
-#define ARENA_MAGIC        UINT64_C(0x31414e4552414e49)
-#define ARENA_VERSION      1U
+#define ARENA_MAGIC	   UINT64_C(0x31414e4552414e49)
+#define ARENA_VERSION	   1U
 #define ARENA_HEADER_BYTES 4096U
 #define ARENA_CHUNK_BYTES  (UINT32_C(256) << 10)
 #define ARENA_CHUNK_MAGIC  UINT32_C(0x4b4e4843)
 #define ARENA_MAX_CHUNKS   32768U
-#define ARENA_CLASSES      4U /* slots of 512, 1024, 2048, 4096 octets */
-#define ARENA_SLOT_MIN     512U
+#define ARENA_CLASSES	   4U /* slots of 512, 1024, 2048, 4096 octets */
+#define ARENA_SLOT_MIN	   512U
 #define ARENA_RECORD_ROOM  SNAPSHOT_SA_MAX_BYTES
 
 /* States of a slot. The record of a dying one is being wiped. */
-#define ARENA_SLOT_FREE  0U
-#define ARENA_SLOT_USED  UINT32_C(0x44455355)
+#define ARENA_SLOT_FREE	 0U
+#define ARENA_SLOT_USED	 UINT32_C(0x44455355)
 #define ARENA_SLOT_DYING UINT32_C(0x44454946)
 
 /* An update is written here whole before it is copied over the old record. */

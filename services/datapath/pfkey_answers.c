@@ -43,8 +43,8 @@ void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg)
 
 enum audience { EVERYBODY, REGISTERED };
 
-static void answer_many(struct pfkey_door *door, enum audience audience, uint8_t satype,
-	struct pfkey_message *msg)
+static void answer_many(
+	struct pfkey_door *door, enum audience audience, uint8_t satype, struct pfkey_message *msg)
 {
 	uint8_t bytes[PFKEY_MAX_BYTES];
 	size_t len;
@@ -99,8 +99,8 @@ static uint64_t top_of(struct sa_run *run)
 
 struct pfkey_message *pfkey_message_of_entry(uint8_t type, const struct sad_entry *entry, bool keys)
 {
-	CLEANUP(pfkey_message_freep) struct pfkey_message *msg =
-		pfkey_message_of_sa(type, entry->sa, keys);
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_sa(
+		type, entry->sa, keys);
 	struct sa_run *run = entry->run;
 	uint64_t first_use = atomic_load(&run->first_use_usec);
 
@@ -108,8 +108,8 @@ struct pfkey_message *pfkey_message_of_entry(uint8_t type, const struct sad_entr
 		return NULL;
 	msg->sa->state = (uint8_t)atomic_load(&run->state);
 	msg->sa->directions = entry->directions;
-	msg->sa->replay_value =
-		entry->directions & SA_OUTBOUND ? atomic_load(&run->seq) : top_of(run);
+	msg->sa->replay_value = entry->directions & SA_OUTBOUND ? atomic_load(&run->seq)
+								: top_of(run);
 	if (msg->sa->replay_value)
 		msg->present |= PFKEY_BIT(PFKEY_EXT_REPLAY_VALUE);
 	else
@@ -119,8 +119,8 @@ struct pfkey_message *pfkey_message_of_entry(uint8_t type, const struct sad_entr
 	msg->current.add_wall_sec = run->added_wall_usec / USEC_PER_SEC;
 	if (first_use) {
 		msg->sa_flags |= PFKEY_SAF_USED;
-		msg->current.use_wall_sec =
-			(run->added_wall_usec + (first_use - run->added_usec)) / USEC_PER_SEC;
+		msg->current.use_wall_sec = (run->added_wall_usec + (first_use - run->added_usec)) /
+					    USEC_PER_SEC;
 	}
 	msg->present |= PFKEY_BIT(PFKEY_EXT_LIFETIME_CURRENT);
 	return STEAL(msg);
@@ -145,8 +145,8 @@ struct pfkey_message *pfkey_message_of_algorithms(const struct sadb *sadb, uint8
 
 void pfkey_door_algorithms_changed(struct pfkey_door *door)
 {
-	CLEANUP(pfkey_message_freep) struct pfkey_message *msg =
-		pfkey_message_of_algorithms(door->sadb, PFKEY_SATYPE_ESP);
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_algorithms(
+		door->sadb, PFKEY_SATYPE_ESP);
 
 	if (msg)
 		pfkey_answer_registered(door, PFKEY_SATYPE_ESP, msg);
@@ -221,11 +221,11 @@ static void on_acquire(struct pfkey_door *door, const struct sadb_acquire *acqui
 	pfkey_answer_registered(door, msg->satype, msg);
 }
 
-static void on_expire(struct pfkey_door *door, const struct sadb_event *event,
-	enum pfkey_extension which)
+static void on_expire(
+	struct pfkey_door *door, const struct sadb_event *event, enum pfkey_extension which)
 {
-	CLEANUP(pfkey_message_freep) struct pfkey_message *msg =
-		pfkey_message_of_entry(PFKEY_EXPIRE, event->entry, false);
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_entry(
+		PFKEY_EXPIRE, event->entry, false);
 
 	if (!msg)
 		return;
@@ -239,8 +239,8 @@ static void on_expire(struct pfkey_door *door, const struct sadb_event *event,
 static void on_change(struct pfkey_door *door, uint8_t type, const struct sadb_event *event)
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *msg =
-		event->entry ? pfkey_message_of_entry(type, event->entry, false) :
-			       pfkey_message_new();
+		event->entry ? pfkey_message_of_entry(type, event->entry, false)
+			     : pfkey_message_new();
 
 	if (!msg)
 		return;

@@ -12,7 +12,7 @@
 #include "common/base/secret.h"
 #include "services/datapath/pfkey_door_parts.h"
 
-#define BACKLOG        16
+#define BACKLOG	       16
 #define REQUEST_BYTES  (64U << 10)
 #define MAX_GROUPS     1024
 #define READS_PER_TURN 16 /* then others have their turn */
@@ -257,8 +257,8 @@ static int listen_at(struct pfkey_door *door, const char *path)
 	if (chmod(path, 0660) < 0)
 		return -errno;
 	/* Without the right to give it away, the group stays ours and root's reach is enough. */
-	if (door->groups.admin != (gid_t)-1 &&
-		lchown(path, (uid_t)-1, door->groups.admin) < 0 && errno != EPERM)
+	if (door->groups.admin != (gid_t)-1 && lchown(path, (uid_t)-1, door->groups.admin) < 0 &&
+		errno != EPERM)
 		return -errno;
 	if (listen(door->fd, BACKLOG) < 0)
 		return -errno;

@@ -65,7 +65,8 @@ void pfkey_answer_registered(struct pfkey_door *door, uint8_t satype, struct pfk
 void pfkey_answer_error(struct pfkey_peer *peer, const struct pfkey_message *request, int error,
 	uint16_t diagnostic);
 /* State of an SA as GET tells it. NULL: no memory. */
-struct pfkey_message *pfkey_message_of_entry(uint8_t type, const struct sad_entry *entry, bool keys);
+struct pfkey_message *pfkey_message_of_entry(
+	uint8_t type, const struct sad_entry *entry, bool keys);
 struct pfkey_message *pfkey_message_of_algorithms(const struct sadb *sadb, uint8_t satype);
 void pfkey_on_event(const struct sadb_event *event, void *door);
 /* Are errors and answers of this type for everybody? */

@@ -9,8 +9,8 @@
 #include "services/datapath/pfkey_door_parts.h"
 
 /* A handler answers by itself when all is well; else the refusal goes out. */
-typedef int (*handler_fn)(struct pfkey_peer *peer, struct pfkey_message *msg,
-	struct sadb_refusal *refusal);
+typedef int (*handler_fn)(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal);
 
 static int refuse(struct sadb_refusal *refusal, int error, uint16_t diagnostic)
 {
@@ -23,7 +23,8 @@ static bool has(const struct pfkey_message *msg, enum pfkey_extension extension)
 	return msg->present & PFKEY_BIT(extension);
 }
 
-static struct sadb_request request_of(const struct pfkey_peer *peer, const struct pfkey_message *msg)
+static struct sadb_request request_of(
+	const struct pfkey_peer *peer, const struct pfkey_message *msg)
 {
 	return (struct sadb_request){ .owner = peer->number, .seq = msg->seq, .pid = msg->pid };
 }
@@ -58,8 +59,8 @@ static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 	return r;
 }
 
-static int on_delete(struct pfkey_peer *peer, struct pfkey_message *msg,
-	struct sadb_refusal *refusal)
+static int on_delete(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	struct sadb_request request = request_of(peer, msg);
 	const struct address *src = has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL;
@@ -86,8 +87,8 @@ static int on_get(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
 	struct sa_key key = sa_key_of(msg->sa);
-	struct sad_entry *entry = sadb_get(peer->door->sadb, &key,
-		has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL);
+	struct sad_entry *entry = sadb_get(
+		peer->door->sadb, &key, has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL);
 
 	if (!entry)
 		return refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
@@ -100,8 +101,8 @@ static int on_get(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 	return 0;
 }
 
-static int on_flush(struct pfkey_peer *peer, struct pfkey_message *msg,
-	struct sadb_refusal *refusal)
+static int on_flush(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	struct sadb_request request = request_of(peer, msg);
 
@@ -144,8 +145,7 @@ static int on_dump(struct pfkey_peer *peer, struct pfkey_message *msg, struct sa
 
 	if (dump->keys) /* one at a time */
 		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
-	collection.idle_usec =
-		idle > UINT64_MAX / USEC_PER_SEC ? UINT64_MAX : idle * USEC_PER_SEC;
+	collection.idle_usec = idle > UINT64_MAX / USEC_PER_SEC ? UINT64_MAX : idle * USEC_PER_SEC;
 	sadb_dump(peer->door->sadb, proto, count_entry, &collection.room);
 	dump->keys = calloc(collection.room + 1, sizeof(*dump->keys));
 	if (!dump->keys)
@@ -158,8 +158,8 @@ static int on_dump(struct pfkey_peer *peer, struct pfkey_message *msg, struct sa
 	return 0;
 }
 
-static int on_register(struct pfkey_peer *peer, struct pfkey_message *msg,
-	struct sadb_refusal *refusal)
+static int on_register(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
 
@@ -180,8 +180,8 @@ static int on_register(struct pfkey_peer *peer, struct pfkey_message *msg,
 }
 
 /* From key management: it gave up. From a consumer: others may know what to do. */
-static int on_acquire(struct pfkey_peer *peer, struct pfkey_message *msg,
-	struct sadb_refusal *refusal)
+static int on_acquire(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	if (msg->error) {
 		sadb_acquire_failed(peer->door->sadb, msg->seq);
@@ -193,8 +193,8 @@ static int on_acquire(struct pfkey_peer *peer, struct pfkey_message *msg,
 	return 0;
 }
 
-static int on_promisc(struct pfkey_peer *peer, struct pfkey_message *msg,
-	struct sadb_refusal *refusal)
+static int on_promisc(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	if (msg->satype > 1)
 		return refuse(refusal, EINVAL, PFKEY_DIAG_UNKNOWN_SATYPE);
@@ -203,8 +203,8 @@ static int on_promisc(struct pfkey_peer *peer, struct pfkey_message *msg,
 	return 0;
 }
 
-static int on_unsupported(struct pfkey_peer *peer, struct pfkey_message *msg,
-	struct sadb_refusal *refusal)
+static int on_unsupported(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	(void)peer;
 	(void)msg;
@@ -243,8 +243,8 @@ static void show_request(struct pfkey_peer *peer, struct pfkey_message *msg)
 		if (other == peer || !other->promiscuous)
 			continue;
 		if (!other->sees_keys)
-			msg->present &= ~(PFKEY_BIT(PFKEY_EXT_KEY_AUTH) |
-					  PFKEY_BIT(PFKEY_EXT_KEY_ENCRYPT));
+			msg->present &= ~(
+				PFKEY_BIT(PFKEY_EXT_KEY_AUTH) | PFKEY_BIT(PFKEY_EXT_KEY_ENCRYPT));
 		if (pfkey_encode(msg, PFKEY_REQUEST, bytes, sizeof(bytes), &len) == 0) {
 			pfkey_send(other, bytes, len);
 			secret_wipe(bytes, len);

@@ -52,8 +52,8 @@ struct sad_entry *sad_entry_free(struct sad_entry *entry)
 	return NULL;
 }
 
-static uint64_t hash_of(const struct sad *sad, enum sa_proto proto, uint32_t spi,
-	const struct address *dst)
+static uint64_t hash_of(
+	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
 {
 	struct {
 		uint32_t spi;
@@ -80,8 +80,8 @@ static _Atomic(struct sad_entry *) *out_bucket(const struct sad *sad, struct sad
 
 static struct sad_table *table_new(size_t buckets, unsigned int links)
 {
-	struct sad_table *table =
-		calloc(1, sizeof(*table) + 2 * buckets * sizeof(table->buckets[0]));
+	struct sad_table *table = calloc(
+		1, sizeof(*table) + 2 * buckets * sizeof(table->buckets[0]));
 
 	if (table) {
 		table->mask = buckets - 1;
@@ -197,8 +197,8 @@ int sad_insert(struct sad *sad, struct sad_entry *entry)
 
 enum chain { CHAIN_KEY, CHAIN_OUT };
 
-static _Atomic(struct sad_entry *) *next_of(struct sad_entry *entry, enum chain chain,
-	unsigned int links)
+static _Atomic(struct sad_entry *) *next_of(
+	struct sad_entry *entry, enum chain chain, unsigned int links)
 {
 	return chain == CHAIN_KEY ? &entry->next_key[links] : &entry->next_out[links];
 }
@@ -293,7 +293,8 @@ int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 			sad->table->links, old, rcu_read(&old->next_out[sad->table->links]));
 		atomic_store(&next->next_key[sad->table->links],
 			rcu_read(&old->next_key[sad->table->links]));
-		chain_replace(key_bucket(sad, sad->table, old->sa->proto, old->sa->spi, &old->sa->dst),
+		chain_replace(
+			key_bucket(sad, sad->table, old->sa->proto, old->sa->spi, &old->sa->dst),
 			CHAIN_KEY, sad->table->links, old, next);
 	}
 	entry_retire(sad, old, on_free, userdata);
@@ -314,8 +315,8 @@ void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdat
 	}
 }
 
-static struct sad_entry *find(const struct sad *sad, enum sa_proto proto, uint32_t spi,
-	const struct address *dst)
+static struct sad_entry *find(
+	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
 {
 	struct sad_table *table = rcu_read(&sad->table);
 	struct sad_entry *entry = rcu_read(key_bucket(sad, table, proto, spi, dst));
@@ -352,8 +353,8 @@ struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, u
 
 struct suite_context *sad_context(struct sad_entry *entry, unsigned int worker)
 {
-	struct suite_context *context = atomic_load_explicit(&entry->contexts[worker],
-		memory_order_relaxed); /* only this worker writes it */
+	struct suite_context *context = atomic_load_explicit(
+		&entry->contexts[worker], memory_order_relaxed); /* only this worker writes it */
 
 	if (!context && suite_context_new(entry->sa, &context) == 0)
 		atomic_store_explicit(&entry->contexts[worker], context, memory_order_release);

@@ -29,8 +29,8 @@ static bool ends_fit(const struct sa *sa, const struct sad_query *query)
 	       (address_is_unspecified(&sa->src) || address_equal(&sa->src, &query->src));
 }
 
-static bool inner_fits(const struct prefix *inner, const struct prefix *selector,
-	const struct address *addr)
+static bool inner_fits(
+	const struct prefix *inner, const struct prefix *selector, const struct address *addr)
 {
 	if (inner->addr.family == AF_UNSPEC)
 		return true;
@@ -66,8 +66,8 @@ static bool qualifies(const struct sad_entry *entry, const struct sad_query *que
 	if (query->action && !action_fits(query->action, sa))
 		return false;
 	if (sa->mode == SA_MODE_TUNNEL &&
-		(!inner_fits(&sa->inner_src, selector ? &selector->local : NULL,
-			 &query->flow->local) ||
+		(!inner_fits(
+			 &sa->inner_src, selector ? &selector->local : NULL, &query->flow->local) ||
 			!inner_fits(&sa->inner_dst, selector ? &selector->remote : NULL,
 				&query->flow->remote)))
 		return false;

@@ -33,8 +33,8 @@ struct sadb *sadb_free(struct sadb *sadb)
 
 uint64_t sadb_now(const struct sadb *sadb)
 {
-	return sadb->parts.now_usec ? sadb->parts.now_usec(sadb->parts.now_userdata) :
-				      clock_boot_usec();
+	return sadb->parts.now_usec ? sadb->parts.now_usec(sadb->parts.now_userdata)
+				    : clock_boot_usec();
 }
 
 int sadb_listen(struct sadb *sadb, sadb_event_fn fn, void *userdata)
@@ -82,8 +82,8 @@ void sadb_set_algorithms(struct sadb *sadb, const struct alg_table *table)
  * A partner stands on the other side: addresses exchanged, opposite direction, single (kernel-
  * semantics of the original, section 10.3).
  */
-static int check_pair(const struct sadb *sadb, const struct sad_entry *entry,
-	struct sadb_refusal *refusal)
+static int check_pair(
+	const struct sadb *sadb, const struct sad_entry *entry, struct sadb_refusal *refusal)
 {
 	const struct sa *sa = entry->sa;
 	struct sa_key key = { .proto = sa->proto, .spi = sa->pair_spi, .dst = sa->src };
@@ -145,8 +145,8 @@ struct sad_entry *sadb_get(struct sadb *sadb, const struct sa_key *key, const st
 	return NULL;
 }
 
-static void delete_entry(struct sadb *sadb, struct sad_entry *entry,
-	const struct sadb_request *request)
+static void delete_entry(
+	struct sadb *sadb, struct sad_entry *entry, const struct sadb_request *request)
 {
 	sadb_emit_entry(sadb, SADB_EVENT_DELETED, entry, request);
 	sadb_entry_remove(sadb, entry);
@@ -194,8 +194,9 @@ static bool delete_selected(struct sad_entry *entry, void *userdata)
 size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct address *src,
 	const struct address *dst, const struct sadb_request *request)
 {
-	struct selection selection = { .sadb = sadb, .proto = (int)proto, .src = src, .dst = dst,
-		.request = request };
+	struct selection selection = {
+		.sadb = sadb, .proto = (int)proto, .src = src, .dst = dst, .request = request
+	};
 
 	sad_each(sadb->parts.sad, delete_selected, &selection);
 	return selection.n;
@@ -242,8 +243,8 @@ void sadb_dump(struct sadb *sadb, int proto, void (*fn)(struct sad_entry *entry,
 }
 
 /* One slot of the arena. What this build can no longer use is given up; the rest goes on. */
-static int restore_entry(size_t slot, struct sa *sa, uint8_t directions, struct sa_run *run,
-	void *userdata)
+static int restore_entry(
+	size_t slot, struct sa *sa, uint8_t directions, struct sa_run *run, void *userdata)
 {
 	struct sadb *sadb = userdata;
 	struct sad_entry *entry = NULL;

@@ -26,8 +26,16 @@ struct sadb_refusal {
 };
 
 /* What happened, to every door that listens. */
-enum sadb_event_kind { SADB_EVENT_ADDED, SADB_EVENT_UPDATED, SADB_EVENT_DELETED, SADB_EVENT_FLUSHED,
-	SADB_EVENT_SOFT, SADB_EVENT_HARD, SADB_EVENT_IDLE, SADB_EVENT_ACQUIRE };
+enum sadb_event_kind {
+	SADB_EVENT_ADDED,
+	SADB_EVENT_UPDATED,
+	SADB_EVENT_DELETED,
+	SADB_EVENT_FLUSHED,
+	SADB_EVENT_SOFT,
+	SADB_EVENT_HARD,
+	SADB_EVENT_IDLE,
+	SADB_EVENT_ACQUIRE
+};
 
 struct sadb_acquire {
 	uint32_t seq;

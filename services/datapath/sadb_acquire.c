@@ -32,8 +32,7 @@ static bool is_same(const struct sadb_question *question, const struct sadb_acqu
 
 static bool is_over(const struct sadb_question *question, uint64_t now)
 {
-	return question->seq == 0 ||
-	       now - question->asked_usec >= SADB_ACQUIRE_SEC * USEC_PER_SEC;
+	return question->seq == 0 || now - question->asked_usec >= SADB_ACQUIRE_SEC * USEC_PER_SEC;
 }
 
 void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire)
@@ -58,9 +57,14 @@ void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire)
 		sadb->next_acquire = UINT32_MAX;
 	asked.seq = sadb->next_acquire--;
 	event.seq = asked.seq;
-	*room = (struct sadb_question){ .seq = asked.seq, .asked_usec = now, .proto = acquire->proto,
-		.mode = acquire->mode, .src = acquire->src, .dst = acquire->dst,
-		.rule_id = acquire->rule_id, .flow = acquire->flow };
+	*room = (struct sadb_question){ .seq = asked.seq,
+		.asked_usec = now,
+		.proto = acquire->proto,
+		.mode = acquire->mode,
+		.src = acquire->src,
+		.dst = acquire->dst,
+		.rule_id = acquire->rule_id,
+		.flow = acquire->flow };
 	sadb_emit(sadb, &event);
 }
 

@@ -138,8 +138,9 @@ static int check_suite(const struct sa *sa, struct suite *ret_suite, struct sadb
 	default:
 		/* A combined cipher brings its own integrity; else the key has no size of the cipher. */
 		return sadb_refuse(refusal, EINVAL,
-			sa->auth && suite_cipher_row(sa->encr)->icv_bytes ? PFKEY_DIAG_BAD_AALG :
-									    PFKEY_DIAG_BAD_EKEYBITS);
+			sa->auth && suite_cipher_row(sa->encr)->icv_bytes
+				? PFKEY_DIAG_BAD_AALG
+				: PFKEY_DIAG_BAD_EKEYBITS);
 	}
 }
 
@@ -181,7 +182,8 @@ uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa)
 	if (address_is_multicast(&sa->dst))
 		return SA_INBOUND | SA_OUTBOUND;
 	dst_ours = parts->is_local && parts->is_local(&sa->dst, parts->is_local_userdata);
-	src_ours = src_named && parts->is_local && parts->is_local(&sa->src, parts->is_local_userdata);
+	src_ours = src_named && parts->is_local &&
+		   parts->is_local(&sa->src, parts->is_local_userdata);
 	if (dst_ours && src_named && !src_ours)
 		return SA_INBOUND;
 	if (!dst_ours && src_ours)
@@ -192,7 +194,8 @@ uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa)
 static struct pfkey_algorithm cipher_row(const struct sadb *sadb, const struct suite_cipher *row)
 {
 	const struct algorithm *alg = algorithm_of(sadb, ALG_PROTO_ESP, row->encr);
-	struct pfkey_algorithm out = { .number = row->encr, .iv_bits = (uint8_t)(row->iv_bytes * 8),
+	struct pfkey_algorithm out = { .number = row->encr,
+		.iv_bits = (uint8_t)(row->iv_bytes * 8),
 		.salt_bits = (uint8_t)(row->salt_bytes * 8) };
 
 	out.min_bits = row->evp_128 ? 128 : 0;
@@ -216,7 +219,8 @@ size_t sadb_supported(const struct sadb *sadb, uint8_t alg_proto, struct pfkey_a
 			uint16_t bits = (uint16_t)(suite_auth_row((uint8_t)number)->key_bytes * 8);
 
 			ret_rows[n++] = (struct pfkey_algorithm){
-				.number = (uint8_t)number, .min_bits = bits, .max_bits = bits };
+				.number = (uint8_t)number, .min_bits = bits, .max_bits = bits
+			};
 		}
 	}
 	return n;

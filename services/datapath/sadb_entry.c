@@ -187,8 +187,9 @@ void sadb_entry_grant(struct sad_entry *entry)
 static void set_top(struct sadb *sadb, struct sad_entry *entry)
 {
 	struct sa_run *run = entry->run;
-	uint64_t top = sadb->parts.seqstore ?
-			       seqstore_top(sadb->parts.seqstore, entry->control.window_id) : 0;
+	uint64_t top = sadb->parts.seqstore
+			       ? seqstore_top(sadb->parts.seqstore, entry->control.window_id)
+			       : 0;
 
 	if (entry->directions == SA_INBOUND && entry->sa->replay_value > top)
 		top = entry->sa->replay_value;

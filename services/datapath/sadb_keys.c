@@ -251,8 +251,8 @@ static void plan_done(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		if (plan->changes[i].fresh)
-			sadb_entry_drop(plan->sadb, plan->changes[i].fresh,
-				!plan->changes[i].shares_run);
+			sadb_entry_drop(
+				plan->sadb, plan->changes[i].fresh, !plan->changes[i].shares_run);
 	free(plan->changes);
 	free(plan->counters);
 }

@@ -52,8 +52,8 @@ void sadb_emit_entry(struct sadb *sadb, enum sadb_event_kind kind, const struct 
 uint64_t sadb_seq_limit(const struct sa *sa);
 
 /* sadb_check.c: fill in what follows from the rest, then hold it against every rule. */
-int sadb_settle_sa(const struct sadb *sadb, struct sa *sa, struct sadb_refusal *ret_refusal)
-	MUST_CHECK;
+int sadb_settle_sa(
+	const struct sadb *sadb, struct sa *sa, struct sadb_refusal *ret_refusal) MUST_CHECK;
 int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *ret_suite,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
 uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa);
@@ -63,8 +63,8 @@ uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa);
 int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_entry **ret_entry,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
 /* A run state of its own in the arena, with numbers; on disk after seqstore_commit() only. */
-int sadb_entry_equip(struct sadb *sadb, struct sad_entry *entry, struct sadb_refusal *ret_refusal)
-	MUST_CHECK;
+int sadb_entry_equip(
+	struct sadb *sadb, struct sad_entry *entry, struct sadb_refusal *ret_refusal) MUST_CHECK;
 /* Undo: free an entry that never got into the SAD; @own_run: with its slot. */
 void sadb_entry_drop(struct sadb *sadb, struct sad_entry *entry, bool own_run);
 /* Out of the SAD; its slot goes and unused numbers come back when no worker holds it any more. */

@@ -47,8 +47,8 @@ static void check_lifetime(struct sadb *sadb, struct sad_entry *entry, uint64_t 
 		sadb_emit_entry(sadb, SADB_EVENT_HARD, entry, NULL);
 		return;
 	}
-	if (state == SA_MATURE && (events & SA_EVENT_SOFT_BYTES ||
-					  limits_reached(&entry->sa->soft, run, now))) {
+	if (state == SA_MATURE &&
+		(events & SA_EVENT_SOFT_BYTES || limits_reached(&entry->sa->soft, run, now))) {
 		/* Unless a worker has found it dead meanwhile. */
 		if (atomic_compare_exchange_strong(&run->state, &state, SA_DYING))
 			sadb_emit_entry(sadb, SADB_EVENT_SOFT, entry, NULL);
@@ -156,7 +156,8 @@ void sadb_tick(struct sadb *sadb)
 		on_disk = seqstore_commit(sadb->parts.seqstore) == 0;
 		sad_each(sadb->parts.sad, grant_entry, &on_disk);
 	} else if (sadb->parts.seqstore) {
-		(void)!seqstore_end(sadb->parts.seqstore); /* window tops: the next tick tries again */
+		(void)!seqstore_end(
+			sadb->parts.seqstore); /* window tops: the next tick tries again */
 	}
 	(void)rcu_poll(sad_rcu(sadb->parts.sad));
 }

@@ -24,7 +24,8 @@ struct seqstore {
 	struct seqstore_file file;
 	struct counter *counters;
 	size_t n_counters, room;
-	uint32_t *index; /* open addressing: pair number, 0 empty; a power of two, at most half full */
+	uint32_t *
+		index; /* open addressing: pair number, 0 empty; a power of two, at most half full */
 	size_t index_size;
 	bool batch; /* between begin and commit */
 	bool dirty; /* something written that the disk may not have */
@@ -87,8 +88,8 @@ static int make_room(struct seqstore *store)
 }
 
 /* The next version of a counter goes over the older record; memory follows when that worked. */
-static int counter_write(struct seqstore *store, struct counter *counter,
-	const struct seqstore_record *values)
+static int counter_write(
+	struct seqstore *store, struct counter *counter, const struct seqstore_record *values)
 {
 	struct seqstore_record record = *values;
 	size_t pair = (size_t)(counter - store->counters);
@@ -212,8 +213,8 @@ int seqstore_reserve(struct seqstore *store, const uint8_t id[static SEQSTORE_ID
 	return r;
 }
 
-int seqstore_raise(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
-	uint64_t last)
+int seqstore_raise(
+	struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES], uint64_t last)
 {
 	struct seqstore_record next;
 	struct counter *counter;
@@ -244,8 +245,8 @@ int seqstore_settle(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_
 	return counter_write(store, counter, &next);
 }
 
-int seqstore_set_top(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
-	uint64_t top)
+int seqstore_set_top(
+	struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES], uint64_t top)
 {
 	struct seqstore_record next;
 	struct counter *counter;
@@ -294,16 +295,16 @@ static int identify(const struct seqstore *store, const char *label, const struc
 	unsigned char *done;
 
 	/* Salt included; the initial IV behind it is no part of the key. */
-	key_len = sa->encr_key ? ((size_t)sa->encr_key_bits + sa->salt_bits + 7) / 8 :
-				 secret_len(key);
+	key_len = sa->encr_key ? ((size_t)sa->encr_key_bits + sa->salt_bits + 7) / 8
+			       : secret_len(key);
 	if (key_len == 0 || key_len > secret_len(key) || len + key_len > sizeof(text))
 		return -EIO;
 	memcpy(text, label, label_len);
 	if (more_len)
 		memcpy(text + label_len, more, more_len);
 	memcpy(text + len, secret_bytes(key), key_len);
-	done = HMAC(EVP_sha256(), store ? store->file.secret : no_secret, SEQSTORE_SECRET_BYTES, text,
-		len + key_len, digest, &digest_len);
+	done = HMAC(EVP_sha256(), store ? store->file.secret : no_secret, SEQSTORE_SECRET_BYTES,
+		text, len + key_len, digest, &digest_len);
 	secret_wipe(text, sizeof(text));
 	if (!done || digest_len < SEQSTORE_ID_BYTES)
 		return -EIO;
@@ -311,14 +312,14 @@ static int identify(const struct seqstore *store, const char *label, const struc
 	return 0;
 }
 
-int seqstore_id(const struct seqstore *store, const struct sa *sa,
-	uint8_t ret_id[static SEQSTORE_ID_BYTES])
+int seqstore_id(
+	const struct seqstore *store, const struct sa *sa, uint8_t ret_id[static SEQSTORE_ID_BYTES])
 {
 	return identify(store, "counter", sa, NULL, 0, ret_id);
 }
 
-int seqstore_window_id(const struct seqstore *store, const struct sa *sa,
-	uint8_t ret_id[static SEQSTORE_ID_BYTES])
+int seqstore_window_id(
+	const struct seqstore *store, const struct sa *sa, uint8_t ret_id[static SEQSTORE_ID_BYTES])
 {
 	uint8_t more[7 + 2 * sizeof(sa->dst.bytes)];
 
@@ -369,8 +370,9 @@ static int pair_load(struct seqstore *store, const struct seqstore_record pair[2
 	if (!pair_choose(store, pair, &counter, &doubt))
 		return -EBADMSG;
 	if (doubt) /* no more than this can have been granted by the other */
-		counter.last.reserved = counter.last.reserved > UINT64_MAX - SEQSTORE_CHUNK_MAX ?
-						UINT64_MAX : counter.last.reserved + SEQSTORE_CHUNK_MAX;
+		counter.last.reserved = counter.last.reserved > UINT64_MAX - SEQSTORE_CHUNK_MAX
+						? UINT64_MAX
+						: counter.last.reserved + SEQSTORE_CHUNK_MAX;
 	r = make_room(store);
 	if (r < 0)
 		return r;

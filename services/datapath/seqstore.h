@@ -70,7 +70,8 @@ int seqstore_set_top(struct seqstore *store, const uint8_t id[static SEQSTORE_ID
 	uint64_t top) MUST_CHECK;
 uint64_t seqstore_top(const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES]);
 /* Last number reserved; 0: none. */
-uint64_t seqstore_reserved(const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES]);
+uint64_t seqstore_reserved(
+	const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES]);
 bool seqstore_exhausted(const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES]);
 /* Wait for the disk. */
 int seqstore_sync(struct seqstore *store) MUST_CHECK;

@@ -145,7 +145,8 @@ static int file_check(struct seqstore_file *file, off_t *ret_size)
 		pread(file->fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
 		return -EBADMSG;
 	use_secret(file, &header);
-	if (header.magic != SEQSTORE_MAGIC || header.record_bytes != sizeof(struct seqstore_record) ||
+	if (header.magic != SEQSTORE_MAGIC ||
+		header.record_bytes != sizeof(struct seqstore_record) ||
 		header.check != header_check(file, &header))
 		r = -EBADMSG;
 	secret_wipe(&header, sizeof(header));

@@ -19,9 +19,9 @@
 #include "common/base/hash.h"
 #include "services/datapath/seqstore.h"
 
-#define SEQSTORE_FILE         "counters"
+#define SEQSTORE_FILE	      "counters"
 #define SEQSTORE_FILE_NEW     "counters.new"
-#define SEQSTORE_MAGIC        UINT32_C(0x53514331)
+#define SEQSTORE_MAGIC	      UINT32_C(0x53514331)
 #define SEQSTORE_EXHAUSTED    0x1U
 #define SEQSTORE_SECRET_BYTES 32
 #define SEQSTORE_HEADER_BYTES 4096
@@ -38,7 +38,8 @@ struct seqstore_record {
 	uint32_t flags;
 	uint8_t id[SEQSTORE_ID_BYTES];
 	uint64_t version; /* 1, 2, ... */
-	uint64_t reserved; /* numbers up to this one may have been used; first pair: pairs that count */
+	uint64_t
+		reserved; /* numbers up to this one may have been used; first pair: pairs that count */
 	uint64_t top; /* inbound: highest number seen */
 	uint64_t zero;
 	uint64_t check; /* keyed hash of what stands before */
@@ -55,7 +56,8 @@ struct seqstore_file {
  * Open or make the file. Return: 0, -EACCES (mode), -EBADMSG, other errno; on failure too the
  * caller closes with seqstore_file_done().
  */
-int seqstore_file_open(struct seqstore_file *file, const char *directory, off_t *ret_size) MUST_CHECK;
+int seqstore_file_open(
+	struct seqstore_file *file, const char *directory, off_t *ret_size) MUST_CHECK;
 void seqstore_file_done(struct seqstore_file *file);
 bool seqstore_record_is_sound(
 	const struct seqstore_file *file, const struct seqstore_record *record);

@@ -62,8 +62,9 @@ static inline void fixture_event(const struct sadb_event *event, void *userdata)
 /* @arena_fd: what the fd store kept, or -1. The sequence store is that of f->dir. */
 static inline void fixture_start(struct sadb_fixture *f, int arena_fd)
 {
-	struct sadb_parts parts = { .is_local = fixture_is_local, .now_usec = fixture_now,
-		.now_userdata = f };
+	struct sadb_parts parts = {
+		.is_local = fixture_is_local, .now_usec = fixture_now, .now_userdata = f
+	};
 
 	ck_assert_int_eq(rcu_new(&f->rcu), 0);
 	ck_assert_int_eq(arena_open(arena_fd, &f->arena), 0);

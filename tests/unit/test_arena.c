@@ -41,7 +41,8 @@ struct left {
 	struct sa_run *run;
 };
 
-static int collect(size_t slot, struct sa *sa, uint8_t directions, struct sa_run *run, void *userdata)
+static int collect(
+	size_t slot, struct sa *sa, uint8_t directions, struct sa_run *run, void *userdata)
 {
 	struct left *left = userdata;
 
@@ -191,17 +192,20 @@ START_TEST(update_interrupted)
 	uint8_t *chunk;
 
 	(void)add(arena, 7, 64, &slot);
-	header = mmap(NULL, ARENA_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd(arena), 0);
+	header = mmap(
+		NULL, ARENA_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, arena_fd(arena), 0);
 	ck_assert(header != MAP_FAILED);
-	ck_assert_int_eq(snapshot_write_sa(sa, header->journal.record, ARENA_RECORD_ROOM,
-				 &(size_t){ 0 }), 0);
+	ck_assert_int_eq(
+		snapshot_write_sa(sa, header->journal.record, ARENA_RECORD_ROOM, &(size_t){ 0 }),
+		0);
 	sa_free(sa);
 	/* What the journal would say comes from an arena in which the update went well. */
 	(void)add(scratch, 8, 64, &other);
 	chunk = mmap(NULL, ARENA_CHUNK_BYTES, PROT_READ, MAP_SHARED, arena_fd(scratch),
 		ARENA_HEADER_BYTES);
 	ck_assert(chunk != MAP_FAILED);
-	memcpy(&header->journal.check, chunk + other * ARENA_SLOT_MIN + offsetof(struct arena_slot, check),
+	memcpy(&header->journal.check,
+		chunk + other * ARENA_SLOT_MIN + offsetof(struct arena_slot, check),
 		sizeof(header->journal.check));
 	memcpy(&header->journal.len,
 		chunk + other * ARENA_SLOT_MIN + offsetof(struct arena_slot, record_len),

@@ -1,168 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "services/datapath/pfkey_door.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
-#include "tests/unit/sadb_fixture.h"
-
-#define CLIENTS 3
-
-struct lab {
-	struct sadb_fixture *f;
-	sd_event *event;
-	char path[96];
-	struct pfkey_door *door;
-	int fds[CLIENTS];
-};
-
-static int connect_to(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	ck_assert_int_ge(fd, 0);
-	memcpy(addr.sun_path, path, strlen(path));
-	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
-	return fd;
-}
-
-/* Let the door do what there is to do now; never waits. */
-static void turn(struct lab *lab)
-{
-	int r;
-
-	do {
-		r = sd_event_run(lab->event, 0);
-		ck_assert_int_ge(r, 0);
-	} while (r > 0);
-}
-
-static struct lab *lab_new(void)
-{
-	struct lab *lab = calloc(1, sizeof(*lab));
-	struct pfkey_door_groups none = { (gid_t)-1, (gid_t)-1 };
-
-	ck_assert_ptr_nonnull(lab);
-	lab->f = fixture_new();
-	ck_assert_int_eq(sd_event_new(&lab->event), 0);
-	ck_assert_int_eq(text_fixed(lab->path, sizeof(lab->path), "%s/pfkey", lab->f->dir), 0);
-	ck_assert_int_eq(pfkey_door_new(lab->event, lab->f->sadb, lab->path, &none, &lab->door), 0);
-	for (int i = 0; i < CLIENTS; i++)
-		lab->fds[i] = connect_to(lab->path);
-	turn(lab);
-	ck_assert_uint_eq(pfkey_door_peers(lab->door), CLIENTS);
-	return lab;
-}
-
-static void lab_done(struct lab *lab)
-{
-	for (int i = 0; i < CLIENTS; i++)
-		if (lab->fds[i] >= 0)
-			(void)close(lab->fds[i]);
-	lab->door = pfkey_door_free(lab->door);
-	ck_assert_int_ne(access(lab->path, F_OK), 0);
-	lab->event = sd_event_unref(lab->event);
-	fixture_done(lab->f);
-	free(lab);
-}
-
-static void say_bytes(struct lab *lab, int who, const void *bytes, size_t len)
-{
-	ck_assert_int_eq(send(lab->fds[who], bytes, len, MSG_NOSIGNAL), (ssize_t)len);
-	turn(lab);
-}
-
-static void say(struct lab *lab, int who, const struct pfkey_message *msg)
-{
-	uint8_t bytes[PFKEY_MAX_BYTES];
-	size_t len;
-
-	ck_assert_int_eq(pfkey_encode(msg, PFKEY_REQUEST, bytes, sizeof(bytes), &len), 0);
-	say_bytes(lab, who, bytes, len);
-}
-
-/* What a client hears next; NULL: nothing. */
-static struct pfkey_message *hear(struct lab *lab, int who)
-{
-	uint8_t bytes[PFKEY_MAX_BYTES];
-	struct pfkey_message *msg = NULL;
-	struct pfkey_fault fault;
-	ssize_t n = recv(lab->fds[who], bytes, sizeof(bytes), MSG_DONTWAIT);
-
-	if (n < 0)
-		return NULL;
-	ck_assert_int_eq(pfkey_decode(bytes, (size_t)n, PFKEY_ANSWER, &msg, &fault), 0);
-	return msg;
-}
-
-static void hear_nothing(struct lab *lab, int who)
-{
-	struct pfkey_message *msg = hear(lab, who);
-
-	ck_assert_msg(!msg, "heard type %u", msg ? msg->type : 0);
-}
-
-/* The next is of this type and with this result, for the request that say_*() made. */
-static struct pfkey_message *hear_type(struct lab *lab, int who, uint8_t type, int error,
-	uint16_t diagnostic)
-{
-	struct pfkey_message *msg = hear(lab, who);
-
-	ck_assert_msg(msg != NULL, "client %d heard nothing", who);
-	ck_assert_uint_eq(msg->type, type);
-	ck_assert_msg(msg->error == error && msg->diagnostic == diagnostic, "error %u, diagnostic %u",
-		msg->error, msg->diagnostic);
-	return msg;
-}
-
-static void expect(struct lab *lab, int who, uint8_t type, int error, uint16_t diagnostic)
-{
-	pfkey_message_free(hear_type(lab, who, type, error, diagnostic));
-}
-
-static void expect_all(struct lab *lab, uint8_t type, int error, uint16_t diagnostic)
-{
-	for (int i = 0; i < CLIENTS; i++)
-		expect(lab, i, type, error, diagnostic);
-}
-
-static struct pfkey_message *request(uint8_t type, struct sa *sa)
-{
-	struct pfkey_message *msg = pfkey_message_of_sa(type, sa, type == PFKEY_ADD);
-
-	ck_assert_ptr_nonnull(msg);
-	sa_free(sa);
-	msg->seq = 7;
-	msg->pid = 8;
-	if (type != PFKEY_ADD)
-		msg->present &= PFKEY_BIT(PFKEY_EXT_SA) | PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC) |
-				PFKEY_BIT(PFKEY_EXT_ADDRESS_DST);
-	return msg;
-}
-
-static void say_sa(struct lab *lab, int who, uint8_t type, struct sa *sa)
-{
-	struct pfkey_message *msg = request(type, sa);
-
-	say(lab, who, msg);
-	pfkey_message_free(msg);
-}
-
-static void say_base(struct lab *lab, int who, uint8_t type, uint8_t satype)
-{
-	struct pfkey_message *msg = pfkey_message_new();
-
-	msg->type = type;
-	msg->satype = satype;
-	msg->seq = 7;
-	msg->pid = 8;
-	say(lab, who, msg);
-	pfkey_message_free(msg);
-}
+#include "tests/unit/pfkey_lab.h"
 
 START_TEST(socket_mode)
 {
@@ -313,8 +154,10 @@ END_TEST
 START_TEST(registered)
 {
 	struct lab *lab = lab_new();
-	struct sadb_acquire acquire = { .proto = SA_PROTO_ESP, .src = fixture_addr("192.0.2.1"),
-		.dst = fixture_addr("192.0.2.17"), .rule_id = 5 };
+	struct sadb_acquire acquire = { .proto = SA_PROTO_ESP,
+		.src = fixture_addr("192.0.2.1"),
+		.dst = fixture_addr("192.0.2.17"),
+		.rule_id = 5 };
 	CLEANUP(rule_freep) struct rule *rule = rule_new(1);
 	struct pfkey_message *msg;
 	bool has_gcm = false, has_sha256 = false;
@@ -334,8 +177,10 @@ START_TEST(registered)
 			      msg->auth[i].min_bits == 256;
 	ck_assert(has_gcm && has_sha256);
 	pfkey_message_free(msg);
-	rule->actions[0] = (struct action){ .kind = ACTION_PROTECT, .has_esp = true,
-		.esp = { ALG_ENCR_AES_CBC, 128, 256 }, .has_esp_auth = true,
+	rule->actions[0] = (struct action){ .kind = ACTION_PROTECT,
+		.has_esp = true,
+		.esp = { ALG_ENCR_AES_CBC, 128, 256 },
+		.has_esp_auth = true,
 		.esp_auth = { ALG_AUTH_HMAC_SHA256, 256, 256 } };
 	acquire.rule = rule;
 	sadb_need(lab->f->sadb, &acquire);
@@ -422,8 +267,12 @@ static const struct {
 	uint8_t type;
 	bool has_sa;
 } unsupported[] = {
-	{ PFKEY_UPDATE, true }, { PFKEY_X_UPDATEPAIR, true }, { PFKEY_X_DELPAIR, true },
-	{ PFKEY_X_DELPAIR_STATE, true }, { PFKEY_X_INVERSE_ACQUIRE, true }, { PFKEY_EXPIRE, false },
+	{ PFKEY_UPDATE, true },
+	{ PFKEY_X_UPDATEPAIR, true },
+	{ PFKEY_X_DELPAIR, true },
+	{ PFKEY_X_DELPAIR_STATE, true },
+	{ PFKEY_X_INVERSE_ACQUIRE, true },
+	{ PFKEY_EXPIRE, false },
 };
 
 START_TEST(not_supported)
@@ -534,96 +383,6 @@ START_TEST(comes_and_goes)
 }
 END_TEST
 
-/*
- * A client of another user: it connects through a socket that was opened wide for it, reads state
- * without keys, and changes nothing.
- */
-START_TEST(others)
-{
-	struct lab *lab = lab_new();
-	struct pfkey_message *msg;
-	int pipe_fds[2], fd;
-	pid_t child;
-
-	if (geteuid() != 0) { /* no second user to be had: the first is trusted everywhere */
-		lab_done(lab);
-		return;
-	}
-	(void)fixture_add(lab->f, fixture_sa(1));
-	expect_all(lab, PFKEY_ADD, 0, 0);
-	ck_assert_int_eq(chmod(lab->path, 0666), 0);
-	ck_assert_int_eq(chmod(lab->f->dir, 0755), 0);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipe_fds), 0);
-	child = fork();
-	if (child == 0) {
-		struct msghdr header = { 0 };
-		struct iovec iov = { .iov_base = lab, .iov_len = 1 };
-		union {
-			char room[CMSG_SPACE(sizeof(int))];
-			struct cmsghdr align;
-		} control = { 0 };
-		struct cmsghdr *cmsg;
-
-		/* Rights count as they are when connecting; the socket itself is then handed back. */
-		if (setgid(65534) < 0 || setuid(65534) < 0)
-			_exit(1);
-		fd = connect_to(lab->path);
-		header.msg_iov = &iov;
-		header.msg_iovlen = 1;
-		header.msg_control = control.room;
-		header.msg_controllen = sizeof(control.room);
-		cmsg = CMSG_FIRSTHDR(&header);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-		_exit(sendmsg(pipe_fds[1], &header, 0) == 1 ? 0 : 1);
-	}
-	{
-		char byte;
-		struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-		union {
-			char room[CMSG_SPACE(sizeof(int))];
-			struct cmsghdr align;
-		} control = { 0 };
-		struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1,
-			.msg_control = control.room, .msg_controllen = sizeof(control.room) };
-
-		ck_assert_int_eq(recvmsg(pipe_fds[0], &header, 0), 1);
-		ck_assert_ptr_nonnull(CMSG_FIRSTHDR(&header));
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof(fd));
-	}
-	(void)close(lab->fds[1]);
-	lab->fds[1] = fd;
-	turn(lab);
-	say_sa(lab, 1, PFKEY_GET, fixture_sa(1));
-	msg = hear_type(lab, 1, PFKEY_GET, 0, 0);
-	ck_assert_ptr_null(msg->sa->encr_key);
-	ck_assert_ptr_null(msg->sa->auth_key);
-	pfkey_message_free(msg);
-	say_base(lab, 1, PFKEY_DUMP, 0);
-	msg = hear_type(lab, 1, PFKEY_DUMP, 0, 0);
-	ck_assert_ptr_null(msg->sa->encr_key);
-	pfkey_message_free(msg);
-	expect(lab, 1, PFKEY_DUMP, 0, 0);
-	say_base(lab, 1, PFKEY_FLUSH, 0);
-	expect(lab, 1, PFKEY_FLUSH, EPERM, 0);
-	say_sa(lab, 1, PFKEY_ADD, fixture_sa(2));
-	expect(lab, 1, PFKEY_ADD, EPERM, 0);
-	say_sa(lab, 1, PFKEY_DELETE, fixture_sa(1));
-	expect(lab, 1, PFKEY_DELETE, EPERM, 0);
-	say_base(lab, 1, PFKEY_REGISTER, PFKEY_SATYPE_ESP);
-	expect(lab, 1, PFKEY_REGISTER, EPERM, 0);
-	say_base(lab, 1, PFKEY_X_PROMISC, 1);
-	expect(lab, 1, PFKEY_X_PROMISC, EPERM, 0);
-	hear_nothing(lab, 0);
-	ck_assert_uint_eq(sad_count(lab->f->sad), 1);
-	(void)close(pipe_fds[0]);
-	(void)close(pipe_fds[1]);
-	lab_done(lab);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("pfkey_door");
@@ -643,7 +402,6 @@ int main(void)
 	tcase_add_loop_test(tc, flags, 0, (int)ARRAY_SIZE(bad_flags));
 	tcase_add_test(tc, slow_reader);
 	tcase_add_test(tc, comes_and_goes);
-	tcase_add_test(tc, others);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

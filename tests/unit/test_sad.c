@@ -25,8 +25,8 @@ static struct address addr(const char *text)
 	return out;
 }
 
-static struct sad_entry *entry_new(uint32_t spi, const char *src, const char *dst,
-	uint8_t directions)
+static struct sad_entry *entry_new(
+	uint32_t spi, const char *src, const char *dst, uint8_t directions)
 {
 	struct sad_entry *entry = sad_entry_new();
 	uint8_t key[32] = { 1 };
@@ -106,7 +106,8 @@ START_TEST(inbound)
 	ck_assert_ptr_eq(find_in(&f, 1, "2001:db8::2", "2001:db8::9"), twin);
 	ck_assert_ptr_null(find_in(&f, 3, "192.0.2.1", "192.0.2.2")); /* outbound only */
 	ck_assert_ptr_null(find_in(&f, 4, "192.0.2.2", "192.0.2.1"));
-	ck_assert_ptr_eq(sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, 3, addr("192.0.2.1") }), out);
+	ck_assert_ptr_eq(
+		sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, 3, addr("192.0.2.1") }), out);
 	ck_assert_ptr_null(sad_find(f.sad, &(struct sa_key){ SA_PROTO_AH, 3, addr("192.0.2.1") }));
 	named->run->state = SA_DYING;
 	ck_assert_ptr_eq(find_in(&f, 1, "192.0.2.2", "192.0.2.1"), named);
@@ -127,8 +128,15 @@ END_TEST
  * addition; the SPI that is to be chosen.
  */
 enum feature {
-	F_NAMED = 1, F_DYING = 2, F_DEAD = 4, F_UNIQUE = 8, F_OTHER_FLOW = 16, F_USED = 32,
-	F_NULL = 64, F_INBOUND = 128, F_OTHER_SRC = 256,
+	F_NAMED = 1,
+	F_DYING = 2,
+	F_DEAD = 4,
+	F_UNIQUE = 8,
+	F_OTHER_FLOW = 16,
+	F_USED = 32,
+	F_NULL = 64,
+	F_INBOUND = 128,
+	F_OTHER_SRC = 256,
 };
 
 static const struct {
@@ -159,10 +167,11 @@ static const struct {
 
 static struct sad_entry *candidate(uint32_t spi, unsigned int features)
 {
-	const char *src = features & F_NAMED ? "192.0.2.1" :
-			  features & F_OTHER_SRC ? "192.0.2.77" : NULL;
-	struct sad_entry *entry = entry_new(spi, src, "192.0.2.9",
-		features & F_INBOUND ? SA_INBOUND : SA_OUTBOUND);
+	const char *src = features & F_NAMED	   ? "192.0.2.1"
+			  : features & F_OTHER_SRC ? "192.0.2.77"
+						   : NULL;
+	struct sad_entry *entry = entry_new(
+		spi, src, "192.0.2.9", features & F_INBOUND ? SA_INBOUND : SA_OUTBOUND);
 
 	if (features & F_UNIQUE) {
 		entry->sa->protocol = 6;
@@ -179,15 +188,22 @@ static struct sad_entry *candidate(uint32_t spi, unsigned int features)
 
 static struct flow sample_flow(void)
 {
-	return (struct flow){ .direction = DIRECTION_OUT, .local = addr("192.0.2.1"),
-		.remote = addr("192.0.2.9"), .protocol = 6, .has_ports = true, .local_port = 1000,
+	return (struct flow){ .direction = DIRECTION_OUT,
+		.local = addr("192.0.2.1"),
+		.remote = addr("192.0.2.9"),
+		.protocol = 6,
+		.has_ports = true,
+		.local_port = 1000,
 		.remote_port = 389 };
 }
 
 static struct action sample_action(bool unique)
 {
-	return (struct action){ .kind = ACTION_PROTECT, .unique = unique, .has_esp = true,
-		.has_esp_auth = true, .esp = { ALG_ENCR_AES_CBC, 128, UINT16_MAX },
+	return (struct action){ .kind = ACTION_PROTECT,
+		.unique = unique,
+		.has_esp = true,
+		.has_esp_auth = true,
+		.esp = { ALG_ENCR_AES_CBC, 128, UINT16_MAX },
 		.esp_auth = { ALG_AUTH_HMAC_SHA256, 0, UINT16_MAX } };
 }
 
@@ -196,8 +212,12 @@ START_TEST(outbound)
 	struct fixture f = fixture_new();
 	struct flow flow = sample_flow();
 	struct action action = sample_action(choices[_i].unique_rule);
-	struct sad_query query = { .proto = SA_PROTO_ESP, .mode = SA_MODE_TRANSPORT,
-		.src = flow.local, .dst = flow.remote, .flow = &flow, .action = &action };
+	struct sad_query query = { .proto = SA_PROTO_ESP,
+		.mode = SA_MODE_TRANSPORT,
+		.src = flow.local,
+		.dst = flow.remote,
+		.flow = &flow,
+		.action = &action };
 	struct sad_entry *found;
 
 	for (uint32_t i = 0; i < 4 && choices[_i].features[i] != ~0U; i++)
@@ -216,8 +236,12 @@ START_TEST(claimed)
 	struct fixture f = fixture_new();
 	struct flow flow = sample_flow(), other = sample_flow();
 	struct action unique = sample_action(true), shared = sample_action(false);
-	struct sad_query query = { .proto = SA_PROTO_ESP, .mode = SA_MODE_TRANSPORT,
-		.src = flow.local, .dst = flow.remote, .flow = &flow, .action = &unique };
+	struct sad_query query = { .proto = SA_PROTO_ESP,
+		.mode = SA_MODE_TRANSPORT,
+		.src = flow.local,
+		.dst = flow.remote,
+		.flow = &flow,
+		.action = &unique };
 	struct sad_entry *entry = add(&f, candidate(1, 0));
 
 	other.local_port = 2000;
@@ -261,10 +285,16 @@ START_TEST(tunnel_selectors)
 {
 	struct fixture f = fixture_new();
 	CLEANUP(rule_freep) struct rule *rule = rule_new(1);
-	struct flow flow = { .direction = DIRECTION_OUT, .local = addr(tunnels[_i].from),
-		.remote = addr(tunnels[_i].to), .protocol = 1 };
-	struct sad_query query = { .proto = SA_PROTO_ESP, .mode = SA_MODE_TUNNEL,
-		.src = addr("192.0.2.1"), .dst = addr("192.0.2.9"), .flow = &flow, .rule = rule };
+	struct flow flow = { .direction = DIRECTION_OUT,
+		.local = addr(tunnels[_i].from),
+		.remote = addr(tunnels[_i].to),
+		.protocol = 1 };
+	struct sad_query query = { .proto = SA_PROTO_ESP,
+		.mode = SA_MODE_TUNNEL,
+		.src = addr("192.0.2.1"),
+		.dst = addr("192.0.2.9"),
+		.flow = &flow,
+		.rule = rule };
 	struct sad_entry *entry = candidate(1, 0);
 
 	entry->sa->mode = SA_MODE_TUNNEL;
@@ -292,7 +322,8 @@ START_TEST(grows)
 		(void)add(&f, entry_new(spi, NULL, "192.0.2.2", SA_INBOUND));
 	ck_assert_uint_eq(sad_count(f.sad), 20000);
 	for (uint32_t spi = 1; spi <= 20000; spi++) {
-		struct sad_entry *entry = sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst });
+		struct sad_entry *entry = sad_find(
+			f.sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst });
 
 		ck_assert_ptr_nonnull(entry);
 		if (spi % 2)
@@ -312,8 +343,9 @@ START_TEST(replaced_in_place)
 		{ SA_OUTBOUND, SA_INBOUND }, { SA_INBOUND | SA_OUTBOUND, SA_OUTBOUND } };
 	struct fixture f = fixture_new();
 	struct flow flow = sample_flow();
-	struct sad_query query = { .proto = SA_PROTO_ESP, .src = flow.local, .dst = flow.remote,
-		.flow = &flow };
+	struct sad_query query = {
+		.proto = SA_PROTO_ESP, .src = flow.local, .dst = flow.remote, .flow = &flow
+	};
 	struct sad_entry *before = add(&f, entry_new(1, NULL, "192.0.2.9", directions[_i][0]));
 	struct sad_entry *bystander = add(&f, entry_new(2, NULL, "192.0.2.9", SA_INBOUND));
 	struct sad_entry *after = entry_new(1, NULL, "192.0.2.9", directions[_i][1]);
@@ -329,8 +361,8 @@ START_TEST(replaced_in_place)
 	ck_assert_uint_eq(sad_count(f.sad), 2);
 	ck_assert_ptr_eq(sad_find(f.sad, &(struct sa_key){ SA_PROTO_ESP, 1, flow.remote }), after);
 	ck_assert_ptr_eq(find_in(&f, 2, "192.0.2.9", "192.0.2.1"), bystander);
-	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query),
-		directions[_i][1] & SA_OUTBOUND ? after : NULL);
+	ck_assert_ptr_eq(
+		sad_find_outbound(f.sad, &query), directions[_i][1] & SA_OUTBOUND ? after : NULL);
 	rcu_barrier(f.rcu);
 	ck_assert_uint_eq(freed, 1);
 	fixture_done(&f);
@@ -374,10 +406,10 @@ END_TEST
 
 /* ---- readers beside the writer ---- */
 
-#define STABLE   512U /* always there */
-#define CHURN    512U /* come and go */
-#define ROUNDS   60U
-#define READERS  3
+#define STABLE	512U /* always there */
+#define CHURN	512U /* come and go */
+#define ROUNDS	60U
+#define READERS 3
 
 struct reader_setup {
 	struct fixture *f;
@@ -387,12 +419,12 @@ struct reader_setup {
 	const char *problem;
 };
 
-static const char *look(struct reader_setup *setup, const struct address *dst,
-	const struct sad_query *query)
+static const char *look(
+	struct reader_setup *setup, const struct address *dst, const struct sad_query *query)
 {
 	for (uint32_t spi = 1; spi <= STABLE + CHURN; spi++) {
-		struct sad_entry *entry =
-			sad_find_inbound(setup->f->sad, SA_PROTO_ESP, spi, dst, &query->src);
+		struct sad_entry *entry = sad_find_inbound(
+			setup->f->sad, SA_PROTO_ESP, spi, dst, &query->src);
 
 		if (!entry && spi <= STABLE)
 			return "a stable SA was not found";
@@ -435,11 +467,14 @@ static void churn(struct fixture *f)
 	for (uint32_t spi = STABLE + 1; spi <= STABLE + CHURN; spi++)
 		(void)add(f, entry_new(spi, NULL, "192.0.2.9", SA_INBOUND | SA_OUTBOUND));
 	for (uint32_t spi = 1; spi <= STABLE; spi += 7) {
-		struct sad_entry *old = sad_find(f->sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst });
+		struct sad_entry *old = sad_find(
+			f->sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst });
 
-		ck_assert_int_eq(sad_replace(f->sad, old,
-					 entry_new(spi, NULL, "192.0.2.9", SA_INBOUND | SA_OUTBOUND),
-					 run_free, NULL), 0);
+		ck_assert_int_eq(
+			sad_replace(f->sad, old,
+				entry_new(spi, NULL, "192.0.2.9", SA_INBOUND | SA_OUTBOUND),
+				run_free, NULL),
+			0);
 	}
 	for (uint32_t spi = STABLE + 1; spi <= STABLE + CHURN; spi++)
 		sad_remove(f->sad, sad_find(f->sad, &(struct sa_key){ SA_PROTO_ESP, spi, dst }),

@@ -183,7 +183,8 @@ START_TEST(all_or_nothing)
 	ck_assert_uint_eq(kept->run->seq_reserved, reserved);
 	apply_fails(f, LIST(fixture_sa(3), fixture_sa(4), fixture_sa(3)), -EEXIST,
 		"esp spi 0x3 192.0.2.1 > 192.0.2.17 transport: there twice");
-	apply_fails(f, LIST(fixture_sa_gcm(3, 7), fixture_sa_gcm(4, 8), fixture_sa_gcm(5, 7)), -EINVAL,
+	apply_fails(f, LIST(fixture_sa_gcm(3, 7), fixture_sa_gcm(4, 8), fixture_sa_gcm(5, 7)),
+		-EINVAL,
 		"esp spi 0x5 192.0.2.1 > 192.0.2.17 transport: counter-mode key and salt are also "
 		"those of esp spi 0x3 192.0.2.1 > 192.0.2.17 transport");
 	ck_assert_uint_eq(sad_count(f->sad), 2);

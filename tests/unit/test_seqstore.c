@@ -14,8 +14,8 @@
 #include "common/base/text.h"
 #include "tests/unit/suite.h"
 
-#define FILE_MAX  (1U << 20)
-#define NO_LIMIT  UINT32_MAX
+#define FILE_MAX (1U << 20)
+#define NO_LIMIT UINT32_MAX
 
 struct place {
 	char dir[64];
@@ -414,8 +414,8 @@ START_TEST(flipped)
 		image.bytes[i] ^= 0x40;
 		for (unsigned int key = 0; key < 2; key++) {
 			image_write(&place, image.bytes, image.len);
-			ck_assert_msg(next_number(&place, key) > granted[key], "octet %zu: key %u", i,
-				key);
+			ck_assert_msg(next_number(&place, key) > granted[key], "octet %zu: key %u",
+				i, key);
 		}
 		image.bytes[i] ^= 0x40;
 	}
