@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How one section follows another, on a real plant in a network namespace and a file tree of the
+ * test's own: generations, hashes, refusals, withdrawal, and what a former life leaves.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "services/datapath/section.h"
+
+static struct {
+	char root[64];
+	struct datapath_settings settings;
+	struct plant *plant;
+	struct sections sections;
+} lab;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void enter_namespace(void)
+{
+	char map[64];
+
+	if (geteuid() == 0) {
+		ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+		return;
+	}
+	ck_assert_int_eq(text_fixed(map, sizeof(map), "0 %u 1", geteuid()), 0);
+	ck_assert_int_eq(unshare(CLONE_NEWUSER | CLONE_NEWNET), 0);
+	write_file("/proc/self/uid_map", map);
+}
+
+static void make_path(const char *path)
+{
+	char whole[128];
+
+	ck_assert_int_eq(text_fixed(whole, sizeof(whole), "%s%s", lab.root, path), 0);
+	ck_assert(mkdir(whole, 0700) == 0 || errno == EEXIST);
+}
+
+/* Descriptors as the service manager hands them back: from 3 on, with their names. */
+static void hand_back(const int *fds, size_t n, const char *names)
+{
+	char number[16];
+
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_ge(dup2(fds[i], 3 + (int)i), 0);
+	ck_assert_int_eq(text_fixed(number, sizeof(number), "%d", getpid()), 0);
+	ck_assert_int_eq(setenv("LISTEN_PID", number, 1), 0);
+	ck_assert_int_eq(text_fixed(number, sizeof(number), "%zu", n), 0);
+	ck_assert_int_eq(setenv("LISTEN_FDS", number, 1), 0);
+	ck_assert_int_eq(setenv("LISTEN_FDNAMES", names, 1), 0);
+}
+
+static void begin_life(void)
+{
+	CLEANUP(fdstore_freep) struct fdstore *store = NULL;
+	const char *fault;
+
+	ck_assert_int_eq(fdstore_new(&store), 0);
+	ck_assert_int_eq(plant_open(&lab.settings, store, &lab.plant, &fault), 0);
+	lab.sections = (struct sections){ .plant = lab.plant };
+	ck_assert_int_eq(sections_restore(&lab.sections, store), 0);
+	ck_assert_int_eq(plant_start(lab.plant), 0);
+}
+
+static void end_life(void)
+{
+	lab.plant = plant_free(lab.plant);
+	sections_done(&lab.sections);
+}
+
+static char interface_name[] = "ipsec0", ike_user[] = "nobody-of-that-name";
+
+static void setup(void)
+{
+	static const char *const directories[] = { "/var", "/var/lib", "/var/lib/netipsec",
+		"/var/lib/netipsec/withdrawn", "/run", "/run/netipsec" };
+
+	enter_namespace();
+	ck_assert_int_eq(text_copy(lab.root, sizeof(lab.root), "/tmp/test-sections.XXXXXX"), 0);
+	ck_assert_ptr_nonnull(mkdtemp(lab.root));
+	ck_assert_int_eq(setenv("NETIPSEC_ROOT", lab.root, 1), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
+		make_path(directories[i]);
+	lab.settings = (struct datapath_settings){ .interface = interface_name, .ike_user = ike_user,
+		.workers = 2, .route_table = 0x4950, .rule_priority = 100 };
+	begin_life();
+}
+
+static void teardown(void)
+{
+	end_life();
+	ck_assert_int_eq(nftw(lab.root, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* A policy of one rule; @port tells policies apart. */
+static int seal_policy(uint16_t port, uint8_t encr, bool ah)
+{
+	struct snapshot_bytes bytes = { 0 };
+	struct rule *rule = rule_new(1);
+	struct spd *spd = NULL;
+	int fd = -1;
+
+	rule->directions = DIRECTION_BIT_BOTH;
+	rule->selector.protocol = IPPROTO_TCP;
+	rule->selector.remote_port = port;
+	rule->actions[0].kind = ACTION_PROTECT;
+	rule->actions[0].has_esp = !ah;
+	rule->actions[0].has_ah = ah;
+	rule->actions[0].esp = (struct alg_need){ .number = encr, .min_bits = 128, .max_bits = 256 };
+	rule->actions[0].ah = (struct alg_need){ .number = ALG_AUTH_HMAC_SHA256, .max_bits = 256 };
+	if (!ah)
+		rule->actions[0].ah = (struct alg_need){ 0 };
+	else
+		rule->actions[0].esp = (struct alg_need){ 0 };
+	ck_assert_int_eq(spd_new(&rule, 1, SPD_FIRST_MATCH, &spd), 0);
+	ck_assert_int_eq(snapshot_write_policy(spd, &bytes), 0);
+	ck_assert_int_eq(snapshot_seal(&bytes, SECTION_POLICY, &fd), 0);
+	snapshot_bytes_done(&bytes);
+	spd_free(spd);
+	return fd;
+}
+
+static enum publish_verdict publish(uint64_t generation, int fd)
+{
+	CLEANUP(text_done) struct text why = { 0 };
+	enum publish_verdict verdict =
+		sections_publish(&lab.sections, SECTION_POLICY, generation, fd, &why);
+
+	ck_assert_msg((verdict == PUBLISH_OK || verdict == PUBLISH_SAME) == (why.len == 0), "%s",
+		why.str ? why.str : "no word of why");
+	return verdict;
+}
+
+static uint16_t port_in_force(void)
+{
+	const struct spd *spd = plant_view(lab.plant)->spd;
+
+	return spd && spd->count ? spd->rules[0]->selector.remote_port : 0;
+}
+
+START_TEST(generations_go_up)
+{
+	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
+
+	ck_assert_uint_eq(port_in_force(), 0);
+	ck_assert_int_eq(publish(5, one), PUBLISH_OK);
+	ck_assert_uint_eq(port_in_force(), 1);
+	ck_assert_int_eq(publish(6, one), PUBLISH_SAME);
+	ck_assert_uint_eq(sections_get(&lab.sections, SECTION_POLICY)->generation, 5);
+	ck_assert_int_eq(publish(5, two), PUBLISH_STALE);
+	ck_assert_int_eq(publish(4, two), PUBLISH_STALE);
+	ck_assert_uint_eq(port_in_force(), 1);
+	ck_assert_int_eq(publish(6, two), PUBLISH_OK);
+	ck_assert_uint_eq(port_in_force(), 2);
+}
+END_TEST
+
+START_TEST(what_is_refused_changes_nothing)
+{
+	CLEANUP(fd_closep) int good = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int ah = seal_policy(2, ALG_ENCR_NONE, true);
+	CLEANUP(fd_closep) int unknown = seal_policy(2, ALG_ENCR_BLOWFISH, false);
+	CLEANUP(fd_closep) int damaged = -1, unsealed = memfd_create("unsealed", MFD_CLOEXEC);
+
+	ck_assert_int_eq(memfd_seal("damaged", "not a snapshot", 14, &damaged), 0);
+	ck_assert_int_eq(write(unsealed, "x", 1), 1);
+	ck_assert_int_eq(publish(1, good), PUBLISH_OK);
+	ck_assert_int_eq(publish(2, ah), PUBLISH_INVALID);
+	ck_assert_int_eq(publish(2, unknown), PUBLISH_INVALID);
+	ck_assert_int_eq(publish(2, damaged), PUBLISH_BAD_SNAPSHOT);
+	ck_assert_int_eq(publish(2, unsealed), PUBLISH_BAD_SNAPSHOT);
+	ck_assert_uint_eq(port_in_force(), 1);
+	ck_assert_uint_eq(sections_get(&lab.sections, SECTION_POLICY)->generation, 1);
+}
+END_TEST
+
+START_TEST(withdrawal_takes_all)
+{
+	CLEANUP(fd_closep) int good = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+
+	ck_assert_int_eq(publish(7, good), PUBLISH_OK);
+	ck_assert_int_eq(sections_withdraw(&lab.sections, SECTION_POLICY), 0);
+	ck_assert_uint_eq(port_in_force(), 0);
+	ck_assert_uint_eq(sections_get(&lab.sections, SECTION_POLICY)->generation, 0);
+	ck_assert(!plant_holds_lid(lab.plant));
+	ck_assert_int_eq(publish(1, good), PUBLISH_OK); /* generations begin anew */
+}
+END_TEST
+
+START_TEST(the_newest_of_a_former_life_comes_back)
+{
+	int fds[] = { seal_policy(1, ALG_ENCR_AES_GCM16, false), seal_policy(2, ALG_ENCR_AES_GCM16, false) };
+
+	ck_assert_int_eq(publish(9, fds[0]), PUBLISH_OK);
+	ck_assert_int_eq(publish(10, fds[1]), PUBLISH_OK);
+	end_life();
+	hand_back(fds, 2, "policy.9:policy.10");
+	begin_life();
+	ck_assert_uint_eq(port_in_force(), 2);
+	ck_assert_uint_eq(sections_get(&lab.sections, SECTION_POLICY)->generation, 10);
+}
+END_TEST
+
+START_TEST(a_lid_without_its_policy_stays)
+{
+	CLEANUP(fd_closep) int good = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+
+	ck_assert_int_eq(publish(1, good), PUBLISH_OK);
+	end_life();
+	begin_life();
+	ck_assert(plant_holds_lid(lab.plant));
+	ck_assert_int_eq(publish(1, good), PUBLISH_OK);
+	ck_assert(!plant_holds_lid(lab.plant));
+}
+END_TEST
+
+START_TEST(a_record_of_withdrawal_is_honoured)
+{
+	int fds[] = { seal_policy(1, ALG_ENCR_AES_GCM16, false) };
+	char path[128];
+
+	ck_assert_int_eq(text_fixed(path, sizeof(path), "%s/var/lib/netipsec/withdrawn/policy", lab.root), 0);
+	ck_assert_int_eq(publish(1, fds[0]), PUBLISH_OK);
+	end_life();
+	write_file(path, "");
+	hand_back(fds, 1, "policy.1");
+	begin_life();
+	ck_assert_uint_eq(port_in_force(), 0);
+	ck_assert(!plant_holds_lid(lab.plant));
+	ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+START_TEST(a_table_of_algorithms_bars_rules)
+{
+	CLEANUP(fd_closep) int gcm = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int cbc = seal_policy(2, ALG_ENCR_AES_CBC, false), table_fd = -1;
+	CLEANUP(text_done) struct text why = { 0 };
+	struct algorithm only = { .proto = ALG_PROTO_ESP, .number = ALG_ENCR_AES_GCM16, .n_names = 1,
+		.names = { "aes-gcm" }, .key_default_bits = 128, .key_min_bits = 128, .key_max_bits = 256 };
+	CLEANUP(alg_table_freep) struct alg_table *table = alg_table_new(&only, 1);
+	struct snapshot_bytes bytes = { 0 };
+
+	ck_assert_int_eq(snapshot_write_algorithms(table, &bytes), 0);
+	ck_assert_int_eq(snapshot_seal(&bytes, SECTION_ALGORITHMS, &table_fd), 0);
+	snapshot_bytes_done(&bytes);
+	ck_assert_int_eq(sections_publish(&lab.sections, SECTION_ALGORITHMS, 1, table_fd, &why), PUBLISH_OK);
+	ck_assert_int_eq(publish(1, cbc), PUBLISH_INVALID);
+	ck_assert_int_eq(publish(1, gcm), PUBLISH_OK);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sections");
+	TCase *tc = tcase_create("sections");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, generations_go_up);
+	tcase_add_test(tc, what_is_refused_changes_nothing);
+	tcase_add_test(tc, withdrawal_takes_all);
+	tcase_add_test(tc, the_newest_of_a_former_life_comes_back);
+	tcase_add_test(tc, a_lid_without_its_policy_stays);
+	tcase_add_test(tc, a_record_of_withdrawal_is_honoured);
+	tcase_add_test(tc, a_table_of_algorithms_bars_rules);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
