@@ -40,11 +40,13 @@ static bool is_publisher(struct datapathd *d, struct bus_call *call, enum snapsh
 		if (user && user->pw_uid == credentials.uid)
 			return true;
 	}
-	(void)bus_call_fail(call, "NotOwner", "only the owner of %s, as its own user, may do this", who->name);
+	(void)bus_call_fail(
+		call, "NotOwner", "only the owner of %s, as its own user, may do this", who->name);
 	return false;
 }
 
-static bool read_section(struct bus_call *call, const char *name, enum snapshot_section *ret_section)
+static bool read_section(
+	struct bus_call *call, const char *name, enum snapshot_section *ret_section)
 {
 	if (snapshot_section_parse(name, ret_section) == 0)
 		return true;
@@ -66,7 +68,8 @@ static int reply_verdict(struct datapathd *d, struct bus_call *call, enum snapsh
 	enum publish_verdict verdict, const char *why)
 {
 	static const char *const errors[] = { [PUBLISH_STALE] = "Stale",
-		[PUBLISH_BAD_SNAPSHOT] = "BadSnapshot", [PUBLISH_INVALID] = "Invalid",
+		[PUBLISH_BAD_SNAPSHOT] = "BadSnapshot",
+		[PUBLISH_INVALID] = "Invalid",
 		[PUBLISH_FAULT] = "Io" };
 	uint64_t in_force = sections_get(&d->sections, section)->generation;
 
@@ -98,7 +101,8 @@ static int publish(struct datapathd *d, struct bus_call *call, enum snapshot_sec
 	uint64_t generation, int fd)
 {
 	CLEANUP(text_done) struct text why = { 0 };
-	enum publish_verdict verdict = sections_publish(&d->sections, section, generation, fd, &why);
+	enum publish_verdict verdict = sections_publish(
+		&d->sections, section, generation, fd, &why);
 
 	return reply_verdict(d, call, section, verdict, why.str ? why.str : "");
 }
@@ -118,7 +122,8 @@ static int on_publish(struct bus_call *call, struct bus_reader *args, void *user
 		!read_no_options(call, args))
 		return 0;
 	if (section == SECTION_KEYS)
-		return bus_call_fail(call, "Invalid", "keys do not go over the bus: see PublishKeys");
+		return bus_call_fail(
+			call, "Invalid", "keys do not go over the bus: see PublishKeys");
 	return publish(d, call, section, generation, fd);
 }
 
@@ -139,7 +144,8 @@ static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void 
 		return bus_call_fail(call, "Invalid", "the hash is not one of SHA-256");
 	fd = keys_door_take(d->keys_door, generation, hash);
 	if (fd < 0)
-		return bus_call_fail(call, "NotFound", "no memfd with this generation and hash was handed over");
+		return bus_call_fail(
+			call, "NotFound", "no memfd with this generation and hash was handed over");
 	return publish(d, call, SECTION_KEYS, generation, fd);
 }
 
@@ -181,7 +187,8 @@ static int on_get_section(struct bus_call *call, struct bus_reader *args, void *
 		present ? sizeof(section->hash) : (size_t)0, present ? "enforced" : "absent");
 }
 
-static int reply_listing(struct bus_call *call, const char *name, int result, const struct text *json)
+static int reply_listing(
+	struct bus_call *call, const char *name, int result, const struct text *json)
 {
 	CLEANUP(fd_closep) int fd = -1;
 
@@ -251,8 +258,13 @@ static int on_reload(struct bus_call *call, struct bus_reader *args, void *userd
 	r = datapathd_reload(d);
 	daemon_reloaded(d->daemon, r);
 	if (r == 0)
-		return bus_call_reply(call, "t", sections_get(&d->sections, SECTION_POLICY)->generation);
-	return bus_call_fail(call, r == -EBADMSG ? "Syntax" : r == -EINVAL ? "Invalid" : "Io", "%s", d->last_error);
+		return bus_call_reply(
+			call, "t", sections_get(&d->sections, SECTION_POLICY)->generation);
+	return bus_call_fail(call,
+		r == -EBADMSG  ? "Syntax"
+		: r == -EINVAL ? "Invalid"
+			       : "Io",
+		"%s", d->last_error);
 }
 
 /* ---- properties ---- */
@@ -303,9 +315,9 @@ static int get_usable_algorithms(struct bus_writer *value, void *userdata)
 	(void)userdata;
 	for (int proto = ALG_PROTO_AH; r == 0 && proto <= ALG_PROTO_ESP; proto++) {
 		for (int number = 0; r == 0 && number <= UINT8_MAX; number++) {
-			bool usable = proto == ALG_PROTO_ESP ?
-				suite_cipher_row((uint8_t)number) != NULL :
-				suite_auth_row((uint8_t)number) != NULL;
+			bool usable = proto == ALG_PROTO_ESP
+					      ? suite_cipher_row((uint8_t)number) != NULL
+					      : suite_auth_row((uint8_t)number) != NULL;
 
 			if (!usable)
 				continue;
@@ -332,8 +344,10 @@ static int get_sa_count(struct bus_writer *value, void *userdata)
 }
 
 static const struct bus_member members[] = {
-	BUS_METHOD("Publish", "stha{sv}", "t", "section generation snapshot options in_force", on_publish),
-	BUS_METHOD("PublishKeys", "taya{sv}", "t", "generation sha256 options in_force", on_publish_keys),
+	BUS_METHOD("Publish", "stha{sv}", "t", "section generation snapshot options in_force",
+		on_publish),
+	BUS_METHOD("PublishKeys", "taya{sv}", "t", "generation sha256 options in_force",
+		on_publish_keys),
 	BUS_METHOD("Withdraw", "s", "", "section", on_withdraw),
 	BUS_METHOD("GetSection", "s", "tays", "section generation sha256 state", on_get_section),
 	BUS_METHOD("ListRules", "", "h", "listing", on_list_rules),
@@ -371,8 +385,9 @@ void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section sec
 
 	if (section == SECTION_ALGORITHMS)
 		pfkey_door_algorithms_changed(d->pfkey_door);
-	r = bus_emit(bus, datapathd_identity.bus_path, datapathd_identity.bus_name, "SectionChanged",
-		"st", snapshot_section_name(section), sections_get(&d->sections, section)->generation);
+	r = bus_emit(bus, datapathd_identity.bus_path, datapathd_identity.bus_name,
+		"SectionChanged", "st", snapshot_section_name(section),
+		sections_get(&d->sections, section)->generation);
 
 	if (r == 0)
 		r = bus_properties_changed(
@@ -408,13 +423,15 @@ static int write_expiry(struct bus_writer *out, const struct sadb_event *event)
 	int r = bus_open_container(out, 'a', "{sv}");
 
 	if (r == 0)
-		r = bus_write_option(out, "protocol", "s", sa->proto == SA_PROTO_ESP ? "esp" : "ah");
+		r = bus_write_option(
+			out, "protocol", "s", sa->proto == SA_PROTO_ESP ? "esp" : "ah");
 	if (r == 0)
 		r = bus_write_option(out, "spi", "u", sa->spi);
 	if (r == 0)
 		r = bus_write_option(out, "destination", "s", address_format(&sa->dst, dst));
 	if (r == 0)
-		r = bus_write_option(out, "kind", "s", event->kind == SADB_EVENT_SOFT ? "soft" : "hard");
+		r = bus_write_option(
+			out, "kind", "s", event->kind == SADB_EVENT_SOFT ? "soft" : "hard");
 	return r < 0 ? r : bus_close_container(out);
 }
 

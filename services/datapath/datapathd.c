@@ -14,8 +14,8 @@
 
 #define TICK_USEC USEC_PER_SEC
 #define KEYS_USER "netipsec-keys"
-#define ADMINS    "ipsecadm"
-#define KEEPERS   "ipseckey"
+#define ADMINS	  "ipsecadm"
+#define KEEPERS	  "ipseckey"
 
 const struct daemon_identity datapathd_identity = {
 	.program = "ipsec-datapathd",
@@ -59,7 +59,8 @@ static void tell_diags(const struct datapathd *d, const struct conf_diags *diags
 		fputs(text.str, stderr);
 }
 
-static int load_settings(struct datapathd *d, struct conf_diags *diags, struct datapath_settings **ret)
+static int load_settings(
+	struct datapathd *d, struct conf_diags *diags, struct datapath_settings **ret)
 {
 	int r = datapath_settings_load(d->options.config, d->options.config_given, diags, ret);
 
@@ -107,7 +108,8 @@ int datapathd_reload(void *userdata)
 	} else if (r < 0) {
 		datapathd_remember(d, strerror(-r));
 	} else if (!datapath_settings_equal(next, d->settings)) {
-		datapathd_remember(d, "interface, tunnels, threads and routes change at a restart, which is gapless");
+		datapathd_remember(d, "interface, tunnels, threads and routes change at a restart, "
+				      "which is gapless");
 		r = -EINVAL;
 	} else {
 		datapathd_remember(d, "");
@@ -132,8 +134,8 @@ void datapathd_show_status(struct datapathd *d)
 		daemon_status(d->daemon, "Enforcing %zu rules, %zu SAs (generation %llu)",
 			datapathd_rule_count(d), sas, (unsigned long long)policy->generation);
 	else if (plant_holds_lid(d->plant))
-		daemon_status(d->daemon, "Holding the lid of a former policy until one is published, %zu SAs",
-			sas);
+		daemon_status(d->daemon,
+			"Holding the lid of a former policy until one is published, %zu SAs", sas);
 	else
 		daemon_status(d->daemon, "No policy, everything passes; %zu SAs", sas);
 }
@@ -209,8 +211,8 @@ static int watch(struct datapathd *d)
 		r = sd_event_add_io(
 			event, &d->on_links, locals_fd(d->plant->locals), EPOLLIN, on_links, d);
 	if (r >= 0)
-		r = sd_event_add_io(
-			event, &d->on_tables, steer_notify_fd(d->plant->steer), EPOLLIN, on_tables, d);
+		r = sd_event_add_io(event, &d->on_tables, steer_notify_fd(d->plant->steer), EPOLLIN,
+			on_tables, d);
 	if (r >= 0)
 		r = sd_event_add_time_relative(
 			event, &d->on_tick, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, d);
@@ -237,7 +239,8 @@ static int open_keys_door(struct datapathd *d)
 		setup.uids[setup.n_uids++] = geteuid();
 	if (keys) {
 		setup.uids[setup.n_uids++] = keys->pw_uid;
-		setup.group = geteuid() == 0 || group_member(keys->pw_gid) ? keys->pw_gid : (gid_t)-1;
+		setup.group = geteuid() == 0 || group_member(keys->pw_gid) ? keys->pw_gid
+									   : (gid_t)-1;
 	}
 	return keys_door_new(&setup, &d->keys_door);
 }
@@ -307,7 +310,9 @@ static int start(struct datapathd *d)
 
 int datapathd_run(struct datapathd *d)
 {
-	const struct daemon_hooks hooks = { .reload = datapathd_reload, .stop = on_stop, .userdata = d };
+	const struct daemon_hooks hooks = {
+		.reload = datapathd_reload, .stop = on_stop, .userdata = d
+	};
 	int r = daemon_new(&datapathd_identity, &d->options, &hooks, &d->daemon);
 
 	if (r == 0)

@@ -28,7 +28,8 @@ struct datapathd {
 extern const struct daemon_identity datapathd_identity;
 
 /* Settings are read; nothing is touched yet. */
-int datapathd_new(const struct daemon_options *options, struct datapathd **ret_datapathd) MUST_CHECK;
+int datapathd_new(
+	const struct daemon_options *options, struct datapathd **ret_datapathd) MUST_CHECK;
 struct datapathd *datapathd_free(struct datapathd *d);
 DEFINE_CLEANUP(struct datapathd *, datapathd_free)
 int datapathd_run(struct datapathd *d) MUST_CHECK;

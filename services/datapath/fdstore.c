@@ -76,13 +76,15 @@ static uint64_t name_generation(const char *name, const char *section)
 	return generation;
 }
 
-int fdstore_take_section(struct fdstore *store, enum snapshot_section section, uint64_t *ret_generation)
+int fdstore_take_section(
+	struct fdstore *store, enum snapshot_section section, uint64_t *ret_generation)
 {
 	uint64_t newest = 0;
 	int at = -1;
 
 	for (int i = 0; i < store->count; i++) {
-		uint64_t generation = name_generation(store->names[i], snapshot_section_name(section));
+		uint64_t generation = name_generation(
+			store->names[i], snapshot_section_name(section));
 
 		if (store->fds[i] >= 0 && generation > newest) {
 			newest = generation;
@@ -115,10 +117,12 @@ void fdstore_drop(const char *name)
 static int section_name(
 	enum snapshot_section section, uint64_t generation, char ret_name[static NAME_BYTES])
 {
-	return text_fixed(ret_name, NAME_BYTES, "%s.%" PRIu64, snapshot_section_name(section), generation);
+	return text_fixed(
+		ret_name, NAME_BYTES, "%s.%" PRIu64, snapshot_section_name(section), generation);
 }
 
-void fdstore_put_section(enum snapshot_section section, uint64_t generation, int fd, uint64_t former)
+void fdstore_put_section(
+	enum snapshot_section section, uint64_t generation, int fd, uint64_t former)
 {
 	char name[NAME_BYTES];
 

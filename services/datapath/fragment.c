@@ -6,14 +6,14 @@
 
 #include "common/base/bytes.h"
 
-#define IPV4_HEADER       20
-#define IPV4_ID_AT        4
+#define IPV4_HEADER	  20
+#define IPV4_ID_AT	  4
 #define IPV4_FRAGMENT_AT  6
-#define IPV4_MORE         0x2000
+#define IPV4_MORE	  0x2000
 #define IPV6_FRAGMENT_LEN 8
-#define OPTION_COPIED     0x80
-#define OPTION_END        0
-#define OPTION_NOP        1
+#define OPTION_COPIED	  0x80
+#define OPTION_END	  0
+#define OPTION_NOP	  1
 
 bool fragment_plan(struct packet *pkt, size_t mtu, uint32_t id, struct fragment_plan *ret_plan)
 {

@@ -105,7 +105,9 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
 	} control = { 0 };
 	uint8_t bytes[KEYS_DOOR_BYTES + 1], answer = KEYS_DOOR_REFUSED;
 	struct iovec part = { .iov_base = bytes, .iov_len = sizeof(bytes) };
-	struct msghdr msg = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room,
+	struct msghdr msg = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
 		.msg_controllen = sizeof(control.room) };
 	struct visitor *visitor = userdata;
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -121,7 +123,8 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
 	else
 		fd_closep(&memfd);
 	if (n > 0)
-		(void)send(fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL); /* it may be gone */
+		(void)send(fd, &answer, sizeof(answer),
+			MSG_DONTWAIT | MSG_NOSIGNAL); /* it may be gone */
 	visitor_leave(visitor);
 	return 0;
 }
@@ -169,7 +172,8 @@ static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *use
 
 static int listen_at(const struct keys_door_setup *setup, int *ret_fd)
 {
-	CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	CLEANUP(fd_closep) int fd = socket(
+		AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int r;
 
@@ -184,7 +188,8 @@ static int listen_at(const struct keys_door_setup *setup, int *ret_fd)
 		return -errno;
 	if (setup->group != (gid_t)-1 && chown(setup->path, (uid_t)-1, setup->group) < 0)
 		return -errno;
-	if (chmod(setup->path, setup->group == (gid_t)-1 ? 0600 : 0660) < 0 || listen(fd, VISITORS_MAX) < 0)
+	if (chmod(setup->path, setup->group == (gid_t)-1 ? 0600 : 0660) < 0 ||
+		listen(fd, VISITORS_MAX) < 0)
 		return -errno;
 	*ret_fd = STEAL_FD(fd);
 	return 0;
@@ -224,7 +229,8 @@ struct keys_door *keys_door_free(struct keys_door *door)
 	return NULL;
 }
 
-int keys_door_take(struct keys_door *door, uint64_t generation, const uint8_t hash[static MEMFD_HASH_BYTES])
+int keys_door_take(
+	struct keys_door *door, uint64_t generation, const uint8_t hash[static MEMFD_HASH_BYTES])
 {
 	if (door->memfd < 0 || door->generation != generation ||
 		memcmp(door->hash, hash, sizeof(door->hash)) != 0)

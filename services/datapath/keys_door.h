@@ -26,6 +26,7 @@ int keys_door_new(const struct keys_door_setup *setup, struct keys_door **ret_do
 struct keys_door *keys_door_free(struct keys_door *door);
 DEFINE_CLEANUP(struct keys_door *, keys_door_free)
 /* What was handed over last under this generation and hash, and leaves the door; -1: nothing. */
-int keys_door_take(struct keys_door *door, uint64_t generation, const uint8_t hash[static MEMFD_HASH_BYTES]);
+int keys_door_take(
+	struct keys_door *door, uint64_t generation, const uint8_t hash[static MEMFD_HASH_BYTES]);
 
 #endif

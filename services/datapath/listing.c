@@ -238,13 +238,16 @@ static void add_run(struct json_object *entry, const struct sad_entry *sad, uint
 	}
 	add_number(entry, "added_usec", run->added_wall_usec);
 	if (last)
-		add_number(entry, "idle_sec", now_usec > last ? (now_usec - last) / USEC_PER_SEC : 0);
+		add_number(
+			entry, "idle_sec", now_usec > last ? (now_usec - last) / USEC_PER_SEC : 0);
 }
 
 static const char *state_name(uint32_t state)
 {
-	static const char *const names[] = { [SA_LARVAL] = "larval", [SA_MATURE] = "mature",
-		[SA_DYING] = "dying", [SA_DEAD] = "dead" };
+	static const char *const names[] = { [SA_LARVAL] = "larval",
+		[SA_MATURE] = "mature",
+		[SA_DYING] = "dying",
+		[SA_DEAD] = "dead" };
 
 	return state < ARRAY_SIZE(names) ? names[state] : "unknown";
 }

@@ -7,7 +7,9 @@
 #include "services/datapath/plant.h"
 
 /* @table: for names of algorithms; NULL: numbers. */
-int listing_rules(struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
-int listing_sas(struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
+int listing_rules(
+	struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
+int listing_sas(
+	struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
 
 #endif

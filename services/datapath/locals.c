@@ -28,8 +28,8 @@ int locals_new(struct locals **ret_locals)
 	locals->ask.fd = locals->notices.fd = -1;
 	r = netlink_open(NETLINK_ROUTE, 0, &locals->ask);
 	if (r == 0)
-		r = netlink_open(NETLINK_ROUTE, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_LINK,
-			&locals->notices);
+		r = netlink_open(NETLINK_ROUTE,
+			RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_LINK, &locals->notices);
 	if (r == 0)
 		r = locals_refresh(locals);
 	if (r < 0)
@@ -111,8 +111,8 @@ int locals_refresh(struct locals *locals)
 
 bool locals_has(const struct locals *locals, const struct address *addr)
 {
-	return locals->addresses.count &&
-	       bsearch(addr, locals->addresses.list, locals->addresses.count, sizeof(*addr), compare);
+	return locals->addresses.count && bsearch(addr, locals->addresses.list,
+						  locals->addresses.count, sizeof(*addr), compare);
 }
 
 uint32_t locals_smallest_mtu(const struct locals *locals)

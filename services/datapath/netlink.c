@@ -10,10 +10,10 @@
 
 #include "common/base/checked.h"
 
-#define RECEIVE_BYTES  32768
-#define RECEIVE_MSEC   5000
-#define SEND_BYTES     (4 << 20)
-#define NOTICE_BYTES   (1 << 20)
+#define RECEIVE_BYTES 32768
+#define RECEIVE_MSEC  5000
+#define SEND_BYTES    (4 << 20)
+#define NOTICE_BYTES  (1 << 20)
 
 void *netlink_buffer_room(struct netlink_buffer *buf)
 {
@@ -78,7 +78,8 @@ static void set_buffers(int fd)
 int netlink_open(int protocol, uint32_t groups, struct netlink *ret)
 {
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = groups };
-	struct netlink nl = { .fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), .seq = 1 };
+	struct netlink nl = { .fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol),
+		.seq = 1 };
 	int r;
 
 	if (nl.fd < 0)
@@ -202,7 +203,8 @@ int netlink_request(struct netlink *nl, struct nlmsghdr *msg)
 }
 
 /* Return: 1 at the end of the dump, 0 to go on. */
-static int dump_part(struct netlink *nl, const uint8_t *buffer, ssize_t n, netlink_fn fn, void *userdata)
+static int dump_part(
+	struct netlink *nl, const uint8_t *buffer, ssize_t n, netlink_fn fn, void *userdata)
 {
 	int left = (int)n, r;
 

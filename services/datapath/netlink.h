@@ -36,9 +36,9 @@ static inline bool netlink_attr_ok(const struct nlmsghdr *msg, const struct nlat
 
 	return mnl_attr_ok(attr, (int)(tail - (const char *)attr));
 }
-#define NETLINK_EACH_ATTR(attr, msg, offset)                                                       \
-	for ((attr) = mnl_nlmsg_get_payload_offset((msg), (offset)); netlink_attr_ok((msg), (attr)); \
-		(attr) = mnl_attr_next(attr))
+#define NETLINK_EACH_ATTR(attr, msg, offset)                         \
+	for ((attr) = mnl_nlmsg_get_payload_offset((msg), (offset)); \
+		netlink_attr_ok((msg), (attr)); (attr) = mnl_attr_next(attr))
 
 struct netlink {
 	int fd;
@@ -55,13 +55,14 @@ typedef int (*netlink_fn)(const struct nlmsghdr *msg, void *userdata);
 /* One request with NLM_F_ACK. Return: 0 or the kernel's errno. */
 int netlink_request(struct netlink *nl, struct nlmsghdr *msg) MUST_CHECK;
 /* A dump: @fn for each message; its first negative answer ends it. */
-int netlink_dump(struct netlink *nl, struct nlmsghdr *msg, netlink_fn fn, void *userdata) MUST_CHECK;
+int netlink_dump(
+	struct netlink *nl, struct nlmsghdr *msg, netlink_fn fn, void *userdata) MUST_CHECK;
 /*
  * A batch without acknowledgements; the first error of any message is returned, with its sequence
  * number in *ret_seq (may be NULL).
  */
-int netlink_send_batch(struct netlink *nl, const struct netlink_buffer *buf, uint32_t *ret_seq)
-	MUST_CHECK;
+int netlink_send_batch(
+	struct netlink *nl, const struct netlink_buffer *buf, uint32_t *ret_seq) MUST_CHECK;
 /*
  * Notices that are there, without waiting. Return: 0; -ENOBUFS when some were lost.
  */

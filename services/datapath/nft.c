@@ -10,9 +10,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-
-
-
 /* In network order, as every number in nftables' messages. */
 static void put_u32(struct nlmsghdr *msg, uint16_t type, uint32_t value)
 {
@@ -122,7 +119,8 @@ static const uint16_t object_attrs[2] = { NFTA_OBJ_TABLE, NFTA_OBJ_NAME };
 
 void nft_chain_add(struct nft_batch *batch, const char *chain)
 {
-	struct nlmsghdr *msg = begin_named(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, chain_attrs, chain);
+	struct nlmsghdr *msg = begin_named(
+		batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, chain_attrs, chain);
 
 	if (msg)
 		end_message(batch, msg);
@@ -130,8 +128,8 @@ void nft_chain_add(struct nft_batch *batch, const char *chain)
 
 void nft_hook_add(struct nft_batch *batch, const struct nft_hook *hook)
 {
-	struct nlmsghdr *msg =
-		begin_named(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, chain_attrs, hook->chain);
+	struct nlmsghdr *msg = begin_named(
+		batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, chain_attrs, hook->chain);
 	struct nlattr *nest;
 
 	if (!msg)
@@ -162,7 +160,8 @@ void nft_chain_delete(struct nft_batch *batch, const char *chain)
 
 void nft_counter_add(struct nft_batch *batch, const char *counter)
 {
-	struct nlmsghdr *msg = begin_named(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE, object_attrs, counter);
+	struct nlmsghdr *msg = begin_named(
+		batch, NFT_MSG_NEWOBJ, NLM_F_CREATE, object_attrs, counter);
 	struct nlattr *nest;
 
 	if (!msg)

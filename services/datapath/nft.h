@@ -15,7 +15,7 @@
 #include "services/datapath/netlink.h"
 
 /* linux/netfilter/nf_tables.h of kernels before 6.9 does not know it. */
-#define NFT_FLAG_OWNER   0x2U
+#define NFT_FLAG_OWNER	 0x2U
 #define NFT_FLAG_PERSIST 0x4U
 
 /* One transaction on one table; remembers running out of memory. */
@@ -76,10 +76,11 @@ void nft_jump(struct nft_batch *batch, const char *chain);
 
 /* What is there: called with names; the table absent: nothing. */
 typedef int (*nft_name_fn)(const char *name, void *userdata);
-int nft_list_chains(struct netlink *nl, const char *table, nft_name_fn fn, void *userdata) MUST_CHECK;
+int nft_list_chains(
+	struct netlink *nl, const char *table, nft_name_fn fn, void *userdata) MUST_CHECK;
 typedef int (*nft_counter_fn)(const char *name, uint64_t packets, uint64_t bytes, void *userdata);
-int nft_list_counters(struct netlink *nl, const char *table, nft_counter_fn fn, void *userdata)
-	MUST_CHECK;
+int nft_list_counters(
+	struct netlink *nl, const char *table, nft_counter_fn fn, void *userdata) MUST_CHECK;
 /* Is the notice about this table being deleted, emptied or changed, and by somebody else than @portid? */
 bool nft_notice_is_foreign(const struct nlmsghdr *msg, const char *table, uint32_t portid);
 

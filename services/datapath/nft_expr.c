@@ -27,8 +27,8 @@ static struct nftnl_expr *add(struct nft_batch *batch, const char *name)
 	return expr;
 }
 
-static void set_bytes(
-	struct nft_batch *batch, struct nftnl_expr *expr, uint16_t attr, const void *bytes, size_t len)
+static void set_bytes(struct nft_batch *batch, struct nftnl_expr *expr, uint16_t attr,
+	const void *bytes, size_t len)
 {
 	if (nftnl_expr_set(expr, attr, bytes, (uint32_t)len) < 0)
 		batch->failed = true;

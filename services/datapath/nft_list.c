@@ -26,8 +26,9 @@ static const char *find_string(const struct nlmsghdr *msg, uint16_t type)
 	const struct nlattr *attr;
 
 	NETLINK_EACH_ATTR(attr, msg, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attr) == type)
-			return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ? NULL : mnl_attr_get_str(attr);
+	if (mnl_attr_get_type(attr) == type)
+		return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ? NULL
+									: mnl_attr_get_str(attr);
 	return NULL;
 }
 
@@ -59,9 +60,10 @@ static uint64_t counter_value(const struct nlattr *nest, uint16_t type)
 	const char *end = at + mnl_attr_get_payload_len(nest);
 	uint64_t value_be;
 
-	for (const struct nlattr *attr = (const void *)at; mnl_attr_ok(attr, (int)(end - (const char *)attr));
-		attr = mnl_attr_next(attr)) {
-		if (mnl_attr_get_type(attr) != type || mnl_attr_get_payload_len(attr) != sizeof(value_be))
+	for (const struct nlattr *attr = (const void *)at;
+		mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr)) {
+		if (mnl_attr_get_type(attr) != type ||
+			mnl_attr_get_payload_len(attr) != sizeof(value_be))
 			continue;
 		memcpy(&value_be, mnl_attr_get_payload(attr), sizeof(value_be));
 		return be64toh(value_be);
@@ -81,9 +83,9 @@ static int on_object(const struct nlmsghdr *msg, void *userdata)
 	if (!name)
 		return 0;
 	NETLINK_EACH_ATTR(attr, msg, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attr) == NFTA_OBJ_DATA)
-			return listing->on_counter(name, counter_value(attr, NFTA_COUNTER_PACKETS),
-				counter_value(attr, NFTA_COUNTER_BYTES), listing->userdata);
+	if (mnl_attr_get_type(attr) == NFTA_OBJ_DATA)
+		return listing->on_counter(name, counter_value(attr, NFTA_COUNTER_PACKETS),
+			counter_value(attr, NFTA_COUNTER_BYTES), listing->userdata);
 	return 0;
 }
 
@@ -95,7 +97,8 @@ static int list(struct netlink *nl, uint16_t type, uint16_t table_attr, netlink_
 
 	/* A change under our reading makes the kernel say so: read again. */
 	for (int tries = 0; tries < 8; tries++) {
-		struct nlmsghdr *msg = nftnl_nlmsg_build_hdr(buffer, type, NFPROTO_INET, NLM_F_DUMP, 0);
+		struct nlmsghdr *msg = nftnl_nlmsg_build_hdr(
+			buffer, type, NFPROTO_INET, NLM_F_DUMP, 0);
 
 		mnl_attr_put_strz(msg, table_attr, listing->table);
 		r = netlink_dump(nl, msg, fn, listing);

@@ -9,7 +9,7 @@
 #include "common/base/hash.h"
 #include "common/marks.h"
 
-#define SLOTS       256
+#define SLOTS	    256
 #define LIFE_USEC   (2 * USEC_PER_SEC)
 #define MTU_LEAST_4 576
 #define MTU_LEAST_6 1280
@@ -57,8 +57,10 @@ static uint32_t ask_kernel(const struct address *dst)
 
 	if (fd < 0)
 		return 0;
-	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)); /* routes by mark are rare */
-	if (connect(fd, (struct sockaddr *)&ss, len) < 0 || getsockopt(fd, level, option, &mtu, &size) < 0)
+	(void)setsockopt(
+		fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)); /* routes by mark are rare */
+	if (connect(fd, (struct sockaddr *)&ss, len) < 0 ||
+		getsockopt(fd, level, option, &mtu, &size) < 0)
 		return 0;
 	if (dst->family == AF_INET)
 		return mtu < MTU_LEAST_4 ? MTU_LEAST_4 : (uint32_t)mtu;

@@ -9,9 +9,9 @@
 #include "common/base/clock.h"
 #include "services/datapath/rtnl.h"
 
-#define TUNNEL_ALIAS       "netipsec tunnel"
+#define TUNNEL_ALIAS	   "netipsec tunnel"
 #define TUNNEL_MTU_DEFAULT 1400
-#define SETTLING_USEC      (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
+#define SETTLING_USEC	   (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
 
 static bool is_local(const struct address *addr, void *userdata)
 {
@@ -24,7 +24,8 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 {
 	struct sadb_parts parts = { .is_local = is_local, .is_local_userdata = plant };
 	CLEANUP(freep) char *state = NULL;
-	int fd = fdstore_take(store, FDSTORE_ARENA), r = file_system_path(DATAPATH_STATE_DIR, &state);
+	int fd = fdstore_take(store, FDSTORE_ARENA),
+	    r = file_system_path(DATAPATH_STATE_DIR, &state);
 	bool kept = fd >= 0;
 
 	if (r == 0)
@@ -93,7 +94,8 @@ static int open_devices(struct plant *plant)
 	int r = netlink_open(NETLINK_ROUTE, 0, &route);
 
 	if (r == 0)
-		r = tun_open(plant->settings->interface, plant->settings->workers, false, &plant->host);
+		r = tun_open(
+			plant->settings->interface, plant->settings->workers, false, &plant->host);
 	if (r == 0)
 		r = rtnl_link_quiet(&route, plant->host.ifindex);
 	if (r == 0)
@@ -247,15 +249,19 @@ static void free_view(void *view)
 int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
 {
 	struct engine_view *former = rcu_read(&plant->view), *next = NULL;
-	struct engine_view_parts parts = { .spd = spd, .tunnels = &plant->settings->tunnels,
-		.sad = plant->sad, .generation = generation, .former = former };
+	struct engine_view_parts parts = { .spd = spd,
+		.tunnels = &plant->settings->tunnels,
+		.sad = plant->sad,
+		.generation = generation,
+		.former = former };
 	int r = engine_view_new(&parts, &next);
 
 	if (r < 0) {
 		(void)spd_free(spd);
 		return r;
 	}
-	atomic_store_explicit(&next->settling, spd != NULL || former->spd != NULL, memory_order_relaxed);
+	atomic_store_explicit(
+		&next->settling, spd != NULL || former->spd != NULL, memory_order_relaxed);
 	rcu_publish(&plant->view, next);
 	r = steer_load(plant->steer, spd, &plant->settings->tunnels);
 	/* The kernel keeps the former lines then, so the engine goes back to the former rules. */
@@ -364,8 +370,8 @@ int plant_counters(struct plant *plant, uint64_t ret_packets[static VERDICT_COUN
 		const struct counters *counters = worker_counters(plant->workers[i]);
 
 		for (size_t k = 0; k < VERDICT_COUNT; k++)
-			ret_packets[k] +=
-				atomic_load_explicit(&counters->packets[k], memory_order_relaxed);
+			ret_packets[k] += atomic_load_explicit(
+				&counters->packets[k], memory_order_relaxed);
 	}
 	return steer_counters(plant->steer, add_count, ret_packets);
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define RTNL_MESSAGE_BYTES 512
-#define MTU_USUAL          1500
+#define MTU_USUAL	   1500
 
 struct message {
 	_Alignas(struct nlmsghdr) uint8_t bytes[RTNL_MESSAGE_BYTES];
@@ -102,7 +102,8 @@ static int on_stale(const struct nlmsghdr *msg, void *userdata)
 
 	if (msg->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(msg) < sizeof(*link))
 		return 0;
-	NETLINK_EACH_ATTR(attr, msg, sizeof(*link)) {
+	NETLINK_EACH_ATTR(attr, msg, sizeof(*link))
+	{
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
 			name = mnl_attr_get_str(attr);
 		if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
@@ -133,8 +134,8 @@ int rtnl_link_delete(struct netlink *nl, const char *alias,
 int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
 {
 	struct message msg;
-	struct ifaddrmsg *ifa =
-		message_begin(&msg, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ifa));
+	struct ifaddrmsg *ifa = message_begin(
+		&msg, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ifa));
 
 	ifa->ifa_family = addr->family;
 	ifa->ifa_prefixlen = bits;
@@ -145,7 +146,8 @@ int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr
 	return netlink_request(nl, msg.header);
 }
 
-static void route_begin(struct message *msg, uint16_t type, uint16_t flags, int family, uint32_t table)
+static void route_begin(
+	struct message *msg, uint16_t type, uint16_t flags, int family, uint32_t table)
 {
 	struct rtmsg *rtm = message_begin(msg, type, flags, sizeof(*rtm));
 
@@ -202,11 +204,12 @@ int rtnl_route_flush(struct netlink *nl, int family, uint32_t table)
 	return r == -ESRCH || r == -ENOENT ? 0 : r;
 }
 
-static int rule_request(struct netlink *nl, uint16_t type, int family, const struct rtnl_mark_rule *rule)
+static int rule_request(
+	struct netlink *nl, uint16_t type, int family, const struct rtnl_mark_rule *rule)
 {
 	struct message msg;
-	struct fib_rule_hdr *frh = message_begin(&msg, type,
-		type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0, sizeof(*frh));
+	struct fib_rule_hdr *frh = message_begin(
+		&msg, type, type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0, sizeof(*frh));
 
 	frh->family = (uint8_t)family;
 	frh->action = FR_ACT_TO_TBL;
@@ -241,7 +244,8 @@ int rtnl_address_notice(const struct nlmsghdr *msg, rtnl_address_fn fn, void *us
 		return 0;
 	if (mnl_nlmsg_get_payload_len(msg) < sizeof(*ifa) || !address_len(ifa->ifa_family))
 		return 0;
-	NETLINK_EACH_ATTR(attr, msg, sizeof(*ifa)) {
+	NETLINK_EACH_ATTR(attr, msg, sizeof(*ifa))
+	{
 		/* On a point-to-point link IFA_ADDRESS is the other end. */
 		if (mnl_attr_get_type(attr) == IFA_LOCAL)
 			found = attr;
@@ -285,12 +289,13 @@ static int on_link(const struct nlmsghdr *msg, void *userdata)
 
 	if (msg->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(msg) < sizeof(*link))
 		return 0;
-	if (!(link->ifi_flags & IFF_UP) || link->ifi_flags & IFF_LOOPBACK || link->ifi_type == ARPHRD_NONE)
+	if (!(link->ifi_flags & IFF_UP) || link->ifi_flags & IFF_LOOPBACK ||
+		link->ifi_type == ARPHRD_NONE)
 		return 0;
 	NETLINK_EACH_ATTR(attr, msg, sizeof(*link))
-		if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_get_payload_len(attr) == 4 &&
-			(*smallest == 0 || mnl_attr_get_u32(attr) < *smallest))
-			*smallest = mnl_attr_get_u32(attr);
+	if (mnl_attr_get_type(attr) == IFLA_MTU && mnl_attr_get_payload_len(attr) == 4 &&
+		(*smallest == 0 || mnl_attr_get_u32(attr) < *smallest))
+		*smallest = mnl_attr_get_u32(attr);
 	return 0;
 }
 

@@ -19,12 +19,13 @@ int rtnl_link_alias(struct netlink *nl, int ifindex, const char *alias) MUST_CHE
 int rtnl_link_delete(struct netlink *nl, const char *alias,
 	bool (*is_stale)(const char *name, void *userdata), void *userdata) MUST_CHECK;
 /* An address with its prefix length on an interface; 0 also when it is there already. */
-int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
-	MUST_CHECK;
+int rtnl_address_add(
+	struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits) MUST_CHECK;
 /* "default dev IFINDEX table TABLE"; replaces its like. */
 int rtnl_route_default(struct netlink *nl, int family, int ifindex, uint32_t table) MUST_CHECK;
 /* "blackhole default metric METRIC table TABLE". */
-int rtnl_route_blackhole(struct netlink *nl, int family, uint32_t table, uint32_t metric) MUST_CHECK;
+int rtnl_route_blackhole(
+	struct netlink *nl, int family, uint32_t table, uint32_t metric) MUST_CHECK;
 /* All routes of @table that we put there. */
 int rtnl_route_flush(struct netlink *nl, int family, uint32_t table) MUST_CHECK;
 struct rtnl_mark_rule {

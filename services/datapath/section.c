@@ -27,8 +27,8 @@ static enum publish_verdict bad_bytes(struct text *why, int error)
 	return say(why, PUBLISH_BAD_SNAPSHOT, "the snapshot is damaged");
 }
 
-static enum publish_verdict apply_policy(
-	struct sections *sections, const struct memfd_view *view, uint64_t generation, struct text *why)
+static enum publish_verdict apply_policy(struct sections *sections, const struct memfd_view *view,
+	uint64_t generation, struct text *why)
 {
 	struct spd *spd = NULL;
 	int r = snapshot_read_policy(view->bytes, view->len, &spd);
@@ -109,7 +109,8 @@ static enum publish_verdict publish_view(struct sections *sections, enum snapsho
 		return verdict == PUBLISH_OK ? PUBLISH_SAME : verdict;
 	}
 	if (generation <= now->generation) {
-		text_addf(why, "generation %" PRIu64 " is not newer than %" PRIu64 ", which is in force",
+		text_addf(why,
+			"generation %" PRIu64 " is not newer than %" PRIu64 ", which is in force",
 			generation, now->generation);
 		return PUBLISH_STALE;
 	}
@@ -178,7 +179,8 @@ static bool take_withdrawn(enum snapshot_section section)
 	CLEANUP(freep) char *path = NULL;
 	char plain[PATH_BYTES];
 
-	if (text_fixed(plain, sizeof(plain), WITHDRAWN_DIR "/%s", snapshot_section_name(section)) < 0 ||
+	if (text_fixed(plain, sizeof(plain), WITHDRAWN_DIR "/%s", snapshot_section_name(section)) <
+			0 ||
 		file_system_path(plain, &path) < 0)
 		return false;
 	return unlink(path) == 0;
@@ -195,13 +197,14 @@ static void restore_section(
 	if (memfd_map(fd, SNAPSHOT_MAX_BYTES, &view) == 0)
 		verdict = publish_view(sections, section, generation, &view, &why);
 	if (verdict != PUBLISH_OK)
-		log_warning("%s of a former life is not taken up: %s", snapshot_section_name(section),
-			why.str ? why.str : "it is damaged");
+		log_warning("%s of a former life is not taken up: %s",
+			snapshot_section_name(section), why.str ? why.str : "it is damaged");
 }
 
 int sections_restore(struct sections *sections, struct fdstore *store)
 {
-	static const enum snapshot_section order[] = { SECTION_ALGORITHMS, SECTION_POLICY, SECTION_KEYS };
+	static const enum snapshot_section order[] = { SECTION_ALGORITHMS, SECTION_POLICY,
+		SECTION_KEYS };
 	bool lifted = false;
 	int r = 0;
 

@@ -9,8 +9,8 @@
 /* Why not, or NULL. */
 static const char *refuse_number(const struct alg_table *algorithms, uint8_t proto, uint8_t number)
 {
-	bool known = proto == ALG_PROTO_ESP ? suite_cipher_row(number) != NULL :
-					      suite_auth_row(number) != NULL;
+	bool known = proto == ALG_PROTO_ESP ? suite_cipher_row(number) != NULL
+					    : suite_auth_row(number) != NULL;
 
 	if (number == 0)
 		return NULL; /* "none" needs nobody */
@@ -72,7 +72,8 @@ static int check_rule(const struct rule *rule, const struct alg_table *algorithm
 	return -EINVAL;
 }
 
-int section_check_policy(const struct spd *spd, const struct alg_table *algorithms, struct text *why)
+int section_check_policy(
+	const struct spd *spd, const struct alg_table *algorithms, struct text *why)
 {
 	for (size_t i = 0; i < spd->count; i++) {
 		int r = check_rule(spd->rules[i], algorithms, why);

@@ -11,7 +11,7 @@
  * table of algorithms can serve. @algorithms: NULL: the engine's rows alone decide.
  * Return: 0, or -EINVAL with the first rule's trouble in *why.
  */
-int section_check_policy(const struct spd *spd, const struct alg_table *algorithms, struct text *why)
-	MUST_CHECK;
+int section_check_policy(
+	const struct spd *spd, const struct alg_table *algorithms, struct text *why) MUST_CHECK;
 
 #endif

@@ -9,10 +9,10 @@
 
 #include "common/daemon/settings.h"
 
-#define MTU_LEAST       576
-#define MTU_MOST        65535
-#define ROUTE_TABLE     0x4950 /* "IP" */
-#define RULE_PRIORITY   100
+#define MTU_LEAST	576
+#define MTU_MOST	65535
+#define ROUTE_TABLE	0x4950 /* "IP" */
+#define RULE_PRIORITY	100
 #define TUNNEL_MAX_ADDR ARRAY_SIZE(((struct tunnel *)NULL)->addresses)
 
 static const char *const backends[] = { "auto", "engine", NULL };
@@ -22,21 +22,46 @@ static int take_tunnel(struct config_setting_t *group, struct conf_loc at, struc
 
 #define AT(field) offsetof(struct datapath_settings, field)
 static const struct setting table[] = {
-	{ .type = SETTING_CHOICE, .name = "backend", .offset = AT(backend), .choices = backends,
+	{ .type = SETTING_CHOICE,
+		.name = "backend",
+		.offset = AT(backend),
+		.choices = backends,
 		.help = "who moves the packets" },
-	{ .type = SETTING_STRING, .name = "interface", .offset = AT(interface),
+	{ .type = SETTING_STRING,
+		.name = "interface",
+		.offset = AT(interface),
 		.help = "the TUN of host policy" },
-	{ .type = SETTING_STRING, .name = "ike_user", .offset = AT(ike_user),
+	{ .type = SETTING_STRING,
+		.name = "ike_user",
+		.offset = AT(ike_user),
 		.help = "the user whose key exchange passes in clear" },
-	{ .type = SETTING_NUMBER, .name = "workers", .offset = AT(workers), .min = 1,
-		.max = SAD_MAX_WORKERS, .help = "packet threads" },
-	{ .type = SETTING_NUMBER, .name = "route_table", .offset = AT(route_table), .min = 256,
-		.max = UINT32_MAX, .help = "routing table of marked packets" },
-	{ .type = SETTING_NUMBER, .name = "rule_priority", .offset = AT(rule_priority), .min = 1,
-		.max = 32765, .help = "of the routing rule" },
-	{ .type = SETTING_NUMBER, .name = "path_mtu", .offset = AT(path_mtu), .min = MTU_LEAST,
-		.max = MTU_MOST, .help = "of protected packets" },
-	{ .type = SETTING_LIST, .name = "tunnels", .element = take_tunnel,
+	{ .type = SETTING_NUMBER,
+		.name = "workers",
+		.offset = AT(workers),
+		.min = 1,
+		.max = SAD_MAX_WORKERS,
+		.help = "packet threads" },
+	{ .type = SETTING_NUMBER,
+		.name = "route_table",
+		.offset = AT(route_table),
+		.min = 256,
+		.max = UINT32_MAX,
+		.help = "routing table of marked packets" },
+	{ .type = SETTING_NUMBER,
+		.name = "rule_priority",
+		.offset = AT(rule_priority),
+		.min = 1,
+		.max = 32765,
+		.help = "of the routing rule" },
+	{ .type = SETTING_NUMBER,
+		.name = "path_mtu",
+		.offset = AT(path_mtu),
+		.min = MTU_LEAST,
+		.max = MTU_MOST,
+		.help = "of protected packets" },
+	{ .type = SETTING_LIST,
+		.name = "tunnels",
+		.element = take_tunnel,
 		.help = "interfaces with policy of their own" },
 	{ .type = SETTING_END },
 };
@@ -153,7 +178,8 @@ static int take_addresses(config_setting_t *value, struct conf_loc at, struct co
 		const char *str = config_setting_get_string_elem(value, i);
 		size_t k = tunnel->n_addresses;
 
-		if (parse_interface_address(str, &tunnel->address_hosts[k], &tunnel->addresses[k]) < 0)
+		if (parse_interface_address(str, &tunnel->address_hosts[k], &tunnel->addresses[k]) <
+			0)
 			return conf_error(diags, at, "setting-value",
 				"'%s' is not an address with its prefix length", str ? str : "?");
 		tunnel->n_addresses++;
@@ -191,16 +217,19 @@ static int check_tunnel(const struct tunnel *tunnel, const struct tunnel_table *
 			"tunnel '%s' needs a source and a destination", tunnel->name);
 	if (tunnel->src.family != tunnel->dst.family)
 		return conf_error(diags, at, "setting-value",
-			"source and destination of tunnel '%s' are of different families", tunnel->name);
+			"source and destination of tunnel '%s' are of different families",
+			tunnel->name);
 	for (size_t i = 0; i < others->count; i++) {
 		const struct tunnel *other = &others->tunnels[i];
 
 		if (strcmp(other->name, tunnel->name) == 0)
-			return conf_error(
-				diags, at, "setting-twice", "tunnel '%s' stands twice", tunnel->name);
-		if (address_equal(&other->src, &tunnel->src) && address_equal(&other->dst, &tunnel->dst))
-			return conf_error(diags, at, "setting-twice", "tunnels '%s' and '%s' have the same ends",
-				other->name, tunnel->name);
+			return conf_error(diags, at, "setting-twice", "tunnel '%s' stands twice",
+				tunnel->name);
+		if (address_equal(&other->src, &tunnel->src) &&
+			address_equal(&other->dst, &tunnel->dst))
+			return conf_error(diags, at, "setting-twice",
+				"tunnels '%s' and '%s' have the same ends", other->name,
+				tunnel->name);
 	}
 	return 0;
 }
@@ -214,7 +243,8 @@ static int take_tunnel(struct config_setting_t *group, struct conf_loc at, struc
 	int worst = 0;
 
 	if (tunnels->count == ENGINE_MAX_TUNNELS)
-		return conf_error(diags, at, "setting-value", "more than %d tunnels", ENGINE_MAX_TUNNELS);
+		return conf_error(
+			diags, at, "setting-value", "more than %d tunnels", ENGINE_MAX_TUNNELS);
 	for (int i = 0; i < config_setting_length(group); i++) {
 		config_setting_t *value = config_setting_get_elem(group, (unsigned int)i);
 		struct conf_loc here = at;

@@ -8,7 +8,7 @@
 #include "common/conf/diag.h"
 #include "services/datapath/engine.h"
 
-#define DATAPATH_CONFIG     "/etc/netipsec/datapath.cfg"
+#define DATAPATH_CONFIG	    "/etc/netipsec/datapath.cfg"
 #define DATAPATH_STATE_DIR  "/var/lib/netipsec/datapath"
 #define DATAPATH_PFKEY_PATH "/run/netipsec/pfkey"
 

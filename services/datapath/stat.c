@@ -42,7 +42,9 @@ static int parse_options(int argc, char **argv, struct stat_request *request)
 		case OPT_SAS:
 		case OPT_RULES:
 		case OPT_TUNNELS:
-			request->topic = c == OPT_SAS ? STAT_SAS : c == OPT_RULES ? STAT_RULES : STAT_TUNNELS;
+			request->topic = c == OPT_SAS	  ? STAT_SAS
+					 : c == OPT_RULES ? STAT_RULES
+							  : STAT_TUNNELS;
 			topics++;
 			break;
 		case OPT_JSON:
@@ -125,7 +127,8 @@ int main(int argc, char **argv)
 	if (r < 0)
 		(void)complain(r, &error);
 	else
-		r = request.topic == STAT_COUNTERS ? counters(bus, &request) : listing(bus, &request);
+		r = request.topic == STAT_COUNTERS ? counters(bus, &request)
+						   : listing(bus, &request);
 	if (fflush(stdout) == EOF && r == 0)
 		r = -errno;
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -5,15 +5,15 @@
 #include "common/base/memfd.h"
 #include "services/datapath/stat.h"
 
-#define DATAPATH_NAME   "org.netipsec.Datapath1"
-#define DATAPATH_PATH   "/org/netipsec/Datapath1"
-#define LIST_MAX_BYTES  (1U << 30)
+#define DATAPATH_NAME  "org.netipsec.Datapath1"
+#define DATAPATH_PATH  "/org/netipsec/Datapath1"
+#define LIST_MAX_BYTES (1U << 30)
 
 static int call(struct bus *bus, const char *method, struct bus_reply **ret_reply,
 	struct bus_error *ret_error)
 {
-	struct bus_writer *wr =
-		bus_method_writer(bus, DATAPATH_NAME, DATAPATH_PATH, DATAPATH_NAME, method);
+	struct bus_writer *wr = bus_method_writer(
+		bus, DATAPATH_NAME, DATAPATH_PATH, DATAPATH_NAME, method);
 
 	return wr ? bus_method_call(wr, BUS_DEFAULT_USEC, ret_reply, ret_error) : -ENOMEM;
 }

@@ -113,7 +113,8 @@ static void cell_sequence(struct json_object *entry, struct text *text)
 {
 	struct json_object *value;
 
-	add_number(entry, json_object_object_get_ex(entry, "sequence", &value) ? "sequence" : "replay_top",
+	add_number(entry,
+		json_object_object_get_ex(entry, "sequence", &value) ? "sequence" : "replay_top",
 		text);
 }
 
@@ -164,7 +165,8 @@ static int add_row(struct libscols_table *out, const struct column *columns, siz
 static int show_list(struct json_object *list, const struct column *columns, size_t n)
 {
 	CLEANUP(drop_table) struct libscols_table *out = scols_new_table();
-	size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list)
+								  : 0;
 
 	if (!out)
 		return -ENOMEM;
@@ -229,7 +231,8 @@ static int add_counter(struct libscols_table *out, const struct stat_counter *co
 	r = text_fixed(packets, sizeof(packets), "%" PRIu64, counter->packets);
 	if (r < 0)
 		return r;
-	if (scols_line_set_data(line, 0, counter->name) < 0 || scols_line_set_data(line, 1, packets) < 0 ||
+	if (scols_line_set_data(line, 0, counter->name) < 0 ||
+		scols_line_set_data(line, 1, packets) < 0 ||
 		scols_line_set_data(line, 2, drop ? "dropped" : "passed") < 0 ||
 		scols_line_set_data(line, 3, words) < 0)
 		return -ENOMEM;
@@ -258,7 +261,8 @@ int stat_show_counters(
 	static const struct {
 		const char *head;
 		int flags;
-	} heads[] = { { "COUNTER", 0 }, { "PACKETS", SCOLS_FL_RIGHT }, { "FATE", 0 }, { "MEANING", 0 } };
+	} heads[] = { { "COUNTER", 0 }, { "PACKETS", SCOLS_FL_RIGHT }, { "FATE", 0 },
+		{ "MEANING", 0 } };
 	CLEANUP(drop_table) struct libscols_table *out = NULL;
 	size_t shown = 0;
 	int r = 0;

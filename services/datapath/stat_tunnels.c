@@ -36,7 +36,8 @@ static size_t count_rules(struct json_object *rules, const char *tunnel)
 	if (!json_object_object_get_ex(rules, "rules", &list))
 		return 0;
 	for (size_t i = 0; i < json_object_array_length(list); i++)
-		if (json_object_object_get_ex(json_object_array_get_idx(list, i), "tunnel", &name) &&
+		if (json_object_object_get_ex(
+			    json_object_array_get_idx(list, i), "tunnel", &name) &&
 			strcmp(json_object_get_string(name), tunnel) == 0)
 			n++;
 	return n;
@@ -65,9 +66,10 @@ static struct json_object *tunnel_entry(const struct tunnel *tunnel, struct json
 
 static int show_table(struct json_object *list)
 {
-	static const char *const keys[] = { "name", "source", "destination", "up", "rules", "in_packets",
-		"out_packets" };
-	static const char *const heads[] = { "TUNNEL", "SOURCE", "DESTINATION", "UP", "RULES", "IN", "OUT" };
+	static const char *const keys[] = { "name", "source", "destination", "up", "rules",
+		"in_packets", "out_packets" };
+	static const char *const heads[] = { "TUNNEL", "SOURCE", "DESTINATION", "UP", "RULES", "IN",
+		"OUT" };
 	struct libscols_table *out = scols_new_table();
 	int r = out ? 0 : -ENOMEM;
 
@@ -112,7 +114,8 @@ int stat_show_tunnels(struct json_object *rules, const struct stat_request *requ
 	(void)json_object_object_add(out, "version", json_object_new_int(1));
 	(void)json_object_object_add(out, "tunnels", list);
 	for (size_t i = 0; i < settings->tunnels.count; i++)
-		(void)json_object_array_add(list, tunnel_entry(&settings->tunnels.tunnels[i], rules));
+		(void)json_object_array_add(
+			list, tunnel_entry(&settings->tunnels.tunnels[i], rules));
 	if (request->json)
 		puts(json_object_to_json_string_ext(out, JSON_C_TO_STRING_PLAIN));
 	else if (settings->tunnels.count == 0)

@@ -12,13 +12,13 @@
 #include "services/datapath/rtnl.h"
 #include "services/datapath/steer_rules.h"
 
-#define LIDS             2
-#define OWNED_TABLE      "netipsec-own"
-#define CHUNK_BYTES      (96U << 10) /* fits the send buffer of an unprivileged user */
+#define LIDS		 2
+#define OWNED_TABLE	 "netipsec-own"
+#define CHUNK_BYTES	 (96U << 10) /* fits the send buffer of an unprivileged user */
 #define BLACKHOLE_METRIC 9999
-#define COUNTERS_STEP    256
-#define OUT_PREFIX       "out-"
-#define IN_PREFIX        "in-"
+#define COUNTERS_STEP	 256
+#define OUT_PREFIX	 "out-"
+#define IN_PREFIX	 "in-"
 
 struct counter_name {
 	char str[STEER_COUNTER_MAX];
@@ -109,7 +109,8 @@ static int former_read(struct lid *lid, struct former *former)
 		return r;
 	r = nft_list_counters(&lid->nl, lid->table, former_add_counter, former);
 	if (r == 0 && former->n_counters)
-		qsort(former->counters, former->n_counters, sizeof(struct counter_name), compare_names);
+		qsort(former->counters, former->n_counters, sizeof(struct counter_name),
+			compare_names);
 	return r;
 }
 
@@ -138,7 +139,8 @@ static int wanted_counters(
 	return 0;
 }
 
-static bool has_name(const struct counter_name *names, size_t count, const struct counter_name *name)
+static bool has_name(
+	const struct counter_name *names, size_t count, const struct counter_name *name)
 {
 	return count && bsearch(name, names, count, sizeof(*names), compare_names);
 }
@@ -199,8 +201,11 @@ static int lid_fill(const struct steer *steer, struct lid *lid, struct nft_batch
 	const struct former *former)
 {
 	char out[STEER_CHAIN_MAX], in[STEER_CHAIN_MAX];
-	struct steer_frame frame = { .options = &steer->options, .tunnels = steer->tunnels,
-		.out_chain = out, .in_chain = in, .diverts = steer->program->diverts,
+	struct steer_frame frame = { .options = &steer->options,
+		.tunnels = steer->tunnels,
+		.out_chain = out,
+		.in_chain = in,
+		.diverts = steer->program->diverts,
 		.delay = lid->counts ? 0 : 1 };
 	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", former->serial + 1);
 
@@ -272,7 +277,8 @@ static int lid_open(struct lid *lid, const char *table, uint32_t flags, int owne
 static int open_lids(struct steer *steer)
 {
 	struct lid *first = &steer->lids[0];
-	int r = lid_open(first, STEER_TABLE, NFT_FLAG_OWNER | NFT_FLAG_PERSIST, steer->options.owner_fd);
+	int r = lid_open(
+		first, STEER_TABLE, NFT_FLAG_OWNER | NFT_FLAG_PERSIST, steer->options.owner_fd);
 
 	if (r < 0)
 		return r;
@@ -336,20 +342,24 @@ static bool is_family_absent(int family, int error)
 
 int steer_routes(struct steer *steer)
 {
-	struct rtnl_mark_rule rule = { .mark = MARK_PROTECT, .mask = MARK_PROTECT,
-		.table = steer->options.route_table, .priority = steer->options.rule_priority };
+	struct rtnl_mark_rule rule = { .mark = MARK_PROTECT,
+		.mask = MARK_PROTECT,
+		.table = steer->options.route_table,
+		.priority = steer->options.rule_priority };
 	unsigned int ifindex = if_nametoindex(steer->options.interface);
 
 	/* The blackhole first: from here on nothing marked can take another way. */
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		int r = rtnl_route_blackhole(&steer->route, families[i], rule.table, BLACKHOLE_METRIC);
+		int r = rtnl_route_blackhole(
+			&steer->route, families[i], rule.table, BLACKHOLE_METRIC);
 
 		if (is_family_absent(families[i], r))
 			continue;
 		if (r == 0)
 			r = rtnl_rule_add(&steer->route, families[i], &rule);
 		if (r == 0 && ifindex)
-			r = rtnl_route_default(&steer->route, families[i], (int)ifindex, rule.table);
+			r = rtnl_route_default(
+				&steer->route, families[i], (int)ifindex, rule.table);
 		if (r < 0)
 			return r;
 	}
@@ -465,8 +475,10 @@ int steer_counters(struct steer *steer, void (*fn)(const struct steer_count *cou
 
 int steer_remove(struct steer *steer)
 {
-	struct rtnl_mark_rule rule = { .mark = MARK_PROTECT, .mask = MARK_PROTECT,
-		.table = steer->options.route_table, .priority = steer->options.rule_priority };
+	struct rtnl_mark_rule rule = { .mark = MARK_PROTECT,
+		.mask = MARK_PROTECT,
+		.table = steer->options.route_table,
+		.priority = steer->options.rule_priority };
 	int r = 0;
 
 	for (size_t i = 0; i < steer->n_lids && (r == 0 || r == -ENOENT); i++) {

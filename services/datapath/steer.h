@@ -46,8 +46,8 @@ int steer_present(struct steer *steer, bool *ret_present) MUST_CHECK;
  * Compile and load, replacing what was there in one transaction. @spd NULL: no policy (withdrawn);
  * everything passes and the lid is lifted. @tunnels: borrowed as long as the steer lives.
  */
-int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels)
-	MUST_CHECK;
+int steer_load(
+	struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels) MUST_CHECK;
 /* Readable when somebody changed nftables. */
 int steer_notify_fd(const struct steer *steer);
 /* Restores what somebody took away. *ret_restored: was there anything to restore? */

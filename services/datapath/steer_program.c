@@ -71,7 +71,8 @@ static void line_from_selector(
 	line->dport = out ? sel->remote_port : sel->local_port;
 }
 
-static int compile_rule(struct steer_program *program, const struct rule *rule, enum direction direction)
+static int compile_rule(
+	struct steer_program *program, const struct rule *rule, enum direction direction)
 {
 	static const uint8_t ported[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 	struct steer_lines *lines = direction == DIRECTION_OUT ? &program->out : &program->in;
@@ -158,7 +159,8 @@ static void print_line(const struct steer_line *line, const char *direction, str
 	if (line->dst.addr.family != AF_UNSPEC)
 		text_addf(text, " daddr %s", prefix_format(&line->dst, prefix));
 	print_protocol(line, text);
-	text_addf(text, " -> %s %s\n", verdict_names[line->verdict], rule_id_format(line->rule_id, id));
+	text_addf(text, " -> %s %s\n", verdict_names[line->verdict],
+		rule_id_format(line->rule_id, id));
 }
 
 void steer_program_print(const struct steer_program *program, struct text *text)
@@ -187,8 +189,8 @@ const char *steer_counter_name(
 	return ret_name;
 }
 
-bool steer_counter_parse(
-	const char *name, bool *ret_outbound, enum steer_verdict *ret_verdict, uint64_t *ret_rule_id)
+bool steer_counter_parse(const char *name, bool *ret_outbound, enum steer_verdict *ret_verdict,
+	uint64_t *ret_rule_id)
 {
 	const char *letter;
 	uint64_t id = 0;

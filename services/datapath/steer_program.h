@@ -56,7 +56,7 @@ void steer_program_print(const struct steer_program *program, struct text *text)
 const char *steer_counter_name(
 	const struct steer_line *line, bool outbound, char ret_name[static STEER_COUNTER_MAX]);
 /* The reverse: false when it is no name of ours. */
-bool steer_counter_parse(
-	const char *name, bool *ret_outbound, enum steer_verdict *ret_verdict, uint64_t *ret_rule_id);
+bool steer_counter_parse(const char *name, bool *ret_outbound, enum steer_verdict *ret_verdict,
+	uint64_t *ret_rule_id);
 
 #endif

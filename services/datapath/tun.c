@@ -28,7 +28,8 @@ static int open_queue(const char *name, bool lasting, int *ret_fd)
 	ifr.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 	/* Without offloads the kernel hands over packets as they would go on a wire. */
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) < 0 ||
-		ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 || ioctl(fd, TUNSETPERSIST, lasting ? 1UL : 0UL) < 0)
+		ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 ||
+		ioctl(fd, TUNSETPERSIST, lasting ? 1UL : 0UL) < 0)
 		return -errno;
 	*ret_fd = STEAL_FD(fd);
 	return 0;

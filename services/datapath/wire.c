@@ -36,7 +36,8 @@ static int ask_headers(int fd)
 
 static int open_input(struct wire *wire, uint8_t family, uint8_t protocol)
 {
-	CLEANUP(fd_closep) int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	CLEANUP(fd_closep) int fd = socket(
+		family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 	int r;
 
 	if (fd < 0)
@@ -52,7 +53,8 @@ static int open_input(struct wire *wire, uint8_t family, uint8_t protocol)
 
 static int open_output(int family, int *ret_fd)
 {
-	CLEANUP(fd_closep) int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	CLEANUP(fd_closep) int fd = socket(
+		family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
 	int r;
 
 	if (fd < 0)

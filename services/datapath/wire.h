@@ -11,7 +11,7 @@
 #include "services/datapath/packet.h"
 #include "services/datapath/path_mtu.h"
 
-#define WIRE_BATCH      64
+#define WIRE_BATCH	64
 #define WIRE_MAX_INPUTS 8
 
 struct wire_input {
@@ -32,8 +32,8 @@ void wire_close(struct wire *wire);
 
 /* One worker's side: scratch for batches and fragments. */
 struct wire_port;
-int wire_port_new(const struct wire *wire, struct path_mtu *mtus, struct wire_port **ret_port)
-	MUST_CHECK; /* both borrowed */
+int wire_port_new(const struct wire *wire, struct path_mtu *mtus,
+	struct wire_port **ret_port) MUST_CHECK; /* both borrowed */
 struct wire_port *wire_port_free(struct wire_port *port);
 DEFINE_CLEANUP(struct wire_port *, wire_port_free)
 

@@ -66,8 +66,8 @@ static void read_control(struct msghdr *msg, struct headers *headers)
 }
 
 /* The header before the payload in @pkt. */
-static bool restore_ipv6(struct packet *pkt, uint8_t protocol, const struct sockaddr_in6 *from,
-	struct msghdr *msg)
+static bool restore_ipv6(
+	struct packet *pkt, uint8_t protocol, const struct sockaddr_in6 *from, struct msghdr *msg)
 {
 	static const uint8_t numbers[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS };
 	struct headers headers = { .hop_limit = HOP_LIMIT_ELSE };
@@ -104,7 +104,8 @@ static void prepare(struct wire_port *port, bool ipv6, struct packet **pkts, siz
 	for (size_t i = 0; i < n; i++) {
 		struct msghdr *msg = &port->msgs[i].msg_hdr;
 
-		port->iovs[i] = (struct iovec){ .iov_base = pkts[i]->data, .iov_len = PACKET_MAX_LEN };
+		port->iovs[i] = (struct iovec){ .iov_base = pkts[i]->data,
+			.iov_len = PACKET_MAX_LEN };
 		*msg = (struct msghdr){ .msg_iov = &port->iovs[i], .msg_iovlen = 1 };
 		if (!ipv6)
 			continue;

@@ -44,7 +44,9 @@ static void prepare(struct wire_port *port, size_t i, const struct packet *pkt)
 	struct address dst = destination(pkt);
 
 	port->iovs[i] = (struct iovec){ .iov_base = pkt->data, .iov_len = pkt->len };
-	*msg = (struct msghdr){ .msg_iov = &port->iovs[i], .msg_iovlen = 1, .msg_name = &port->names[i] };
+	*msg = (struct msghdr){
+		.msg_iov = &port->iovs[i], .msg_iovlen = 1, .msg_name = &port->names[i]
+	};
 	if (dst.family == AF_INET) {
 		port->names[i].four = (struct sockaddr_in){ .sin_family = AF_INET };
 		memcpy(&port->names[i].four.sin_addr, dst.bytes, 4);
@@ -92,7 +94,8 @@ static bool send_fragments(struct wire_port *port, int fd, struct packet *pkt)
 }
 
 /* A run of packets of one family. */
-static void send_run(struct wire_port *port, int fd, struct packet *const *pkts, size_t n, bool *ret_sent)
+static void send_run(
+	struct wire_port *port, int fd, struct packet *const *pkts, size_t n, bool *ret_sent)
 {
 	size_t done = 0;
 

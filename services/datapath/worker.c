@@ -9,10 +9,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-
-#define BATCH      ENGINE_BATCH
+#define BATCH	   ENGINE_BATCH
 #define MAX_READY  32
-#define HOST       (-1)
+#define HOST	   (-1)
 #define BUFFER_LEN 66176 /* PACKET_BUFFER in whole cache lines */
 _Static_assert(BUFFER_LEN >= PACKET_BUFFER && BUFFER_LEN % 64 == 0, "a buffer holds a packet");
 
@@ -124,7 +123,8 @@ static void deliver(struct worker *worker, size_t n)
 
 static void run_outbound(struct worker *worker, int tunnel)
 {
-	const struct tun *tun = tunnel == HOST ? worker->setup.host : &worker->setup.tunnels[tunnel];
+	const struct tun *tun = tunnel == HOST ? worker->setup.host
+					       : &worker->setup.tunnels[tunnel];
 	size_t left;
 	int n;
 
@@ -132,7 +132,8 @@ static void run_outbound(struct worker *worker, int tunnel)
 	n = tun_read(tun->queues[worker->setup.index], worker->batch, BATCH);
 	if (n < 0) {
 		/* Somebody deleted the device; waiting for it would spin. */
-		(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, tun->queues[worker->setup.index], NULL);
+		(void)epoll_ctl(
+			worker->epoll_fd, EPOLL_CTL_DEL, tun->queues[worker->setup.index], NULL);
 		mailbox_put_broken(worker->mailbox);
 	}
 	left = n > 0 ? sift(worker, (size_t)n) : 0;
@@ -218,8 +219,11 @@ static void on_event(struct sad_entry *entry, void *userdata)
 
 static int make_parts(struct worker *worker)
 {
-	struct engine_setup setup = { .worker = worker->setup.index, .view = worker->setup.view,
-		.counters = &worker->counters, .on_acquire = on_acquire, .on_event = on_event,
+	struct engine_setup setup = { .worker = worker->setup.index,
+		.view = worker->setup.view,
+		.counters = &worker->counters,
+		.on_acquire = on_acquire,
+		.on_event = on_event,
 		.userdata = worker };
 	void *buffers = mmap(NULL, (size_t)BATCH * BUFFER_LEN, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -38,7 +38,8 @@ static void make_ipv4(struct packet *pkt, size_t payload, bool options)
 	ip[9] = IPPROTO_ESP;
 	memcpy(ip + 12, (const uint8_t[]){ 192, 0, 2, 1, 192, 0, 2, 2 }, 8);
 	if (options) /* router alert (copied), timestamp (not copied), end */
-		memcpy(ip + 20, (const uint8_t[OPTIONS_LEN]){ 0x94, 4, 0, 0, 0x44, 4, 5, 0, 1, 1, 1, 0 },
+		memcpy(ip + 20,
+			(const uint8_t[OPTIONS_LEN]){ 0x94, 4, 0, 0, 0x44, 4, 5, 0, 1, 1, 1, 0 },
 			OPTIONS_LEN);
 	memset(packet_append(pkt, payload), 0, payload);
 }
@@ -72,7 +73,8 @@ static void make(struct packet *pkt, int family, size_t payload, bool extension)
 }
 
 /* Where the payload of a fragment begins and belongs. */
-static size_t look(const struct packet *out, int family, size_t *ret_offset, bool *ret_more, uint32_t *ret_id)
+static size_t look(
+	const struct packet *out, int family, size_t *ret_offset, bool *ret_more, uint32_t *ret_id)
 {
 	const uint8_t *ip = out->data;
 	size_t at = 40;
@@ -107,19 +109,23 @@ START_TEST(cuts)
 
 	make(&pkt, cases[_i].family, payload, cases[_i].extension);
 	ck_assert(fragment_plan(&pkt, cases[_i].mtu, 0xbeef, &plan));
-	ck_assert_msg(plan.count == cases[_i].want, "%s: %zu fragments", cases[_i].name, plan.count);
+	ck_assert_msg(
+		plan.count == cases[_i].want, "%s: %zu fragments", cases[_i].name, plan.count);
 	for (size_t i = 0; i < plan.count; i++) {
 		size_t offset, at;
 		uint32_t id;
 		bool more;
 
 		fragment_make(&plan, i, &out);
-		ck_assert_msg(out.len <= cases[_i].mtu, "%s: fragment of %zu", cases[_i].name, out.len);
+		ck_assert_msg(
+			out.len <= cases[_i].mtu, "%s: fragment of %zu", cases[_i].name, out.len);
 		at = look(&out, cases[_i].family, &offset, &more, &id);
 		ck_assert_uint_eq(id, 0xbeef);
 		ck_assert_uint_eq(offset, next);
 		ck_assert(more == (i + 1 < plan.count));
-		ck_assert_int_eq(memcmp(out.data + at, pkt.data + pkt.len - payload + offset, out.len - at), 0);
+		ck_assert_int_eq(
+			memcmp(out.data + at, pkt.data + pkt.len - payload + offset, out.len - at),
+			0);
 		next = offset + out.len - at;
 	}
 	ck_assert_uint_eq(next, payload);

@@ -104,8 +104,11 @@ static void setup(void)
 	ck_assert_int_eq(setenv("NETIPSEC_ROOT", lab.root, 1), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
 		make_path(directories[i]);
-	lab.settings = (struct datapath_settings){ .interface = interface_name, .ike_user = ike_user,
-		.workers = 2, .route_table = 0x4950, .rule_priority = 100 };
+	lab.settings = (struct datapath_settings){ .interface = interface_name,
+		.ike_user = ike_user,
+		.workers = 2,
+		.route_table = 0x4950,
+		.rule_priority = 100 };
 	begin_life();
 }
 
@@ -129,7 +132,8 @@ static int seal_policy(uint16_t port, uint8_t encr, bool ah)
 	rule->actions[0].kind = ACTION_PROTECT;
 	rule->actions[0].has_esp = !ah;
 	rule->actions[0].has_ah = ah;
-	rule->actions[0].esp = (struct alg_need){ .number = encr, .min_bits = 128, .max_bits = 256 };
+	rule->actions[0].esp =
+		(struct alg_need){ .number = encr, .min_bits = 128, .max_bits = 256 };
 	rule->actions[0].ah = (struct alg_need){ .number = ALG_AUTH_HMAC_SHA256, .max_bits = 256 };
 	if (!ah)
 		rule->actions[0].ah = (struct alg_need){ 0 };
@@ -146,8 +150,8 @@ static int seal_policy(uint16_t port, uint8_t encr, bool ah)
 static enum publish_verdict publish(uint64_t generation, int fd)
 {
 	CLEANUP(text_done) struct text why = { 0 };
-	enum publish_verdict verdict =
-		sections_publish(&lab.sections, SECTION_POLICY, generation, fd, &why);
+	enum publish_verdict verdict = sections_publish(
+		&lab.sections, SECTION_POLICY, generation, fd, &why);
 
 	ck_assert_msg((verdict == PUBLISH_OK || verdict == PUBLISH_SAME) == (why.len == 0), "%s",
 		why.str ? why.str : "no word of why");
@@ -213,7 +217,8 @@ END_TEST
 
 START_TEST(the_newest_of_a_former_life_comes_back)
 {
-	int fds[] = { seal_policy(1, ALG_ENCR_AES_GCM16, false), seal_policy(2, ALG_ENCR_AES_GCM16, false) };
+	int fds[] = { seal_policy(1, ALG_ENCR_AES_GCM16, false),
+		seal_policy(2, ALG_ENCR_AES_GCM16, false) };
 
 	ck_assert_int_eq(publish(9, fds[0]), PUBLISH_OK);
 	ck_assert_int_eq(publish(10, fds[1]), PUBLISH_OK);
@@ -243,7 +248,9 @@ START_TEST(a_record_of_withdrawal_is_honoured)
 	int fds[] = { seal_policy(1, ALG_ENCR_AES_GCM16, false) };
 	char path[128];
 
-	ck_assert_int_eq(text_fixed(path, sizeof(path), "%s/var/lib/netipsec/withdrawn/policy", lab.root), 0);
+	ck_assert_int_eq(
+		text_fixed(path, sizeof(path), "%s/var/lib/netipsec/withdrawn/policy", lab.root),
+		0);
 	ck_assert_int_eq(publish(1, fds[0]), PUBLISH_OK);
 	end_life();
 	write_file(path, "");
@@ -260,15 +267,21 @@ START_TEST(a_table_of_algorithms_bars_rules)
 	CLEANUP(fd_closep) int gcm = seal_policy(1, ALG_ENCR_AES_GCM16, false);
 	CLEANUP(fd_closep) int cbc = seal_policy(2, ALG_ENCR_AES_CBC, false), table_fd = -1;
 	CLEANUP(text_done) struct text why = { 0 };
-	struct algorithm only = { .proto = ALG_PROTO_ESP, .number = ALG_ENCR_AES_GCM16, .n_names = 1,
-		.names = { "aes-gcm" }, .key_default_bits = 128, .key_min_bits = 128, .key_max_bits = 256 };
+	struct algorithm only = { .proto = ALG_PROTO_ESP,
+		.number = ALG_ENCR_AES_GCM16,
+		.n_names = 1,
+		.names = { "aes-gcm" },
+		.key_default_bits = 128,
+		.key_min_bits = 128,
+		.key_max_bits = 256 };
 	CLEANUP(alg_table_freep) struct alg_table *table = alg_table_new(&only, 1);
 	struct snapshot_bytes bytes = { 0 };
 
 	ck_assert_int_eq(snapshot_write_algorithms(table, &bytes), 0);
 	ck_assert_int_eq(snapshot_seal(&bytes, SECTION_ALGORITHMS, &table_fd), 0);
 	snapshot_bytes_done(&bytes);
-	ck_assert_int_eq(sections_publish(&lab.sections, SECTION_ALGORITHMS, 1, table_fd, &why), PUBLISH_OK);
+	ck_assert_int_eq(
+		sections_publish(&lab.sections, SECTION_ALGORITHMS, 1, table_fd, &why), PUBLISH_OK);
 	ck_assert_int_eq(publish(1, cbc), PUBLISH_INVALID);
 	ck_assert_int_eq(publish(1, gcm), PUBLISH_OK);
 }

@@ -19,11 +19,11 @@
 #include "services/datapath/steer.h"
 #include "services/datapath/tun.h"
 
-#define HERE      "192.0.2.1"
+#define HERE	  "192.0.2.1"
 #define PROTECTED "192.0.2.2"
-#define DROPPED   "192.0.2.3"
-#define PASSED    "192.0.2.4"
-#define OTHER     "192.0.2.5"
+#define DROPPED	  "192.0.2.3"
+#define PASSED	  "192.0.2.4"
+#define OTHER	  "192.0.2.5"
 #define WAIT_MSEC 2000
 
 static struct {
@@ -75,8 +75,12 @@ static struct rule *make_rule(uint64_t id, enum action_kind kind, const char *re
 
 static void open_steer(int owner_fd)
 {
-	struct steer_options options = { .interface = "ipsec0", .route_table = 0x4950,
-		.rule_priority = 100, .uids = { geteuid() }, .n_uids = 1, .two_tables = lab.two_tables,
+	struct steer_options options = { .interface = "ipsec0",
+		.route_table = 0x4950,
+		.rule_priority = 100,
+		.uids = { geteuid() },
+		.n_uids = 1,
+		.two_tables = lab.two_tables,
 		.owner_fd = owner_fd };
 
 	ck_assert_int_eq(steer_new(&options, &lab.steer), 0);
@@ -130,7 +134,8 @@ static int send_from(const char *device, uint32_t mark, uint16_t port, const cha
 	ck_assert_int_ge(fd, 0);
 	if (device)
 		ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
-					 (socklen_t)strlen(device)), 0);
+					 (socklen_t)strlen(device)),
+			0);
 	if (mark)
 		ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
 	if (port) {
@@ -258,8 +263,12 @@ END_TEST
 
 START_TEST(another_user_opens_nothing)
 {
-	struct steer_options options = { .interface = "ipsec0", .route_table = 0x4950,
-		.rule_priority = 100, .uids = { geteuid() + 1 }, .n_uids = 1, .owner_fd = -1 };
+	struct steer_options options = { .interface = "ipsec0",
+		.route_table = 0x4950,
+		.rule_priority = 100,
+		.uids = { geteuid() + 1 },
+		.n_uids = 1,
+		.owner_fd = -1 };
 
 	steer_free(lab.steer);
 	ck_assert_int_eq(steer_new(&options, &lab.steer), 0);

@@ -7,7 +7,8 @@
 #include "services/datapath/steer_program.h"
 
 struct draft {
-	enum action_kind first, second; /* second: another alternative, ACTION_PROTECT twice is fine */
+	enum action_kind first,
+		second; /* second: another alternative, ACTION_PROTECT twice is fine */
 	uint8_t directions;
 	const char *tunnel;
 	const char *local, *remote; /* "192.0.2.0/24", NULL: any */
@@ -70,11 +71,11 @@ static char *compile(const struct draft *draft)
 	return str;
 }
 
-#define BOTH    DIRECTION_BIT_BOTH
-#define OUT     DIRECTION_BIT_OUT
-#define IN      DIRECTION_BIT_IN
-#define ROUTED  "out source-routed -> protect\n"
-#define ID      " 0000000000000abc\n"
+#define BOTH   DIRECTION_BIT_BOTH
+#define OUT    DIRECTION_BIT_OUT
+#define IN     DIRECTION_BIT_IN
+#define ROUTED "out source-routed -> protect\n"
+#define ID     " 0000000000000abc\n"
 static const struct {
 	const char *name;
 	struct draft draft;
@@ -102,7 +103,9 @@ static const struct {
 		"out proto 132 dport 53 -> accept" ID },
 	{ "ICMP types belong to a family",
 		{ ACTION_BYPASS, ACTION_BYPASS, IN, NULL, NULL, NULL,
-			{ .protocol = IPPROTO_ICMPV6, .has_icmp_type = true, .icmp_type_low = 1,
+			{ .protocol = IPPROTO_ICMPV6,
+				.has_icmp_type = true,
+				.icmp_type_low = 1,
 				.icmp_type_high = 4 } },
 		"in ip6 proto 58 type 1-4 -> accept" ID },
 	{ "IPv6 prefix",
