@@ -199,6 +199,32 @@ def test_expanding_again_changes_nothing_where_nothing_changed(world, policyd):
     assert world.fake.sections["policy"][0] == 1
 
 
+def test_a_restart_adopts_what_is_in_force(world, policyd):
+    code, _ = policyd.stop()
+    assert code == 0 and "policy" in world.fake.sections
+    world.start("ipsec-policyd").ready()
+    assert world.properties("Policy1")["Generation"] == 1
+    assert world.fake.published.qsize() == 1
+
+
+def test_a_stop_withdraws(world):
+    world.write(FILE, POLICY)
+    world.write("/run/stop", "")
+    fake = world.datapath()
+    stop_file = {"NETIPSEC_STOP_FILE": str(world.root / "run/stop")}
+    code, _ = world.start("ipsec-policyd", env=stop_file).ready().stop()
+    assert code == 0 and "policy" not in fake.sections
+
+
+def test_a_datapath_that_comes_back_gets_the_policy_again(world, policyd):
+    apply(world, "{lport 23 dir in} drop {}\n")
+    content = world.fake.sections["policy"][2]
+    world.datapath_ends(world.fake)
+    again = world.datapath()
+    assert again.published.get(timeout=30) == "policy"
+    assert again.sections["policy"][2] == content
+
+
 def test_precedence_is_a_setting(world):
     world.write("/etc/netipsec/policy.cfg", 'precedence = "solaris-priority";\n')
     world.write(FILE, "{lport 23 dir in} drop {}\n{raddr 192.0.2.1} ipsec {encr_algs aes-gcm}\n")
