@@ -115,19 +115,26 @@ static int on_stale(const struct nlmsghdr *msg, void *userdata)
 	return 0;
 }
 
+static int delete_link(struct netlink *nl, int ifindex)
+{
+	struct message msg;
+	struct ifinfomsg *link = message_begin(&msg, RTM_DELLINK, 0, sizeof(*link));
+
+	link->ifi_index = ifindex;
+	return netlink_request(nl, msg.header);
+}
+
 int rtnl_link_delete(struct netlink *nl, const char *alias,
 	bool (*is_stale)(const char *name, void *userdata), void *userdata)
 {
 	struct stale stale = { .alias = alias, .is_stale = is_stale, .userdata = userdata };
 	struct message msg;
-	struct ifinfomsg *link = message_begin(&msg, RTM_GETLINK, NLM_F_DUMP, sizeof(*link));
-	int r = netlink_dump(nl, msg.header, on_stale, &stale);
+	int r;
 
-	for (size_t i = 0; i < stale.n_found && r == 0; i++) {
-		link = message_begin(&msg, RTM_DELLINK, 0, sizeof(*link));
-		link->ifi_index = stale.found[i];
-		r = netlink_request(nl, msg.header);
-	}
+	(void)message_begin(&msg, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	r = netlink_dump(nl, msg.header, on_stale, &stale);
+	for (size_t i = 0; i < stale.n_found && r == 0; i++)
+		r = delete_link(nl, stale.found[i]);
 	return r;
 }
 

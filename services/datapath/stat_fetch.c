@@ -62,6 +62,6 @@ int stat_fetch_listing(
 		r = memfd_map(fd, LIST_MAX_BYTES, &view);
 	if (r < 0)
 		return r;
-	*ret_text = strndup((const char *)view.bytes, view.len);
+	*ret_text = strndup(view.bytes ? (const char *)view.bytes : "", view.len);
 	return *ret_text ? 0 : -ENOMEM;
 }

@@ -37,24 +37,23 @@ static int open_queue(const char *name, bool lasting, int *ret_fd)
 
 int tun_open(const char *name, size_t n_queues, bool lasting, struct tun *ret_tun)
 {
-	CLEANUP(tun_close) struct tun tun = { .queues = calloc(n_queues, sizeof(*tun.queues)) };
-	int r = text_copy(tun.name, sizeof(tun.name), name);
+	struct tun tun = { .queues = calloc(n_queues, sizeof(*tun.queues)) };
+	int r = tun.queues ? text_copy(tun.name, sizeof(tun.name), name) : -ENOMEM;
 
-	if (!tun.queues)
-		return -ENOMEM;
-	for (; r == 0 && tun.n_queues < n_queues; tun.n_queues++) {
+	while (r == 0 && tun.n_queues < n_queues) {
 		r = open_queue(name, lasting, &tun.queues[tun.n_queues]);
-		if (r < 0)
-			break; /* this one is not counted, so not closed */
+		if (r == 0)
+			tun.n_queues++;
+	}
+	if (r == 0) {
+		tun.ifindex = (int)if_nametoindex(name);
+		r = tun.ifindex ? 0 : -ENODEV;
 	}
 	if (r < 0)
-		return r;
-	tun.ifindex = (int)if_nametoindex(name);
-	if (tun.ifindex == 0)
-		return -ENODEV;
-	*ret_tun = tun;
-	tun = (struct tun){ 0 };
-	return 0;
+		tun_close(&tun);
+	else
+		*ret_tun = tun;
+	return r;
 }
 
 void tun_close(struct tun *tun)
