@@ -152,7 +152,8 @@ class Daemon:
     def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        _, errors = self.process.communicate()
+        print(errors or "", end="")  # shown beside a test that failed
         self.notify.close()
 
 
@@ -207,6 +208,7 @@ class FakeDatapath:
             raise dbus.DBusException("somebody was faster", name="org.netipsec.Error.Stale")
         if generation <= in_force:
             raise dbus.DBusException("stale", name="org.netipsec.Error.Stale")
+        print(f"datapath: {section} {generation} behind {in_force}")
         if self.refuse:
             raise dbus.DBusException(self.refuse, name="org.netipsec.Error.Invalid")
         content = read_memfd(snapshot, raw=True)

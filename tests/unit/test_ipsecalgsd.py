@@ -194,6 +194,7 @@ def test_command_synchronizes(world):
     world.write(FILE, GOOD)
     world.datapath()
     world.start("ipsecalgsd").ready()
+    assert world.properties("Algorithms1")["State"] == "enforced"
     world.write(FILE, BAD)
     done = world.run("ipsecalgs", "-s")
     assert done.returncode == 1 and DIAGNOSTIC in done.stderr
