@@ -127,6 +127,7 @@ def test_keys_are_shown_to_root_and_not_when_paranoid(alpha):
     assert "EKY: XXXX" in plain and not any(key[:8] in plain for key in keys)
 
 
+@pytest.mark.root
 def test_a_user_without_rights_sees_no_key(alpha):
     done = alpha.run("ipseckey", "-n", "dump", user="nobody")
     assert not any(key[:8] in done.stdout for key in key_words(alpha))
