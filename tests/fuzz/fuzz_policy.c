@@ -73,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	require(parse(first.str ? first.str : "", first.len, algs, &again) == 0);
 	print(again, algs, &second);
 	require(first.len == second.len);
-	require(first.len == 0 || memcmp(first.str, second.str, first.len) == 0);
+	require(first.len == 0 ||
+		(first.str && second.str && memcmp(first.str, second.str, first.len) == 0));
 	return 0;
 }
