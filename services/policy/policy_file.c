@@ -66,6 +66,8 @@ int policy_file_add_rule(struct policy_file *file, struct rule *rule)
 bool policy_scope_has(enum policy_scope scope, const char *tunnel, const char *head)
 {
 	switch (scope) {
+	case POLICY_NOTHING:
+		return false;
 	case POLICY_HOST:
 		return head[0] == '\0';
 	case POLICY_ONE_TUNNEL:

@@ -42,8 +42,8 @@ int policy_file_add_entry(
 int policy_file_add_rule(
 	struct policy_file *file, struct rule *rule) MUST_CHECK; /* of the last entry */
 
-/* Which heads a copy keeps. */
-enum policy_scope { POLICY_HOST, POLICY_ONE_TUNNEL, POLICY_ALL };
+/* Of which heads a change takes the entries away. */
+enum policy_scope { POLICY_NOTHING, POLICY_HOST, POLICY_ONE_TUNNEL, POLICY_ALL };
 bool policy_scope_has(enum policy_scope scope, const char *tunnel, const char *head);
 /* A copy without the entries of @scope. Return: 0 or -ENOMEM. */
 int policy_file_without(const struct policy_file *file, enum policy_scope scope, const char *tunnel,

@@ -319,8 +319,7 @@ static int begin_file(struct policy_parser *p)
 		p->file = policy_file_new();
 		return p->file ? 0 : -ENOMEM;
 	}
-	/* No tunnel is called "-": nothing is left out. */
-	r = policy_file_without(p->in->base, POLICY_ONE_TUNNEL, "-", &p->file);
+	r = policy_file_without(p->in->base, POLICY_NOTHING, "", &p->file);
 	for (size_t i = 0; r == 0 && i < p->file->n_rules; i++)
 		r = policy_seen_add(p->seen, p->file->rules[i]);
 	return r;
