@@ -8,6 +8,9 @@
 #include "services/datapath/fragment.h"
 #include "services/datapath/wire_port.h"
 
+#define IPV4_DST_AT 16
+#define IPV6_DST_AT 24
+
 int wire_port_new(const struct wire *wire, struct path_mtu *mtus, struct wire_port **ret_port)
 {
 	CLEANUP(wire_port_freep) struct wire_port *port = calloc(1, sizeof(*port));
@@ -35,25 +38,25 @@ static bool is_ipv4(const struct packet *pkt)
 
 static struct address destination(const struct packet *pkt)
 {
-	return is_ipv4(pkt) ? address_v4(pkt->data + 16) : address_v6(pkt->data + 24);
+	return is_ipv4(pkt) ? address_v4(pkt->data + IPV4_DST_AT)
+			    : address_v6(pkt->data + IPV6_DST_AT);
 }
 
 static void prepare(struct wire_port *port, size_t i, const struct packet *pkt)
 {
 	struct msghdr *msg = &port->msgs[i].msg_hdr;
-	struct address dst = destination(pkt);
 
 	port->iovs[i] = (struct iovec){ .iov_base = pkt->data, .iov_len = pkt->len };
 	*msg = (struct msghdr){
 		.msg_iov = &port->iovs[i], .msg_iovlen = 1, .msg_name = &port->names[i]
 	};
-	if (dst.family == AF_INET) {
+	if (is_ipv4(pkt)) {
 		port->names[i].four = (struct sockaddr_in){ .sin_family = AF_INET };
-		memcpy(&port->names[i].four.sin_addr, dst.bytes, 4);
+		memcpy(&port->names[i].four.sin_addr, pkt->data + IPV4_DST_AT, 4);
 		msg->msg_namelen = sizeof(port->names[i].four);
 	} else {
 		port->names[i].six = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
-		memcpy(&port->names[i].six.sin6_addr, dst.bytes, 16);
+		memcpy(&port->names[i].six.sin6_addr, pkt->data + IPV6_DST_AT, 16);
 		msg->msg_namelen = sizeof(port->names[i].six);
 	}
 }
