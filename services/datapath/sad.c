@@ -90,19 +90,64 @@ static struct sad_table *table_new(size_t buckets, unsigned int links)
 	return table;
 }
 
-static void table_link(const struct sad *sad, struct sad_table *table, struct sad_entry *entry)
+enum chain { CHAIN_KEY, CHAIN_OUT };
+
+static _Atomic(struct sad_entry *) *next_of(
+	struct sad_entry *entry, enum chain chain, unsigned int links)
+{
+	return chain == CHAIN_KEY ? &entry->next_key[links] : &entry->next_out[links];
+}
+
+static struct sad_entry **prev_of(struct sad_entry *entry, enum chain chain, unsigned int links)
+{
+	return chain == CHAIN_KEY ? &entry->prev_key[links] : &entry->prev_out[links];
+}
+
+static _Atomic(struct sad_entry *) *bucket_of(const struct sad *sad, struct sad_table *table,
+	const struct sad_entry *entry, enum chain chain)
 {
 	const struct sa *sa = entry->sa;
-	_Atomic(struct sad_entry *) *bucket;
 
-	bucket = key_bucket(sad, table, sa->proto, sa->spi, &sa->dst);
-	atomic_store(&entry->next_key[table->links], rcu_read(bucket));
+	return chain == CHAIN_KEY ? key_bucket(sad, table, sa->proto, sa->spi, &sa->dst)
+				  : out_bucket(sad, table, sa->proto, &sa->dst);
+}
+
+static void chain_link(
+	const struct sad *sad, struct sad_table *table, struct sad_entry *entry, enum chain chain)
+{
+	_Atomic(struct sad_entry *) *bucket = bucket_of(sad, table, entry, chain);
+	struct sad_entry *first = rcu_read(bucket);
+
+	atomic_store(next_of(entry, chain, table->links), first);
+	*prev_of(entry, chain, table->links) = NULL;
+	if (first)
+		*prev_of(first, chain, table->links) = entry;
 	rcu_publish(bucket, entry);
-	if (!(entry->directions & SA_OUTBOUND))
-		return;
-	bucket = out_bucket(sad, table, sa->proto, &sa->dst);
-	atomic_store(&entry->next_out[table->links], rcu_read(bucket));
-	rcu_publish(bucket, entry);
+}
+
+/* Put @next in the place of @entry, or nothing; a reader at @entry goes on from there as before. */
+static void chain_replace(const struct sad *sad, struct sad_table *table, struct sad_entry *entry,
+	struct sad_entry *next, enum chain chain)
+{
+	struct sad_entry *after = rcu_read(next_of(entry, chain, table->links));
+	struct sad_entry *before = *prev_of(entry, chain, table->links);
+
+	if (next) {
+		atomic_store(next_of(next, chain, table->links), after);
+		*prev_of(next, chain, table->links) = before;
+	}
+	if (after)
+		*prev_of(after, chain, table->links) = next ? next : before;
+	rcu_publish(
+		before ? next_of(before, chain, table->links) : bucket_of(sad, table, entry, chain),
+		next ? next : after);
+}
+
+static void table_link(const struct sad *sad, struct sad_table *table, struct sad_entry *entry)
+{
+	chain_link(sad, table, entry, CHAIN_KEY);
+	if (entry->directions & SA_OUTBOUND)
+		chain_link(sad, table, entry, CHAIN_OUT);
 }
 
 struct sad *sad_new(struct rcu *rcu)
@@ -195,47 +240,6 @@ int sad_insert(struct sad *sad, struct sad_entry *entry)
 	return 0;
 }
 
-enum chain { CHAIN_KEY, CHAIN_OUT };
-
-static _Atomic(struct sad_entry *) *next_of(
-	struct sad_entry *entry, enum chain chain, unsigned int links)
-{
-	return chain == CHAIN_KEY ? &entry->next_key[links] : &entry->next_out[links];
-}
-
-/* Make whoever points at @entry point at @with instead; a reader at @entry goes on as before. */
-static void chain_replace(_Atomic(struct sad_entry *) *link, enum chain chain, unsigned int links,
-	struct sad_entry *entry, struct sad_entry *with)
-{
-	struct sad_entry *at;
-
-	for (at = rcu_read(link); at && at != entry; at = rcu_read(link))
-		link = next_of(at, chain, links);
-	if (at)
-		rcu_publish(link, with);
-}
-
-/* Take @entry out of the tables, or put @next in its places. */
-static void table_unlink(struct sad *sad, struct sad_entry *entry, struct sad_entry *next)
-{
-	struct sad_table *table = sad->table;
-	const struct sa *sa = entry->sa;
-	unsigned int links = table->links;
-	struct sad_entry *after = rcu_read(&entry->next_key[links]);
-
-	if (next)
-		atomic_store(&next->next_key[links], after);
-	chain_replace(key_bucket(sad, table, sa->proto, sa->spi, &sa->dst), CHAIN_KEY, links, entry,
-		next ? next : after);
-	if (!(entry->directions & SA_OUTBOUND))
-		return;
-	after = rcu_read(&entry->next_out[links]);
-	if (next)
-		atomic_store(&next->next_out[links], after);
-	chain_replace(out_bucket(sad, table, sa->proto, &sa->dst), CHAIN_OUT, links, entry,
-		next ? next : after);
-}
-
 static void entry_retired(void *object)
 {
 	struct sad_entry *entry = object;
@@ -259,7 +263,9 @@ static void entry_retire(struct sad *sad, struct sad_entry *entry,
 void sad_remove(struct sad *sad, struct sad_entry *entry,
 	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata)
 {
-	table_unlink(sad, entry, NULL);
+	chain_replace(sad, sad->table, entry, NULL, CHAIN_KEY);
+	if (entry->directions & SA_OUTBOUND)
+		chain_replace(sad, sad->table, entry, NULL, CHAIN_OUT);
 	*(entry->older ? &entry->older->newer : &sad->oldest) = entry->newer;
 	*(entry->newer ? &entry->newer->older : &sad->newest) = entry->older;
 	sad->count--;
@@ -270,7 +276,6 @@ int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata)
 {
 	struct sa_key old_key = sa_key_of(old->sa), next_key = sa_key_of(next->sa);
-	_Atomic(struct sad_entry *) *bucket;
 
 	if (!sa_key_equal(&old_key, &next_key))
 		return -EINVAL;
@@ -280,23 +285,12 @@ int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 	next->newer = old->newer;
 	*(old->older ? &old->older->newer : &sad->oldest) = next;
 	*(old->newer ? &old->newer->older : &sad->newest) = next;
-	if (!((old->directions ^ next->directions) & SA_OUTBOUND)) {
-		table_unlink(sad, old, next);
-	} else if (next->directions & SA_OUTBOUND) {
-		table_unlink(sad, old, next);
-		bucket = out_bucket(sad, sad->table, next->sa->proto, &next->sa->dst);
-		atomic_store(&next->next_out[sad->table->links], rcu_read(bucket));
-		rcu_publish(bucket, next);
-	} else {
-		/* Out of the outbound chain for good, replaced in the other. */
-		chain_replace(out_bucket(sad, sad->table, old->sa->proto, &old->sa->dst), CHAIN_OUT,
-			sad->table->links, old, rcu_read(&old->next_out[sad->table->links]));
-		atomic_store(&next->next_key[sad->table->links],
-			rcu_read(&old->next_key[sad->table->links]));
-		chain_replace(
-			key_bucket(sad, sad->table, old->sa->proto, old->sa->spi, &old->sa->dst),
-			CHAIN_KEY, sad->table->links, old, next);
-	}
+	chain_replace(sad, sad->table, old, next, CHAIN_KEY);
+	if (old->directions & SA_OUTBOUND)
+		chain_replace(sad, sad->table, old, next->directions & SA_OUTBOUND ? next : NULL,
+			CHAIN_OUT);
+	else if (next->directions & SA_OUTBOUND)
+		chain_link(sad, sad->table, next, CHAIN_OUT);
 	entry_retire(sad, old, on_free, userdata);
 	return 0;
 }

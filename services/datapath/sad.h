@@ -50,6 +50,7 @@ struct sad_entry {
 	struct sad_control control;
 	/* Chains of the tables, one of each for every other generation of them; sad.c only. */
 	_Atomic(struct sad_entry *) next_key[2], next_out[2];
+	struct sad_entry *prev_key[2], *prev_out[2]; /* of the writer; NULL: first of its bucket */
 	struct sad_entry *older, *newer;
 	struct sad *sad;
 	void (*on_free)(struct sad_entry *entry, void *userdata);

@@ -110,7 +110,8 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 
 	if (r < 0)
 		return r;
-	if (sad_find(sadb->parts.sad, &key))
+	r = sadb_entry_identify(sadb, entry, ret_refusal);
+	if (r == 0 && sad_find(sadb->parts.sad, &key))
 		r = sadb_refuse(ret_refusal, EEXIST, PFKEY_DIAG_NONE);
 	if (r == 0)
 		r = check_pair(sadb, entry, ret_refusal);
@@ -252,6 +253,11 @@ static int restore_entry(
 	int r = sadb_entry_make(sadb, sa, &entry, &refusal);
 
 	sa_free(sa);
+	if (r == 0) {
+		r = sadb_entry_identify(sadb, entry, &refusal);
+		if (r < 0)
+			entry = sad_entry_free(entry);
+	}
 	if (r == -ENOMEM)
 		return r;
 	if (r == 0 && (arena_window(entry->sa->replay_window) != run->window || directions == 0 ||

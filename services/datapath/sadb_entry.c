@@ -112,10 +112,18 @@ int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_ent
 	control = &entry->control;
 	control->counter_mode = entry->suite.cipher->iv == SUITE_IV_COUNTER;
 	control->chunk = SEQSTORE_CHUNK_MIN;
+	*ret_entry = STEAL(entry);
+	return 0;
+}
+
+int sadb_entry_identify(
+	const struct sadb *sadb, struct sad_entry *entry, struct sadb_refusal *ret_refusal)
+{
+	struct sad_control *control = &entry->control;
+
 	if (seqstore_id(sadb->parts.seqstore, entry->sa, control->counter_id) < 0 ||
 		seqstore_window_id(sadb->parts.seqstore, entry->sa, control->window_id) < 0)
 		return sadb_refuse(ret_refusal, EIO, PFKEY_DIAG_NONE);
-	*ret_entry = STEAL(entry);
 	return 0;
 }
 

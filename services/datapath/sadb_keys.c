@@ -57,23 +57,25 @@ static int plan_one(struct plan *plan, struct change *change, struct text *why)
 	struct sadb_refusal refusal;
 	struct sa_key key = sa_key_of(change->wanted);
 	struct sad_entry *old = sad_find(sadb->parts.sad, &key), *fresh;
-	int r = sadb_entry_make(sadb, change->wanted, &change->fresh, &refusal);
+	bool dead = false;
 
-	if (r < 0)
+	if (sadb_entry_make(sadb, change->wanted, &change->fresh, &refusal) < 0)
 		return explain(change->wanted, &refusal, why);
 	fresh = change->fresh;
 	fresh->sa->origin = SA_ORIGIN_KEYS;
 	change->old = old;
-	if (!old)
-		return 0;
-	old->control.mark = plan->mark;
-	if (atomic_load(&old->run->state) == SA_DEAD)
-		return 0;
-	if (old->sa->origin == SA_ORIGIN_KEYS && sa_equal(old->sa, fresh->sa)) {
-		change->fresh = sad_entry_free(fresh);
-		return 0;
+	if (old) {
+		old->control.mark = plan->mark;
+		dead = atomic_load(&old->run->state) == SA_DEAD;
+		if (!dead && old->sa->origin == SA_ORIGIN_KEYS && sa_equal(old->sa, fresh->sa)) {
+			change->fresh = sad_entry_free(fresh);
+			return 0;
+		}
 	}
-	if (same_keys(old, fresh) && arena_fits(sadb->parts.arena, old->arena_slot, fresh->sa)) {
+	if (sadb_entry_identify(sadb, fresh, &refusal) < 0)
+		return explain(change->wanted, &refusal, why);
+	if (old && !dead && same_keys(old, fresh) &&
+		arena_fits(sadb->parts.arena, old->arena_slot, fresh->sa)) {
 		change->shares_run = true;
 		fresh->run = old->run;
 		fresh->arena_slot = old->arena_slot;

@@ -59,8 +59,11 @@ int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *re
 uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa);
 
 /* sadb_entry.c: an entry on its way into the SAD, and out of it. */
-/* @sa: settled and copied. Suite, directions and ids are set; it has no run state yet. */
+/* @sa: settled and copied. Suite and directions are set; it has no ids and no run state yet. */
 int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_entry **ret_entry,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* The names under which its numbers and its window are kept. */
+int sadb_entry_identify(const struct sadb *sadb, struct sad_entry *entry,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
 /* A run state of its own in the arena, with numbers; on disk after seqstore_commit() only. */
 int sadb_entry_equip(
