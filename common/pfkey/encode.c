@@ -369,10 +369,10 @@ int pfkey_encode(const struct pfkey_message *msg, enum pfkey_side side, uint8_t 
 
 	writer_init(&wr, buffer, size);
 	(void)write_zeros(&wr, PFKEY_BASE_BYTES);
-	for (uint16_t number = 1; number < PFKEY_EXT_END; number++) {
+	for (unsigned int number = 1; number < PFKEY_EXT_END; number++) {
 		if (!(msg->present & PFKEY_BIT(number)))
 			continue;
-		r = encode_extension(&wr, msg, number, side);
+		r = encode_extension(&wr, msg, (uint16_t)number, side);
 		if (r < 0)
 			return r;
 	}

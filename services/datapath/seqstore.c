@@ -387,7 +387,7 @@ static int pair_load(struct seqstore *store, const struct seqstore_record pair[2
 /* The first pair: how many others count. In doubt all that can be read do. */
 static int count_load(struct seqstore *store, off_t size, uint64_t *ret_count, bool *ret_doubt)
 {
-	struct seqstore_record pair[1][2];
+	struct seqstore_record pair[1][2] = { 0 };
 	struct counter *count;
 	int r = make_room(store);
 
@@ -409,7 +409,7 @@ static int count_load(struct seqstore *store, off_t size, uint64_t *ret_count, b
 
 static int counters_load(struct seqstore *store, off_t size)
 {
-	struct seqstore_record pairs[PAIRS_AT_ONCE][2];
+	struct seqstore_record pairs[PAIRS_AT_ONCE][2] = { 0 };
 	uint64_t left;
 	bool doubt = false;
 	int r = count_load(store, size, &left, &doubt);
