@@ -12,8 +12,9 @@
 #include "common/base/cleanup.h"
 #include "common/snapshot/snapshot.h"
 
-#define FDSTORE_ARENA "arena"
-#define FDSTORE_OWNER "nft-owner"
+#define FDSTORE_ARENA	 "arena"
+#define FDSTORE_OWNER	 "nft-owner"
+#define FDSTORE_COUNTERS "counters"
 
 struct fdstore; /* what was handed back and is not taken yet */
 

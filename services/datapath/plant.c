@@ -129,6 +129,19 @@ static int open_steer(struct plant *plant, struct fdstore *store)
 	return steer_present(plant->steer, &plant->was_lidded);
 }
 
+static int open_counters(struct plant *plant, struct fdstore *store)
+{
+	int fd = fdstore_take(store, FDSTORE_COUNTERS);
+	bool is_new, kept = fd >= 0;
+	int r = counter_store_open(fd, &plant->counters, &is_new);
+
+	if (kept && is_new)
+		fdstore_drop(FDSTORE_COUNTERS);
+	if (r == 0 && is_new)
+		fdstore_put(FDSTORE_COUNTERS, plant->counters.fd);
+	return r;
+}
+
 /* Nothing is known of policy yet: without a table of tunnels the engine lets nothing into them. */
 static int open_view(struct plant *plant)
 {
@@ -152,6 +165,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 		return -ENOMEM;
 	plant->settings = settings;
 	plant->wire = (struct wire){ .out4 = -1, .out6 = -1 };
+	plant->counters.fd = -1;
 	plant->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (plant->wake_fd < 0)
 		return -errno;
@@ -177,6 +191,8 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 		return r;
 	*ret_fault = "the SA database";
 	r = open_databases(plant, store);
+	if (r == 0)
+		r = open_counters(plant, store);
 	if (r == 0)
 		r = open_view(plant);
 	if (r == 0)
@@ -210,6 +226,7 @@ struct plant *plant_free(struct plant *plant)
 		tun_close(&plant->tunnels[i]);
 	tun_close(&plant->host);
 	steer_free(plant->steer);
+	counter_store_close(&plant->counters);
 	locals_free(plant->locals);
 	fd_closep(&plant->wake_fd);
 	free(plant);
@@ -233,6 +250,7 @@ int plant_start(struct plant *plant)
 		int r;
 
 		setup.index = (unsigned int)i;
+		setup.counters = counter_store_of(&plant->counters, i);
 		r = worker_start(&setup, &plant->workers[i]);
 		if (r < 0)
 			return r;
@@ -366,8 +384,8 @@ static void add_count(const struct steer_count *count, void *userdata)
 int plant_counters(struct plant *plant, uint64_t ret_packets[static VERDICT_COUNT])
 {
 	memset(ret_packets, 0, VERDICT_COUNT * sizeof(*ret_packets));
-	for (size_t i = 0; i < plant->n_workers; i++) {
-		const struct counters *counters = worker_counters(plant->workers[i]);
+	for (size_t i = 0; i < SAD_MAX_WORKERS; i++) {
+		const struct counters *counters = counter_store_of(&plant->counters, i);
 
 		for (size_t k = 0; k < VERDICT_COUNT; k++)
 			ret_packets[k] += atomic_load_explicit(

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "services/datapath/counter_store.h"
 #include "services/datapath/fdstore.h"
 #include "services/datapath/locals.h"
 #include "services/datapath/sadb.h"
@@ -33,6 +34,7 @@ struct plant {
 	int wake_fd; /* readable when a mailbox holds something */
 	_Atomic uint32_t path_mtu;
 	RCU_POINTER(struct engine_view) view; /* never NULL once open */
+	struct counter_store counters;
 	struct worker *workers[SAD_MAX_WORKERS];
 	size_t n_workers;
 	bool was_lidded; /* the kernel held a lid when we came, */

@@ -27,7 +27,6 @@ struct worker {
 	struct path_mtu *mtus;
 	struct wire_port *port;
 	struct mailbox *mailbox;
-	struct counters counters;
 	uint8_t *buffers; /* BATCH of them; pages are taken as they are touched */
 	struct packet packets[BATCH];
 	struct packet *batch[BATCH];
@@ -76,7 +75,7 @@ static size_t sift(struct worker *worker, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		if (worker->batch[i]->len == 0)
-			counters_add(&worker->counters, VERDICT_SPD_MALFORMED_PACKET);
+			counters_add(worker->setup.counters, VERDICT_SPD_MALFORMED_PACKET);
 		else
 			worker->batch[kept++] = worker->batch[i];
 	}
@@ -90,7 +89,7 @@ static void to_stack(struct worker *worker, struct packet *pkt, int tunnel)
 	if (tunnel >= 0 && (size_t)tunnel < worker->setup.n_tunnels)
 		tun = &worker->setup.tunnels[tunnel];
 	if (tun_write(tun->queues[worker->setup.index], &pkt, 1) != 1)
-		counters_add(&worker->counters, VERDICT_IO_SEND_FAILED);
+		counters_add(worker->setup.counters, VERDICT_IO_SEND_FAILED);
 }
 
 static void deliver(struct worker *worker, size_t n)
@@ -118,7 +117,7 @@ static void deliver(struct worker *worker, size_t n)
 	wire_send(worker->port, worker->to_wire, n_wire, worker->sent);
 	for (size_t i = 0; i < n_wire; i++)
 		if (!worker->sent[i])
-			counters_add(&worker->counters, VERDICT_IO_SEND_FAILED);
+			counters_add(worker->setup.counters, VERDICT_IO_SEND_FAILED);
 }
 
 static void run_outbound(struct worker *worker, int tunnel)
@@ -221,7 +220,7 @@ static int make_parts(struct worker *worker)
 {
 	struct engine_setup setup = { .worker = worker->setup.index,
 		.view = worker->setup.view,
-		.counters = &worker->counters,
+		.counters = worker->setup.counters,
 		.on_acquire = on_acquire,
 		.on_event = on_event,
 		.userdata = worker };
@@ -291,9 +290,4 @@ struct worker *worker_stop(struct worker *worker)
 struct mailbox *worker_mailbox(struct worker *worker)
 {
 	return worker->mailbox;
-}
-
-const struct counters *worker_counters(const struct worker *worker)
-{
-	return &worker->counters;
 }

@@ -25,6 +25,7 @@ struct worker_setup {
 	const struct tun *tunnels; /* one a tunnel, in the order of the tunnel table */
 	size_t n_tunnels;
 	const _Atomic uint32_t *path_mtu; /* of outer packets; may change */
+	struct counters *counters; /* of this worker alone */
 	int wake_fd; /* eventfd of the control thread */
 };
 
@@ -36,6 +37,5 @@ struct worker *worker_stop(struct worker *worker);
 DEFINE_CLEANUP(struct worker *, worker_stop)
 
 struct mailbox *worker_mailbox(struct worker *worker);
-const struct counters *worker_counters(const struct worker *worker);
 
 #endif

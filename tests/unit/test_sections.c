@@ -15,6 +15,8 @@
 
 #include "services/datapath/section.h"
 
+#define FIRST_FREE_FD 8
+
 static struct {
 	char root[64];
 	struct datapath_settings settings;
@@ -262,6 +264,26 @@ START_TEST(a_record_of_withdrawal_is_honoured)
 }
 END_TEST
 
+START_TEST(counters_go_on)
+{
+	int fds[] = { fcntl(lab.plant->counters.fd, F_DUPFD_CLOEXEC, 10), -1 };
+	uint64_t packets[VERDICT_COUNT];
+
+	counters_add(counter_store_of(&lab.plant->counters, 1), VERDICT_ESP_NO_SA);
+	end_life();
+	hand_back(fds, 1, "counters");
+	begin_life();
+	ck_assert_int_eq(plant_counters(lab.plant, packets), 0);
+	ck_assert_uint_eq(packets[VERDICT_ESP_NO_SA], 1);
+	end_life();
+	ck_assert_int_eq(memfd_seal("damaged", "not counters", 12, &fds[1]), 0);
+	hand_back(&fds[1], 1, "counters");
+	begin_life();
+	ck_assert_int_eq(plant_counters(lab.plant, packets), 0);
+	ck_assert_uint_eq(packets[VERDICT_ESP_NO_SA], 0);
+}
+END_TEST
+
 START_TEST(a_table_of_algorithms_bars_rules)
 {
 	CLEANUP(fd_closep) int gcm = seal_policy(1, ALG_ENCR_AES_GCM16, false);
@@ -294,6 +316,9 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	/* Where the manager's descriptors go, nothing of the test frame may stand. */
+	for (int fd = 0; fd < FIRST_FREE_FD - 1;)
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, generations_go_up);
@@ -302,6 +327,7 @@ int main(void)
 	tcase_add_test(tc, the_newest_of_a_former_life_comes_back);
 	tcase_add_test(tc, a_lid_without_its_policy_stays);
 	tcase_add_test(tc, a_record_of_withdrawal_is_honoured);
+	tcase_add_test(tc, counters_go_on);
 	tcase_add_test(tc, a_table_of_algorithms_bars_rules);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
