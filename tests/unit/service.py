@@ -161,6 +161,9 @@ class FakeDatapath:
     """The datapath's side of the publish contract, in a thread with a connection of its own."""
 
     NAME = "org.netipsec.Datapath1"
+    # Closed connections are kept: the loop of a later test, which runs the same context, still
+    # dispatches their end, and python's binding fails in whatever it does then without the object.
+    closed = []
 
     def __init__(self, world, refuse=None):
         threads_init()
@@ -222,6 +225,7 @@ class FakeDatapath:
         self.context.quit()
         self.thread.join()
         self.connection.close()
+        self.closed.append(self.connection)
 
 
 def read_memfd(unix_fd, raw=False):
