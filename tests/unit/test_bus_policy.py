@@ -12,7 +12,7 @@ import dbus.lowlevel
 import pytest
 from dbus.mainloop.glib import DBusGMainLoop, threads_init
 from gi.repository import GLib
-from service import STAGE
+from service import STAGE, FakeDatapath
 
 pytestmark = pytest.mark.skipif(
     Path("/proc/self/uid_map").read_text().split()[2] == "1", reason="one user id")
@@ -159,6 +159,7 @@ class PolicyBus:
         self.loop.quit()
         self.thread.join()
         self.served.close()
+        FakeDatapath.closed.append(self.served)  # see there
         self.process.terminate()
         self.process.wait()
 
