@@ -26,14 +26,12 @@ static uint64_t kind_of_verdicts(void)
 	return kind;
 }
 
-static int map_blocks(int fd, struct counter_blocks **ret_blocks)
+static struct counter_blocks *map_blocks(int fd)
 {
-	void *at = mmap(NULL, sizeof(**ret_blocks), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *at = mmap(
+		NULL, sizeof(struct counter_blocks), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	if (at == MAP_FAILED)
-		return -errno;
-	*ret_blocks = at;
-	return 0;
+	return at == MAP_FAILED ? NULL : at;
 }
 
 /* A memfd that can shrink would let a read of ours fault. */
@@ -61,21 +59,20 @@ static int make_new(int *ret_fd)
 int counter_store_open(int fd, struct counter_store *ret_store, bool *ret_new)
 {
 	struct counter_store store = { .fd = fd };
-	int r = fd >= 0 ? check_former(fd) : -EBADMSG;
+	int r;
 
-	if (r == 0)
-		r = map_blocks(store.fd, &store.blocks);
-	if (r == 0 && store.blocks->kind != kind_of_verdicts())
-		r = -EBADMSG;
-	*ret_new = r < 0;
-	if (r < 0) {
+	if (fd >= 0 && check_former(fd) == 0)
+		store.blocks = map_blocks(fd);
+	*ret_new = !store.blocks || store.blocks->kind != kind_of_verdicts();
+	if (*ret_new) {
 		counter_store_close(&store);
 		r = make_new(&store.fd);
-		if (r == 0)
-			r = map_blocks(store.fd, &store.blocks);
-		if (r < 0) {
-			counter_store_close(&store);
+		if (r < 0)
 			return r;
+		store.blocks = map_blocks(store.fd);
+		if (!store.blocks) {
+			counter_store_close(&store);
+			return -ENOMEM;
 		}
 		store.blocks->kind = kind_of_verdicts();
 	}
