@@ -26,7 +26,8 @@ static void lose(struct bus *bus)
 	}
 }
 
-static DBusHandlerResult on_message(DBusConnection *connection, DBusMessage *message, void *userdata)
+static DBusHandlerResult on_message(
+	DBusConnection *connection, DBusMessage *message, void *userdata)
 {
 	struct bus *bus = userdata;
 
@@ -42,7 +43,8 @@ static DBusHandlerResult on_message(DBusConnection *connection, DBusMessage *mes
 	return DBUS_HANDLER_RESULT_NOT_YET_HANDLED;
 }
 
-static int connect_to(const char *address, DBusConnection **ret_connection, struct bus_error *ret_error)
+static int connect_to(
+	const char *address, DBusConnection **ret_connection, struct bus_error *ret_error)
 {
 	DBusError failure = DBUS_ERROR_INIT;
 	DBusConnection *connection;

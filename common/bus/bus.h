@@ -21,9 +21,9 @@
 #include "common/base/cleanup.h"
 #include "common/base/text.h"
 
-#define BUS_ERROR_PREFIX   "org.netipsec.Error."
-#define BUS_MAX_FDS        4
-#define BUS_DEFAULT_USEC   (30 * UINT64_C(1000000))
+#define BUS_ERROR_PREFIX "org.netipsec.Error."
+#define BUS_MAX_FDS	 4
+#define BUS_DEFAULT_USEC (30 * UINT64_C(1000000))
 
 struct bus; /* a connection */
 struct bus_call; /* one incoming method call, until it is replied to */
@@ -78,19 +78,30 @@ enum bus_emits { BUS_EMITS_TRUE, BUS_EMITS_INVALIDATES, BUS_EMITS_CONST, BUS_EMI
 struct bus_member {
 	enum bus_member_kind kind;
 	const char *name;
-	const char *in, *out; /* signatures; a property's type stands in `out`, a signal's in `out` */
+	const char *in,
+		*out; /* signatures; a property's type stands in `out`, a signal's in `out` */
 	const char *names; /* argument names, blank-separated: ins, then outs */
 	bus_method_fn call;
 	bus_get_fn get;
 	enum bus_emits emits;
 };
-#define BUS_METHOD(n, i, o, args, fn) \
-	{ .kind = BUS_MEMBER_METHOD, .name = (n), .in = (i), .out = (o), .names = (args), .call = (fn) }
-#define BUS_SIGNAL(n, o, args) \
-	{ .kind = BUS_MEMBER_SIGNAL, .name = (n), .out = (o), .names = (args) }
-#define BUS_PROPERTY(n, type, fn, e) \
-	{ .kind = BUS_MEMBER_PROPERTY, .name = (n), .out = (type), .get = (fn), .emits = (e) }
-#define BUS_END { .kind = BUS_MEMBER_END }
+#define BUS_METHOD(n, i, o, args, fn)                                                           \
+	{                                                                                       \
+		.kind = BUS_MEMBER_METHOD, .name = (n), .in = (i), .out = (o), .names = (args), \
+		.call = (fn)                                                                    \
+	}
+#define BUS_SIGNAL(n, o, args)                                                      \
+	{                                                                           \
+		.kind = BUS_MEMBER_SIGNAL, .name = (n), .out = (o), .names = (args) \
+	}
+#define BUS_PROPERTY(n, type, fn, e)                                                               \
+	{                                                                                          \
+		.kind = BUS_MEMBER_PROPERTY, .name = (n), .out = (type), .get = (fn), .emits = (e) \
+	}
+#define BUS_END                        \
+	{                              \
+		.kind = BUS_MEMBER_END \
+	}
 
 /* Strings and table are borrowed until bus_free(). One interface an object; call again for more. */
 int bus_add_interface(struct bus *bus, const char *path, const char *interface,
@@ -122,7 +133,8 @@ struct bus_credentials {
 	size_t n_groups;
 	gid_t groups[64];
 };
-int bus_credentials(struct bus *bus, const char *unique_name, struct bus_credentials *ret) MUST_CHECK;
+int bus_credentials(
+	struct bus *bus, const char *unique_name, struct bus_credentials *ret) MUST_CHECK;
 /* The unique name that owns a well-known name now: 0, -ENOENT (nobody). @ret_owner: 256 bytes. */
 int bus_name_owner(struct bus *bus, const char *name, char *ret_owner, size_t size) MUST_CHECK;
 
@@ -169,8 +181,8 @@ int bus_get_property(struct bus *bus, const struct bus_place *place, const char 
 typedef void (*bus_owner_fn)(const char *name, const char *old_owner, const char *new_owner,
 	void *userdata); /* owners are "" for nobody */
 /* Called at once with the present owner if there is one, then at each change. */
-int bus_watch_name(struct bus *bus, const char *name, bus_owner_fn on_owner, void *userdata)
-	MUST_CHECK;
+int bus_watch_name(
+	struct bus *bus, const char *name, bus_owner_fn on_owner, void *userdata) MUST_CHECK;
 typedef void (*bus_signal_fn)(const char *sender, struct bus_reader *args, void *userdata);
 int bus_watch_signal(struct bus *bus, const struct bus_place *sender, const char *signal,
 	bus_signal_fn on_signal, void *userdata) MUST_CHECK;
@@ -188,7 +200,8 @@ void bus_forget_replies(struct bus *bus, const void *userdata);
  * that fails has taken nothing. What is no UTF-8 is sent with U+FFFD in its place. An error of a
  * writer stays: it may be looked at once, at the end.
  */
-int bus_read(struct bus_reader *rd, const char *signature, ...) MUST_CHECK; /* s borrowed; h dup'ed, owned */
+int bus_read(struct bus_reader *rd, const char *signature,
+	...) MUST_CHECK; /* s borrowed; h dup'ed, owned */
 int bus_write(struct bus_writer *wr, const char *signature, ...) MUST_CHECK;
 /* Containers: type 'a' (contents: element signature), 'v' (contents), 'r' or 'e' (contents ""). */
 int bus_enter(struct bus_reader *rd, char type, const char *contents) MUST_CHECK;
@@ -206,7 +219,8 @@ int bus_write_option(struct bus_writer *wr, const char *key, const char *signatu
  */
 struct bus_option {
 	const char *key;
-	const char *signature; /* one basic type: b (int *), s (const char **), t/u (uint64_t * / uint32_t *) */
+	const char *
+		signature; /* one basic type: b (int *), s (const char **), t/u (uint64_t * / uint32_t *) */
 	void *ret;
 };
 int bus_read_options(struct bus_reader *rd, const struct bus_option *options, size_t n_options,

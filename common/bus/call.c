@@ -29,8 +29,8 @@ static void call_unref(struct bus_call *call)
 	free(call);
 }
 
-static int send_error(DBusConnection *connection, DBusMessage *message, const char *name,
-	const char *words)
+static int send_error(
+	DBusConnection *connection, DBusMessage *message, const char *name, const char *words)
 {
 	CLEANUP(freep) char *clean = NULL;
 	DBusMessage *reply;
@@ -52,8 +52,8 @@ static int send_error(DBusConnection *connection, DBusMessage *message, const ch
 	return r;
 }
 
-int call_refuse(DBusConnection *connection, DBusMessage *message, const char *name,
-	const char *format, ...)
+int call_refuse(
+	DBusConnection *connection, DBusMessage *message, const char *name, const char *format, ...)
 {
 	struct text words = { 0 };
 	va_list args;
@@ -62,7 +62,8 @@ int call_refuse(DBusConnection *connection, DBusMessage *message, const char *na
 	va_start(args, format);
 	text_vaddf(&words, format, args);
 	va_end(args);
-	r = words.failed ? -ENOMEM : send_error(connection, message, name, words.str ? words.str : "");
+	r = words.failed ? -ENOMEM
+			 : send_error(connection, message, name, words.str ? words.str : "");
 	text_done(&words);
 	return r;
 }
@@ -80,7 +81,8 @@ static void call_answered(struct bus_call *call)
 static void call_failed(struct bus_call *call, int error)
 {
 	/* Without memory for the error there is nobody left to tell; the caller's timeout does. */
-	(void)send_error(call->connection, call->message, error_from_errno(error), strerror(-error));
+	(void)send_error(
+		call->connection, call->message, error_from_errno(error), strerror(-error));
 	call_answered(call);
 }
 
@@ -139,7 +141,8 @@ int bus_call_fail(struct bus_call *call, const char *short_name, const char *for
 	if (name.failed || words.failed || !dbus_validate_error_name(name.str, NULL))
 		r = name.failed || words.failed ? -ENOMEM : -EINVAL;
 	else
-		r = send_error(call->connection, call->message, name.str, words.str ? words.str : "");
+		r = send_error(
+			call->connection, call->message, name.str, words.str ? words.str : "");
 	text_done(&name);
 	text_done(&words);
 	if (r < 0)

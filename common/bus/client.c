@@ -165,9 +165,7 @@ static void pending_free(void *userdata)
 /* An answer that no message brought; it has nothing to read. */
 static void answer_locally(struct bus_pending *pending, const char *name, const char *words)
 {
-	struct bus_reply none = {
-		.error = { (char *)(uintptr_t)name, (char *)(uintptr_t)words }
-	};
+	struct bus_reply none = { .error = { (char *)(uintptr_t)name, (char *)(uintptr_t)words } };
 
 	pending->on_reply(&none, pending->userdata);
 }
@@ -202,8 +200,8 @@ void pending_lost(struct bus *bus)
 	}
 }
 
-int bus_method_send(struct bus_writer *writer, uint64_t timeout_usec, bus_reply_fn on_reply,
-	void *userdata)
+int bus_method_send(
+	struct bus_writer *writer, uint64_t timeout_usec, bus_reply_fn on_reply, void *userdata)
 {
 	struct bus_pending *pending;
 	int r;
@@ -285,7 +283,8 @@ int bus_method_call(struct bus_writer *writer, uint64_t timeout_usec, struct bus
 		writer->connection, writer->message, loop_timeout_ms(timeout_usec), &failure);
 	bus_writer_free(writer);
 	if (!message) {
-		r = bus_error_number(&(struct bus_error){ .name = (char *)(uintptr_t)failure.name });
+		r = bus_error_number(
+			&(struct bus_error){ .name = (char *)(uintptr_t)failure.name });
 		error_set(ret_error, failure.name, failure.message);
 		dbus_error_free(&failure);
 		return r;
@@ -302,8 +301,8 @@ int bus_get_property(struct bus *bus, const struct bus_place *place, const char 
 	const char *type, void *ret, struct bus_error *ret_error)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
-	struct bus_writer *wr =
-		bus_method_writer(bus, place->name, place->path, DBUS_INTERFACE_PROPERTIES, "Get");
+	struct bus_writer *wr = bus_method_writer(
+		bus, place->name, place->path, DBUS_INTERFACE_PROPERTIES, "Get");
 	const char *str;
 	char *copy;
 	int r;

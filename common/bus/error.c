@@ -80,5 +80,5 @@ bool bus_error_is(const struct bus_error *error, const char *short_name)
 	size_t prefix = strlen(BUS_ERROR_PREFIX);
 
 	return error && error->name && strncmp(error->name, BUS_ERROR_PREFIX, prefix) == 0 &&
-		strcmp(error->name + prefix, short_name) == 0;
+	       strcmp(error->name + prefix, short_name) == 0;
 }

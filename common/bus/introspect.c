@@ -58,7 +58,8 @@ static void print_member(struct text *xml, const struct bus_member *m)
 		text_add(xml, "    </signal>\n");
 		break;
 	case BUS_MEMBER_PROPERTY:
-		text_addf(xml, "    <property name=\"%s\" type=\"%s\" access=\"read\">\n", m->name, m->out);
+		text_addf(xml, "    <property name=\"%s\" type=\"%s\" access=\"read\">\n", m->name,
+			m->out);
 		text_addf(xml, "      <annotation name=\"%s\" value=\"%s\"/>\n",
 			"org.freedesktop.DBus.Property.EmitsChangedSignal", emits_names[m->emits]);
 		text_add(xml, "    </property>\n");
@@ -95,7 +96,8 @@ static void print_children(struct text *xml, const struct bus *bus, const char *
 		bool seen = len == 0;
 
 		for (const struct bus_interface *j = bus->interfaces; j != i && !seen; j = j->next)
-			seen = child_name(path, j->path, &other) == len && strncmp(name, other, len) == 0;
+			seen = child_name(path, j->path, &other) == len &&
+			       strncmp(name, other, len) == 0;
 		if (!seen)
 			text_addf(xml, "  <node name=\"%.*s\"/>\n", (int)len, name);
 	}

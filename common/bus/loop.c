@@ -6,8 +6,8 @@
 
 #include "common/bus/wire.h"
 
-#define RETRY_USEC     (100 * UINT64_C(1000))
-#define ACCURACY_USEC  1000
+#define RETRY_USEC    (100 * UINT64_C(1000))
+#define ACCURACY_USEC 1000
 
 /*
  * libdbus makes a watch for reading and another for writing on one descriptor, which epoll takes
@@ -59,7 +59,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 			continue;
 		mine = ready & (dbus_watch_get_flags(watch) | DBUS_WATCH_HANGUP | DBUS_WATCH_ERROR);
 		if (mine)
-			(void)dbus_watch_handle(watch, mine); /* FALSE: no memory; epoll tells again */
+			(void)dbus_watch_handle(
+				watch, mine); /* FALSE: no memory; epoll tells again */
 	}
 	return 0;
 }
@@ -94,7 +95,7 @@ static bool io_update(struct bus *bus, int fd)
 	}
 	/* A source without events would still report a hang-up, round and round. */
 	return sd_event_source_set_io_events(io->source, events) >= 0 &&
-		sd_event_source_set_enabled(io->source, events ? SD_EVENT_ON : SD_EVENT_OFF) >= 0;
+	       sd_event_source_set_enabled(io->source, events ? SD_EVENT_ON : SD_EVENT_OFF) >= 0;
 }
 
 static dbus_bool_t watch_add(DBusWatch *watch, void *userdata)
@@ -218,7 +219,8 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	return sd_event_source_set_enabled(bus->dispatch, SD_EVENT_ONESHOT);
 }
 
-static void on_dispatch_status(DBusConnection *connection, DBusDispatchStatus status, void *userdata)
+static void on_dispatch_status(
+	DBusConnection *connection, DBusDispatchStatus status, void *userdata)
 {
 	struct bus *bus = userdata;
 
@@ -260,8 +262,8 @@ int loop_attach(struct bus *bus)
 		return r;
 	if (!dbus_connection_set_watch_functions(
 		    bus->connection, watch_add, watch_remove, watch_toggle, bus, NULL) ||
-		!dbus_connection_set_timeout_functions(bus->connection, timeout_add, timeout_remove,
-			timeout_toggle, bus, NULL))
+		!dbus_connection_set_timeout_functions(
+			bus->connection, timeout_add, timeout_remove, timeout_toggle, bus, NULL))
 		return -ENOMEM;
 	dbus_connection_set_dispatch_status_function(
 		bus->connection, on_dispatch_status, bus, NULL);

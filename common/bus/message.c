@@ -27,7 +27,7 @@ static DBusMessageIter *reader_iter(struct bus_reader *rd)
 static bool is_byte_array(DBusMessageIter *iter)
 {
 	return dbus_message_iter_get_arg_type(iter) == DBUS_TYPE_ARRAY &&
-		dbus_message_iter_get_element_type(iter) == DBUS_TYPE_BYTE;
+	       dbus_message_iter_get_element_type(iter) == DBUS_TYPE_BYTE;
 }
 
 /* Looks ahead over the whole signature, so that a failed read has taken nothing. */
@@ -38,8 +38,7 @@ static bool signature_stands(DBusMessageIter iter, const char *signature)
 			if (s[1] != 'y' || !is_byte_array(&iter))
 				return false;
 			s++;
-		} else if (!dbus_type_is_basic(*s) ||
-			dbus_message_iter_get_arg_type(&iter) != *s) {
+		} else if (!dbus_type_is_basic(*s) || dbus_message_iter_get_arg_type(&iter) != *s) {
 			return false;
 		}
 		(void)dbus_message_iter_next(&iter);
@@ -144,9 +143,12 @@ int bus_peek(struct bus_reader *rd, char *ret_type, const char **ret_contents)
 	rd->peeked = dbus_message_iter_get_signature(iter);
 	if (!rd->peeked)
 		return -ENOMEM;
-	*ret_type = type == DBUS_TYPE_STRUCT ? 'r' : type == DBUS_TYPE_DICT_ENTRY ? 'e' : (char)type;
-	*ret_contents = type == DBUS_TYPE_ARRAY ? rd->peeked + 1 : type == DBUS_TYPE_VARIANT ?
-		rd->peeked : "";
+	*ret_type = type == DBUS_TYPE_STRUCT	   ? 'r'
+		    : type == DBUS_TYPE_DICT_ENTRY ? 'e'
+						   : (char)type;
+	*ret_contents = type == DBUS_TYPE_ARRAY	    ? rd->peeked + 1
+			: type == DBUS_TYPE_VARIANT ? rd->peeked
+						    : "";
 	return 0;
 }
 
@@ -206,8 +208,8 @@ int bus_read_options(struct bus_reader *rd, const struct bus_option *options, si
 
 /* ---- writing ---- */
 
-int writer_start(struct bus_writer *wr, struct bus *bus, DBusConnection *connection,
-	DBusMessage *message)
+int writer_start(
+	struct bus_writer *wr, struct bus *bus, DBusConnection *connection, DBusMessage *message)
 {
 	*wr = (struct bus_writer){ .bus = bus, .message = message };
 	if (!message)
@@ -244,8 +246,11 @@ int writer_send(struct bus_writer *wr)
 static size_t utf8_length(const unsigned char *s)
 {
 	uint32_t c = s[0];
-	size_t len = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 :
-		c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+	size_t len = c < 0x80		      ? 1
+		     : c >= 0xc2 && c <= 0xdf ? 2
+		     : c >= 0xe0 && c <= 0xef ? 3
+		     : c >= 0xf0 && c <= 0xf4 ? 4
+					      : 0;
 
 	if (len > 1)
 		c &= 0x7fU >> len;
@@ -326,8 +331,9 @@ static int append_fd(struct bus_writer *wr, int fd)
 		return -EBADF;
 	if (++wr->n_fds > BUS_MAX_FDS)
 		return -E2BIG;
-	return dbus_message_iter_append_basic(&wr->iters[wr->depth], DBUS_TYPE_UNIX_FD, &fd) ?
-		0 : -ENOMEM;
+	return dbus_message_iter_append_basic(&wr->iters[wr->depth], DBUS_TYPE_UNIX_FD, &fd)
+		       ? 0
+		       : -ENOMEM;
 }
 
 void writer_append(struct bus_writer *wr, const char *signature, va_list args)
@@ -411,7 +417,9 @@ int bus_write(struct bus_writer *wr, const char *signature, ...)
 int bus_open_container(struct bus_writer *wr, char type, const char *contents)
 {
 	bool named = type == 'a' || type == 'v';
-	int libdbus_type = type == 'r' ? DBUS_TYPE_STRUCT : type == 'e' ? DBUS_TYPE_DICT_ENTRY : type;
+	int libdbus_type = type == 'r'	 ? DBUS_TYPE_STRUCT
+			   : type == 'e' ? DBUS_TYPE_DICT_ENTRY
+					 : type;
 
 	if (wr->error < 0)
 		return wr->error;
@@ -436,8 +444,7 @@ int bus_close_container(struct bus_writer *wr)
 		return wr->error = -EINVAL;
 	wr->depth--;
 	/* The sub-iterator is dead either way. */
-	if (!dbus_message_iter_close_container(
-		    &wr->iters[wr->depth], &wr->iters[wr->depth + 1]))
+	if (!dbus_message_iter_close_container(&wr->iters[wr->depth], &wr->iters[wr->depth + 1]))
 		return wr->error = -ENOMEM;
 	return 0;
 }

@@ -175,7 +175,8 @@ int bus_watch_signal(struct bus *bus, const struct bus_place *sender, const char
 	struct bus_match *match;
 	int r = 0;
 
-	if (!dbus_validate_bus_name(sender->name, NULL) || !dbus_validate_path(sender->path, NULL) ||
+	if (!dbus_validate_bus_name(sender->name, NULL) ||
+		!dbus_validate_path(sender->path, NULL) ||
 		!dbus_validate_interface(sender->interface, NULL) ||
 		!dbus_validate_member(signal, NULL))
 		return -EINVAL;
@@ -228,7 +229,8 @@ void names_signal(struct bus *bus, DBusMessage *message)
 	}
 	for (struct bus_match *m = bus->matches; m; m = m->next) {
 		if (!m->on_signal || !dbus_message_is_signal(message, m->interface, m->signal) ||
-			!dbus_message_has_path(message, m->path) || !is_sent_by(bus, sender, m->sender))
+			!dbus_message_has_path(message, m->path) ||
+			!is_sent_by(bus, sender, m->sender))
 			continue;
 		reader_start(&rd, message);
 		m->on_signal(sender, &rd, m->userdata);

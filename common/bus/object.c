@@ -27,7 +27,8 @@ int bus_add_interface(struct bus *bus, const char *path, const char *interface,
 	if (!added)
 		return -ENOMEM;
 	*added = (struct bus_interface){
-		.path = path, .name = interface, .members = members, .userdata = userdata };
+		.path = path, .name = interface, .members = members, .userdata = userdata
+	};
 	while (*last)
 		last = &(*last)->next;
 	*last = added;
@@ -49,7 +50,8 @@ bool object_exists(const struct bus *bus, const char *path)
 	size_t len = strcmp(path, "/") == 0 ? 0 : strlen(path);
 
 	for (const struct bus_interface *i = bus->interfaces; i; i = i->next)
-		if (strncmp(i->path, path, len) == 0 && (i->path[len] == '\0' || i->path[len] == '/'))
+		if (strncmp(i->path, path, len) == 0 &&
+			(i->path[len] == '\0' || i->path[len] == '/'))
 			return true;
 	return false;
 }

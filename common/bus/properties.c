@@ -45,9 +45,9 @@ static int refuse(struct bus_call *call, const char *name, const char *words, co
 static bool interface_known(const struct bus *bus, const char *path, const char *interface)
 {
 	return object_interface(bus, path, interface) || *interface == '\0' ||
-		strcmp(interface, DBUS_INTERFACE_PROPERTIES) == 0 ||
-		strcmp(interface, DBUS_INTERFACE_INTROSPECTABLE) == 0 ||
-		strcmp(interface, DBUS_INTERFACE_PEER) == 0;
+	       strcmp(interface, DBUS_INTERFACE_PROPERTIES) == 0 ||
+	       strcmp(interface, DBUS_INTERFACE_INTROSPECTABLE) == 0 ||
+	       strcmp(interface, DBUS_INTERFACE_PEER) == 0;
 }
 
 /* An empty interface name stands for all interfaces of the object. */
@@ -101,7 +101,8 @@ int properties_get_all(struct bus_call *call, struct bus_reader *args, void *use
 	for (const struct bus_interface *i = bus->interfaces; i && r == 0; i = i->next) {
 		if (strcmp(i->path, path) != 0 || (*interface && strcmp(i->name, interface) != 0))
 			continue;
-		for (const struct bus_member *m = i->members; m->kind != BUS_MEMBER_END && r == 0; m++)
+		for (const struct bus_member *m = i->members; m->kind != BUS_MEMBER_END && r == 0;
+			m++)
 			if (m->kind == BUS_MEMBER_PROPERTY)
 				r = write_entry(wr, m, i->userdata);
 	}
@@ -140,8 +141,8 @@ static int write_changes(struct bus_writer *wr, const struct bus_interface *of,
 			return -ENOENT;
 		if (property->emits != emits)
 			continue;
-		r = emits == BUS_EMITS_TRUE ? write_entry(wr, property, of->userdata) :
-			bus_write(wr, "s", *names);
+		r = emits == BUS_EMITS_TRUE ? write_entry(wr, property, of->userdata)
+					    : bus_write(wr, "s", *names);
 	}
 	return r < 0 ? r : bus_close_container(wr);
 }

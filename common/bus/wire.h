@@ -8,11 +8,11 @@
 
 #include "common/bus/bus.h"
 
-#define BUS_MAX_DEPTH   8
+#define BUS_MAX_DEPTH	8
 #define BUS_MAX_WATCHES 8
-#define BUS_MAX_CACHED  64
-#define BUS_ASK_USEC    (5 * UINT64_C(1000000)) /* bound of the questions to the bus itself */
-#define BUS_NAME_MAX    256
+#define BUS_MAX_CACHED	64
+#define BUS_ASK_USEC	(5 * UINT64_C(1000000)) /* bound of the questions to the bus itself */
+#define BUS_NAME_MAX	256
 
 struct bus_reader {
 	DBusMessage *message; /* borrowed from what embeds the reader */

@@ -36,7 +36,8 @@ static int copy_names(const struct ipsecalgs_alg *from, struct algorithm *to)
 		if (text_copy(to->names[i], sizeof(to->names[i]), from->names[i]) < 0)
 			return -E2BIG;
 	to->n_names = (uint8_t)from->n_names;
-	return from->mechanism ? text_copy(to->mechanism, sizeof(to->mechanism), from->mechanism) : 0;
+	return from->mechanism ? text_copy(to->mechanism, sizeof(to->mechanism), from->mechanism)
+			       : 0;
 }
 
 static int copy_key_sizes(const struct ipsecalgs_alg *from, struct algorithm *to)
@@ -66,9 +67,9 @@ static int copy_key_sizes(const struct ipsecalgs_alg *from, struct algorithm *to
 /* The file's row as the model has it; -E2BIG: more than the model has room for. */
 static int convert(const struct ipsecalgs_alg *from, struct algorithm *ret)
 {
-	struct algorithm to = { .proto = (uint8_t)from->proto,
-		.number = (uint8_t)from->number,
-		.flags = from->flags };
+	struct algorithm to = {
+		.proto = (uint8_t)from->proto, .number = (uint8_t)from->number, .flags = from->flags
+	};
 
 	if (copy_names(from, &to) < 0 || copy_key_sizes(from, &to) < 0)
 		return -E2BIG;
@@ -144,8 +145,8 @@ int algs_builtin(struct alg_table **ret_table)
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	const char *source = ipsecalgs_default_text();
 
-	return diags ? algs_parse("built-in algorithms", source, strlen(source), diags, ret_table) :
-		-ENOMEM;
+	return diags ? algs_parse("built-in algorithms", source, strlen(source), diags, ret_table)
+		     : -ENOMEM;
 }
 
 int algs_load(const char *path, struct conf_diags *diags, struct alg_table **ret_table)

@@ -12,9 +12,9 @@
 #include "common/daemon/log.h"
 #include "common/daemon/manager.h"
 
-#define EXIT_USAGE         2
+#define EXIT_USAGE	   2
 #define EXIT_CONFIGURATION 95
-#define EXIT_PERMISSION    100
+#define EXIT_PERMISSION	   100
 
 struct daemon {
 	const struct daemon_identity *identity;
@@ -45,8 +45,8 @@ static int on_reload_signal(
 	(void)source;
 	(void)signal_info;
 	daemon_reloading(daemon);
-	daemon_reloaded(daemon,
-		daemon->hooks.reload ? daemon->hooks.reload(daemon->hooks.userdata) : 0);
+	daemon_reloaded(
+		daemon, daemon->hooks.reload ? daemon->hooks.reload(daemon->hooks.userdata) : 0);
 	return 0;
 }
 

@@ -39,7 +39,8 @@ int daemon_options_parse(const struct daemon_identity *identity, int argc, char 
 	struct daemon_options *ret) MUST_CHECK;
 
 /* DAEMON_RELOAD: call Reload on the running instance, print its error on stderr. Return: exit code. */
-int daemon_reload_remote(const struct daemon_identity *identity, const struct daemon_options *options);
+int daemon_reload_remote(
+	const struct daemon_identity *identity, const struct daemon_options *options);
 
 struct daemon;
 

@@ -10,13 +10,13 @@
 #define KEYS_DOOR_PATH "/run/netipsec/keys" /* behind NETIPSEC_ROOT */
 
 /* Magic, version (le32), generation (le64), SHA-256 of the memfd's bytes. */
-#define KEYS_DOOR_MAGIC       "NIPK"
+#define KEYS_DOOR_MAGIC	      "NIPK"
 #define KEYS_DOOR_MAGIC_BYTES 4
 #define KEYS_DOOR_VERSION     1U
-#define KEYS_DOOR_BYTES       48
+#define KEYS_DOOR_BYTES	      48
 
 /* The answer. Any other byte: refused. */
-#define KEYS_DOOR_TAKEN   0U
+#define KEYS_DOOR_TAKEN	  0U
 #define KEYS_DOOR_REFUSED 1U
 
 /* A section that was withdrawn while the datapath was down; it takes and deletes these at start. */

@@ -126,8 +126,8 @@ int keys_sender_new(sd_event *event, const struct snapshot_bytes *snap, uint64_t
 	if (r == 0)
 		r = sd_event_add_io(event, &sender->io, sender->fd, EPOLLIN, on_answer, sender);
 	if (r >= 0)
-		r = sd_event_add_time_relative(event, &sender->timer, CLOCK_MONOTONIC, ANSWER_USEC, 0,
-			on_silence, sender);
+		r = sd_event_add_time_relative(
+			event, &sender->timer, CLOCK_MONOTONIC, ANSWER_USEC, 0, on_silence, sender);
 	if (r < 0)
 		return r;
 	*ret_sender = STEAL(sender);

@@ -4,10 +4,10 @@
 #define DAEMON_LOG_IDS_H
 
 #define LOG_ID_DIAGNOSTIC      "5b1f0c7e1d6a4c0d9f3f1a3f0a7d6b21" /* a file has an error or a warning */
-#define LOG_ID_IN_FORCE        "0d3c2b5a8e2f4d7c8f64c1b92e5a7f10" /* a section came into force */
-#define LOG_ID_REFUSED         "c2a94e0b6f7d4a61b5d80e9a3c17f542" /* the datapath refused a section */
+#define LOG_ID_IN_FORCE	       "0d3c2b5a8e2f4d7c8f64c1b92e5a7f10" /* a section came into force */
+#define LOG_ID_REFUSED	       "c2a94e0b6f7d4a61b5d80e9a3c17f542" /* the datapath refused a section */
 #define LOG_ID_DATAPATH_ABSENT "8f57d1e6a0c34b92a7e43d5b6c8f9a03" /* nothing is enforced anew */
-#define LOG_ID_BUS_LOST        "e6704a9d3b1c4f58926fd0a1c7e8b335" /* the message bus went away */
-#define LOG_ID_BUS_BACK        "a3d80f5b7c2e4916b0f7e21d9c64385a" /* and came back */
+#define LOG_ID_BUS_LOST	       "e6704a9d3b1c4f58926fd0a1c7e8b335" /* the message bus went away */
+#define LOG_ID_BUS_BACK	       "a3d80f5b7c2e4916b0f7e21d9c64385a" /* and came back */
 
 #endif

@@ -22,7 +22,7 @@ static bool is_journal(void)
 		return false;
 	return text_fixed(here, sizeof(here), "%ju:%ju", (uintmax_t)st.st_dev,
 		       (uintmax_t)st.st_ino) == 0 &&
-		strcmp(here, stream) == 0;
+	       strcmp(here, stream) == 0;
 }
 
 static struct iovec iovec_of(const char *field)
@@ -68,7 +68,8 @@ static void to_stderr(int priority, const char *message)
 	}
 }
 
-void log_event(int priority, const char *message_id, const char *const *fields, const char *format, ...)
+void log_event(
+	int priority, const char *message_id, const char *const *fields, const char *format, ...)
 {
 	struct text message = { 0 };
 	va_list args;
@@ -104,8 +105,9 @@ static void log_diag(const struct conf_diag *diag)
 		const char *const fields[] = { file.str, line, column, code.str, NULL };
 
 		log_event(kinds[diag->severity].priority, LOG_ID_DIAGNOSTIC, fields,
-			"%s:%u:%u: %s: %s [%s]", diag->loc.file ? diag->loc.file : "", diag->loc.line,
-			diag->loc.column, kinds[diag->severity].word, diag->message, diag->code);
+			"%s:%u:%u: %s: %s [%s]", diag->loc.file ? diag->loc.file : "",
+			diag->loc.line, diag->loc.column, kinds[diag->severity].word, diag->message,
+			diag->code);
 	}
 	text_done(&file);
 	text_done(&code);

@@ -5,7 +5,7 @@
 
 #include "common/base/clock.h"
 
-#define MANAGER   "org.freedesktop.systemd1"
+#define MANAGER	  "org.freedesktop.systemd1"
 #define ROOT_PATH "/org/freedesktop/systemd1"
 #define ASK_USEC  (2 * USEC_PER_SEC) /* for all questions together */
 
@@ -27,8 +27,8 @@ static struct bus_reply *ask(struct bus *bus, struct bus_writer *call, uint64_t 
 static struct bus_reply *ask_property(
 	struct bus *bus, const char *path, const char *interface, const char *name, uint64_t until)
 {
-	struct bus_writer *call =
-		bus_method_writer(bus, MANAGER, path, "org.freedesktop.DBus.Properties", "Get");
+	struct bus_writer *call = bus_method_writer(
+		bus, MANAGER, path, "org.freedesktop.DBus.Properties", "Get");
 
 	if (!call || bus_write(call, "ss", interface, name) < 0)
 		return NULL;
@@ -43,15 +43,15 @@ static bool property_is(struct bus *bus, const char *path, const char *interface
 	const char *found;
 
 	return reply && bus_enter(bus_reply_reader(reply), 'v', "s") == 0 &&
-		bus_read(bus_reply_reader(reply), "s", &found) == 0 && strcmp(found, value) == 0;
+	       bus_read(bus_reply_reader(reply), "s", &found) == 0 && strcmp(found, value) == 0;
 }
 
 static bool job_is_stop(struct bus *bus, const char *unit, uint64_t until)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
-	struct bus_writer *call =
-		bus_method_writer(bus, MANAGER, ROOT_PATH, MANAGER ".Manager", "GetUnit");
+	struct bus_writer *call = bus_method_writer(
+		bus, MANAGER, ROOT_PATH, MANAGER ".Manager", "GetUnit");
 	struct bus_reader *rd;
 	const char *path;
 	uint32_t job;
@@ -79,5 +79,5 @@ bool manager_stops_unit(struct bus *bus, const char *unit)
 	if (stop_file)
 		return access(stop_file, F_OK) == 0;
 	return job_is_stop(bus, unit, until) &&
-		!property_is(bus, ROOT_PATH, MANAGER ".Manager", "SystemState", "stopping", until);
+	       !property_is(bus, ROOT_PATH, MANAGER ".Manager", "SystemState", "stopping", until);
 }

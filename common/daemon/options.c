@@ -11,9 +11,12 @@ static const struct {
 	const char *argument;
 	const char *help;
 } rows[] = {
-	{ { "config", required_argument, NULL, 'c' }, "FILE", "settings, in place of the default file" },
-	{ { "bus", required_argument, NULL, 'b' }, "ADDRESS", "message bus, or \"system\" (default)" },
-	{ { "check", no_argument, NULL, 'n' }, NULL, "read the files, report what is wrong, and end" },
+	{ { "config", required_argument, NULL, 'c' }, "FILE",
+		"settings, in place of the default file" },
+	{ { "bus", required_argument, NULL, 'b' }, "ADDRESS",
+		"message bus, or \"system\" (default)" },
+	{ { "check", no_argument, NULL, 'n' }, NULL,
+		"read the files, report what is wrong, and end" },
 	{ { "reload", no_argument, NULL, 'r' }, NULL, "have the running daemon reload, and wait" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
 	{ { "version", no_argument, NULL, 'V' }, NULL, "the version" },
@@ -70,8 +73,8 @@ static int take(const struct daemon_identity *identity, int letter, const char *
 	}
 }
 
-int daemon_options_parse(const struct daemon_identity *identity, int argc, char **argv,
-	struct daemon_options *ret)
+int daemon_options_parse(
+	const struct daemon_identity *identity, int argc, char **argv, struct daemon_options *ret)
 {
 	struct daemon_options options = { .config = identity->config, .bus = "system" };
 	struct option longs[ARRAY_SIZE(rows) + 1] = { 0 };

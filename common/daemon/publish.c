@@ -35,7 +35,8 @@ struct attempt {
 struct publisher {
 	struct daemon *daemon;
 	enum snapshot_section section;
-	void (*on_state)(enum publish_state state, uint64_t generation, const char *error, void *userdata);
+	void (*on_state)(
+		enum publish_state state, uint64_t generation, const char *error, void *userdata);
 	void *userdata;
 	enum publish_state state;
 	uint64_t generation;
@@ -55,8 +56,8 @@ static const struct snapshot_bytes *attempt_bytes(const struct publisher *publis
 	return publisher->now.candidate ? &publisher->now.bytes : &publisher->wanted;
 }
 
-static void set_state(
-	struct publisher *publisher, enum publish_state state, uint64_t generation, const char *error)
+static void set_state(struct publisher *publisher, enum publish_state state, uint64_t generation,
+	const char *error)
 {
 	bool same = publisher->state == state && publisher->generation == generation && !error;
 
@@ -84,8 +85,8 @@ static void log_verdict(const struct publisher *publisher, int result, const cha
 	if (text_fixed(field, sizeof(field), "IPSEC_SECTION=%s", name) < 0)
 		return;
 	if (result == 0)
-		log_event(LOG_INFO, LOG_ID_IN_FORCE, fields, "%s: generation %" PRIu64 " is in force",
-			name, publisher->generation);
+		log_event(LOG_INFO, LOG_ID_IN_FORCE, fields,
+			"%s: generation %" PRIu64 " is in force", name, publisher->generation);
 	else if (result == -ENOTCONN)
 		log_event(LOG_WARNING, LOG_ID_DATAPATH_ABSENT, fields,
 			"%s: the datapath is absent; published when it comes", name);
@@ -173,7 +174,8 @@ static int send_publish(struct publisher *publisher)
 	if (r == 0 && !keys)
 		r = snapshot_seal(bytes, publisher->section, &fd);
 	if (r == 0 && keys)
-		r = bus_write(wr, "tay", publisher->now.generation, bytes->hash, sizeof(bytes->hash));
+		r = bus_write(
+			wr, "tay", publisher->now.generation, bytes->hash, sizeof(bytes->hash));
 	else if (r == 0)
 		r = bus_write(wr, "sth", snapshot_section_name(publisher->section),
 			publisher->now.generation, fd);
@@ -230,15 +232,15 @@ static void on_section(struct bus_reply *reply, void *userdata)
 	const char *state;
 	uint64_t in_force = 0;
 	size_t len = 0;
-	int r = error ? bus_error_number(error) :
-		bus_read(bus_reply_reader(reply), "tays", &in_force, &hash, &len, &state);
+	int r = error ? bus_error_number(error)
+		      : bus_read(bus_reply_reader(reply), "tays", &in_force, &hash, &len, &state);
 
 	if (!answer_stands(publisher, r, error))
 		return;
 	if (r < 0) {
 		attempt_end(publisher, r, 0, error ? error->message : NULL);
-	} else if (in_force && len == sizeof(bytes->hash) &&
-		memcmp(hash, bytes->hash, len) == 0 && !restores(publisher)) {
+	} else if (in_force && len == sizeof(bytes->hash) && memcmp(hash, bytes->hash, len) == 0 &&
+		   !restores(publisher)) {
 		attempt_end(publisher, 0, in_force, NULL);
 	} else {
 		publisher->now.generation = in_force + 1;
@@ -299,7 +301,8 @@ static int withdrawn_path(const struct publisher *publisher, char **ret_path)
 }
 
 int publisher_new(struct daemon *daemon, enum snapshot_section section,
-	void (*on_state)(enum publish_state state, uint64_t generation, const char *error, void *userdata),
+	void (*on_state)(
+		enum publish_state state, uint64_t generation, const char *error, void *userdata),
 	void *userdata, struct publisher **ret_publisher)
 {
 	CLEANUP(publisher_freep) struct publisher *publisher = calloc(1, sizeof(*publisher));
@@ -424,7 +427,8 @@ int publisher_withdraw(struct publisher *publisher)
 	if (r == -ENOTCONN || r == -ETIMEDOUT || r == -ECONNRESET)
 		r = record_withdrawal(publisher);
 	if (r == 0)
-		set_state(publisher, publisher->present ? PUBLISH_PENDING : PUBLISH_ABSENT, 0, NULL);
+		set_state(
+			publisher, publisher->present ? PUBLISH_PENDING : PUBLISH_ABSENT, 0, NULL);
 	return r;
 }
 

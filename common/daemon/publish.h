@@ -18,8 +18,8 @@ enum publish_state { PUBLISH_ABSENT, PUBLISH_PENDING, PUBLISH_ENFORCED, PUBLISH_
 
 /* on_state: after each change of state; error is NULL or why it was refused. */
 int publisher_new(struct daemon *daemon, enum snapshot_section section,
-	void (*on_state)(enum publish_state state, uint64_t generation, const char *error,
-		void *userdata),
+	void (*on_state)(
+		enum publish_state state, uint64_t generation, const char *error, void *userdata),
 	void *userdata, struct publisher **ret_publisher) MUST_CHECK;
 struct publisher *publisher_free(struct publisher *publisher);
 DEFINE_CLEANUP(struct publisher *, publisher_free)

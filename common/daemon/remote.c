@@ -20,7 +20,8 @@ static int report(const struct daemon_identity *identity, const struct bus_error
 	return EXIT_FAILURE;
 }
 
-int daemon_reload_remote(const struct daemon_identity *identity, const struct daemon_options *options)
+int daemon_reload_remote(
+	const struct daemon_identity *identity, const struct daemon_options *options)
 {
 	CLEANUP(bus_freep) struct bus *bus = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;

@@ -15,7 +15,8 @@ static struct conf_loc place(const char *file, int line)
 	return (struct conf_loc){ .file = file, .line = line > 0 ? (unsigned int)line : 0 };
 }
 
-static int wrong_type(struct conf_diags *diags, struct conf_loc at, const char *name, const char *want)
+static int wrong_type(
+	struct conf_diags *diags, struct conf_loc at, const char *name, const char *want)
 {
 	return conf_error(diags, at, "setting-type", "setting '%s' takes %s", name, want);
 }
@@ -28,12 +29,12 @@ static int take_number(const config_setting_t *value, const struct setting *row,
 
 	if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64)
 		return wrong_type(diags, at, row->name, "a whole number");
-	number = type == CONFIG_TYPE_INT ? config_setting_get_int(value) :
-		config_setting_get_int64(value);
+	number = type == CONFIG_TYPE_INT ? config_setting_get_int(value)
+					 : config_setting_get_int64(value);
 	if (number < 0 || (uint64_t)number < row->min || (uint64_t)number > row->max)
 		return conf_error(diags, at, "setting-range",
-			"setting '%s' is %lld, not between %" PRIu64 " and %" PRIu64, row->name, number,
-			row->min, row->max);
+			"setting '%s' is %lld, not between %" PRIu64 " and %" PRIu64, row->name,
+			number, row->min, row->max);
 	*ret = (uint64_t)number;
 	return 0;
 }
@@ -53,8 +54,8 @@ static int take_choice(const config_setting_t *value, const struct setting *row,
 		}
 		text_addf(&known, "%s\"%s\"", i ? ", " : "", row->choices[i]);
 	}
-	return conf_error(diags, at, "setting-choice", "setting '%s' is \"%s\", not one of %s", row->name,
-		word, known.str ? known.str : "none");
+	return conf_error(diags, at, "setting-choice", "setting '%s' is \"%s\", not one of %s",
+		row->name, word, known.str ? known.str : "none");
 }
 
 static int take_string(const config_setting_t *value, const struct setting *row, struct conf_loc at,
@@ -159,8 +160,8 @@ static bool has_nul(const char *source, size_t len)
 	return memchr(source, '\0', len) != NULL;
 }
 
-int settings_load(const char *path, bool missing_ok, const struct setting *table, void *ret_settings,
-	struct conf_diags *diags)
+int settings_load(const char *path, bool missing_ok, const struct setting *table,
+	void *ret_settings, struct conf_diags *diags)
 {
 	CLEANUP(freep) char *place_of_path = NULL, *source = NULL;
 	const char *file;
@@ -180,13 +181,14 @@ int settings_load(const char *path, bool missing_ok, const struct setting *table
 	if (!file)
 		return -ENOMEM;
 	if (has_nul(source, len))
-		return conf_error(diags, place(file, 0), "setting-syntax", "the file holds a NUL byte");
+		return conf_error(
+			diags, place(file, 0), "setting-syntax", "the file holds a NUL byte");
 	config_init(&config);
 	if (config_read_string(&config, source) == CONFIG_TRUE)
 		r = take_all(&config, file, table, ret_settings, diags);
 	else
-		r = conf_error(diags, place(file, config_error_line(&config)), "setting-syntax", "%s",
-			config_error_text(&config));
+		r = conf_error(diags, place(file, config_error_line(&config)), "setting-syntax",
+			"%s", config_error_text(&config));
 	config_destroy(&config);
 	return r;
 }

@@ -13,7 +13,14 @@
 #include "common/base/cleanup.h"
 #include "common/conf/diag.h"
 
-enum setting_type { SETTING_END, SETTING_STRING, SETTING_BOOL, SETTING_NUMBER, SETTING_CHOICE, SETTING_LIST };
+enum setting_type {
+	SETTING_END,
+	SETTING_STRING,
+	SETTING_BOOL,
+	SETTING_NUMBER,
+	SETTING_CHOICE,
+	SETTING_LIST
+};
 
 struct config_setting_t;
 
@@ -34,7 +41,7 @@ struct setting {
  * @missing_ok: @path is the default one, not one that the user named: it stands behind NETIPSEC_ROOT,
  * and an absent file leaves the defaults. Return: 0, -EBADMSG (see diags), -ENOENT, ...
  */
-int settings_load(const char *path, bool missing_ok, const struct setting *table, void *ret_settings,
-	struct conf_diags *diags) MUST_CHECK;
+int settings_load(const char *path, bool missing_ok, const struct setting *table,
+	void *ret_settings, struct conf_diags *diags) MUST_CHECK;
 
 #endif

@@ -8,7 +8,8 @@
 
 #define RECORD_MAX   1024
 #define RECORD_LEAST 40
-#define FLAGS_KNOWN  (ALG_FLAG_VALID | ALG_FLAG_COUNTER | ALG_FLAG_COMBINED | ALG_FLAG_CCM | ALG_FLAG_GCM)
+#define FLAGS_KNOWN \
+	(ALG_FLAG_VALID | ALG_FLAG_COUNTER | ALG_FLAG_COMBINED | ALG_FLAG_CCM | ALG_FLAG_GCM)
 
 static void put(struct writer *wr, const struct algorithm *alg)
 {
@@ -60,7 +61,8 @@ static bool take(struct reader *rd, struct algorithm *alg)
 		ended = alg->key_sizes_bits[i] == 0;
 	}
 	(void)read_le32(rd, &alg->flags);
-	return !rd->failed && !(alg->flags & ~FLAGS_KNOWN) && alg->key_min_bits <= alg->key_max_bits;
+	return !rd->failed && !(alg->flags & ~FLAGS_KNOWN) &&
+	       alg->key_min_bits <= alg->key_max_bits;
 }
 
 int snapshot_write_algorithms(const struct alg_table *table, struct snapshot_bytes *ret)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAGIC      UINT32_C(0x5350494e) /* "NIPS" */
+#define MAGIC	   UINT32_C(0x5350494e) /* "NIPS" */
 #define FIRST_ROOM 4096U
 
 /* Families as they are written: not the numbers of one kernel. */
@@ -36,7 +36,8 @@ static int reserve(struct codec_out *out, size_t more)
 	return 0;
 }
 
-int codec_begin(struct codec_out *out, enum snapshot_section section, size_t count, uint32_t argument)
+int codec_begin(
+	struct codec_out *out, enum snapshot_section section, size_t count, uint32_t argument)
 {
 	struct writer wr;
 	int r;
@@ -164,7 +165,7 @@ bool codec_take_prefix(struct reader *rd, struct prefix *ret_prefix)
 		return true;
 	}
 	return read_u8(rd, &bits) && prefix_make(&addr, bits, ret_prefix) == 0 &&
-		address_equal(&ret_prefix->addr, &addr);
+	       address_equal(&ret_prefix->addr, &addr);
 }
 
 void codec_put_word(struct writer *wr, const char *word)

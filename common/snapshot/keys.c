@@ -164,7 +164,7 @@ static bool sizes_stand(const struct sa *sa)
 	size_t encr = (size_t)sa->encr_key_bits + sa->salt_bits + sa->iv_bits;
 
 	return encr <= 8 * secret_len(sa->encr_key) &&
-		sa->auth_key_bits <= 8 * secret_len(sa->auth_key);
+	       sa->auth_key_bits <= 8 * secret_len(sa->auth_key);
 }
 
 static int take_algorithms(struct reader *rd, struct sa *sa)
@@ -207,8 +207,8 @@ static bool take_rest(struct reader *rd, struct sa *sa)
 	(void)read_le64(rd, &sa->idle_add_sec);
 	(void)read_le64(rd, &sa->idle_use_sec);
 	return !rd->failed && codec_take_address(rd, &sa->natt_local) &&
-		codec_take_address(rd, &sa->natt_remote) && read_le16(rd, &sa->natt_local_port) &&
-		read_le16(rd, &sa->natt_remote_port);
+	       codec_take_address(rd, &sa->natt_remote) && read_le16(rd, &sa->natt_local_port) &&
+	       read_le16(rd, &sa->natt_remote_port);
 }
 
 /* Return: 0, -EBADMSG, -ENOMEM. */

@@ -19,8 +19,8 @@
 
 /* Of an action. */
 #define BIT_UNIQUE   0x1U
-#define BIT_AH       0x2U
-#define BIT_ESP      0x4U
+#define BIT_AH	     0x2U
+#define BIT_ESP	     0x4U
 #define BIT_ESP_AUTH 0x8U
 #define BITS_ALGS    (BIT_AH | BIT_ESP | BIT_ESP_AUTH)
 #define BITS_KNOWN   0xfU
@@ -29,7 +29,7 @@ static void put_selector(struct writer *wr, const struct selector *selector)
 {
 	struct address family = address_any(selector->family);
 	unsigned int has = (selector->has_icmp_type ? HAS_ICMP_TYPE : 0) |
-		(selector->has_icmp_code ? HAS_ICMP_CODE : 0);
+			   (selector->has_icmp_code ? HAS_ICMP_CODE : 0);
 
 	(void)write_u8(wr, (uint8_t)address_len(family.family));
 	(void)write_u8(wr, selector->protocol);
@@ -57,18 +57,19 @@ static bool take_selector(struct reader *rd, struct selector *selector)
 {
 	uint8_t address_bytes, has;
 
-	if (!read_u8(rd, &address_bytes) || !read_u8(rd, &selector->protocol) || !read_u8(rd, &has) ||
-		(has & ~HAS_KNOWN) || (address_bytes != 0 && address_bytes != 4 && address_bytes != 16))
+	if (!read_u8(rd, &address_bytes) || !read_u8(rd, &selector->protocol) ||
+		!read_u8(rd, &has) || (has & ~HAS_KNOWN) ||
+		(address_bytes != 0 && address_bytes != 4 && address_bytes != 16))
 		return false;
 	selector->family = address_bytes == 0 ? AF_UNSPEC : address_bytes == 4 ? AF_INET : AF_INET6;
 	selector->has_icmp_type = has & HAS_ICMP_TYPE;
 	selector->has_icmp_code = has & HAS_ICMP_CODE;
 	return take_range(rd, selector->has_icmp_type, &selector->icmp_type_low,
 		       &selector->icmp_type_high) &&
-		take_range(rd, selector->has_icmp_code, &selector->icmp_code_low,
-			&selector->icmp_code_high) &&
-		read_le16(rd, &selector->local_port) && read_le16(rd, &selector->remote_port) &&
-		codec_take_prefix(rd, &selector->local) && codec_take_prefix(rd, &selector->remote);
+	       take_range(rd, selector->has_icmp_code, &selector->icmp_code_low,
+		       &selector->icmp_code_high) &&
+	       read_le16(rd, &selector->local_port) && read_le16(rd, &selector->remote_port) &&
+	       codec_take_prefix(rd, &selector->local) && codec_take_prefix(rd, &selector->remote);
 }
 
 static void put_need(struct writer *wr, bool has, const struct alg_need *need)
@@ -82,15 +83,15 @@ static void put_need(struct writer *wr, bool has, const struct alg_need *need)
 
 static bool take_need(struct reader *rd, bool has, struct alg_need *need)
 {
-	return !has ||
-		(read_u8(rd, &need->number) && read_le16(rd, &need->min_bits) &&
-			read_le16(rd, &need->max_bits) && need->min_bits <= need->max_bits);
+	return !has || (read_u8(rd, &need->number) && read_le16(rd, &need->min_bits) &&
+			       read_le16(rd, &need->max_bits) && need->min_bits <= need->max_bits);
 }
 
 static void put_action(struct writer *wr, const struct action *action)
 {
 	unsigned int bits = (action->unique ? BIT_UNIQUE : 0) | (action->has_ah ? BIT_AH : 0) |
-		(action->has_esp ? BIT_ESP : 0) | (action->has_esp_auth ? BIT_ESP_AUTH : 0);
+			    (action->has_esp ? BIT_ESP : 0) |
+			    (action->has_esp_auth ? BIT_ESP_AUTH : 0);
 
 	(void)write_u8(wr, (uint8_t)action->kind);
 	(void)write_u8(wr, (uint8_t)bits);
@@ -115,8 +116,8 @@ static bool take_action(struct reader *rd, struct action *action)
 	action->has_esp = bits & BIT_ESP;
 	action->has_esp_auth = bits & BIT_ESP_AUTH;
 	return take_need(rd, action->has_ah, &action->ah) &&
-		take_need(rd, action->has_esp, &action->esp) &&
-		take_need(rd, action->has_esp_auth, &action->esp_auth);
+	       take_need(rd, action->has_esp, &action->esp) &&
+	       take_need(rd, action->has_esp_auth, &action->esp_auth);
 }
 
 static void put_rule(struct writer *wr, const struct rule *rule)
@@ -147,7 +148,8 @@ static int take_rule(struct reader *rd, struct rule **ret_rule)
 	(void)read_u8(rd, &head.directions);
 	(void)read_u8(rd, &negotiate);
 	if (rd->failed || head.directions == 0 || (head.directions & ~DIRECTION_BIT_BOTH) ||
-		negotiate > TUNNEL_TUNNEL || !codec_take_word(rd, head.tunnel, sizeof(head.tunnel)) ||
+		negotiate > TUNNEL_TUNNEL ||
+		!codec_take_word(rd, head.tunnel, sizeof(head.tunnel)) ||
 		!read_le16(rd, &n_actions) || n_actions == 0 || n_actions > RULE_MAX_ACTIONS)
 		return -EBADMSG;
 	rule = rule_new(n_actions);

@@ -24,7 +24,8 @@ enum snapshot_section { SECTION_ALGORITHMS, SECTION_POLICY, SECTION_KEYS };
 #define SNAPSHOT_SECTIONS 3
 
 const char *snapshot_section_name(enum snapshot_section section); /* "algorithms", ... */
-int snapshot_section_parse(const char *name, enum snapshot_section *ret_section) MUST_CHECK; /* -ENOENT */
+int snapshot_section_parse(
+	const char *name, enum snapshot_section *ret_section) MUST_CHECK; /* -ENOENT */
 
 /* A list of SAs; owned. */
 struct sa_list {
@@ -45,8 +46,8 @@ struct snapshot_bytes {
 };
 void snapshot_bytes_done(struct snapshot_bytes *snap);
 /* A sealed memfd named "netipsec-<section>". */
-int snapshot_seal(const struct snapshot_bytes *snap, enum snapshot_section section, int *ret_fd)
-	MUST_CHECK;
+int snapshot_seal(
+	const struct snapshot_bytes *snap, enum snapshot_section section, int *ret_fd) MUST_CHECK;
 
 /* Writers. Return: 0, -ENOMEM, -EFBIG. */
 int snapshot_write_algorithms(const struct alg_table *table, struct snapshot_bytes *ret) MUST_CHECK;
@@ -63,7 +64,8 @@ int snapshot_read_keys(const void *bytes, size_t len, struct sa_list **ret) MUST
 
 /* One SA as a byte string (records in the datapath's arena). Same rules as above. */
 #define SNAPSHOT_SA_MAX_BYTES 1536
-int snapshot_write_sa(const struct sa *sa, uint8_t *buffer, size_t size, size_t *ret_len) MUST_CHECK;
+int snapshot_write_sa(
+	const struct sa *sa, uint8_t *buffer, size_t size, size_t *ret_len) MUST_CHECK;
 int snapshot_read_sa(const void *bytes, size_t len, struct sa **ret) MUST_CHECK;
 
 #endif

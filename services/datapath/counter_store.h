@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 #include "common/base/cleanup.h"
-#include "services/datapath/counters.h"
-#include "services/datapath/sad.h"
+#include "services/datapath/packet/counters.h"
+#include "services/datapath/sad/sad.h"
 
 struct counter_blocks; /* as they stand in the memfd */
 

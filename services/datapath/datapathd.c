@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/daemon/keys_door.h"
 #include "common/daemon/log.h"
-#include "services/datapath/pfkey_door.h"
+#include "services/datapath/pfkey/pfkey_door.h"
 
 #define TICK_USEC USEC_PER_SEC
 #define KEYS_USER "netipsec-keys"

@@ -4,9 +4,9 @@
 #define DATAPATH_DATAPATHD_H
 
 #include "common/daemon/daemon.h"
-#include "services/datapath/keys_door.h"
+#include "services/datapath/bus/keys_door.h"
 #include "services/datapath/plant.h"
-#include "services/datapath/section.h"
+#include "services/datapath/bus/section.h"
 
 #define DATAPATH_ERROR_MAX 512
 

@@ -5,7 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 
-#include "services/datapath/rtnl.h"
+#include "services/datapath/steer/rtnl.h"
 
 struct addresses {
 	struct address *list; /* sorted, owned */

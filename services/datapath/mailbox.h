@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
-#include "services/datapath/sadb.h"
+#include "services/datapath/sad/sadb.h"
 
 struct mailbox;
 

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "common/base/clock.h"
-#include "services/datapath/rtnl.h"
+#include "services/datapath/steer/rtnl.h"
 
 #define TUNNEL_ALIAS	   "netipsec tunnel"
 #define TUNNEL_MTU_DEFAULT 1400

@@ -12,9 +12,9 @@
 #include "services/datapath/counter_store.h"
 #include "services/datapath/fdstore.h"
 #include "services/datapath/locals.h"
-#include "services/datapath/sadb.h"
+#include "services/datapath/sad/sadb.h"
 #include "services/datapath/settings.h"
-#include "services/datapath/steer.h"
+#include "services/datapath/steer/steer.h"
 #include "services/datapath/worker.h"
 
 struct plant {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "common/conf/diag.h"
-#include "services/datapath/engine.h"
+#include "services/datapath/engine/engine.h"
 
 #define DATAPATH_CONFIG	    "/etc/netipsec/datapath.cfg"
 #define DATAPATH_STATE_DIR  "/var/lib/netipsec/datapath"

@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 #include "common/base/rcu.h"
-#include "services/datapath/engine.h"
+#include "services/datapath/engine/engine.h"
 #include "services/datapath/mailbox.h"
-#include "services/datapath/tun.h"
-#include "services/datapath/wire.h"
+#include "services/datapath/io/tun.h"
+#include "services/datapath/io/wire.h"
 
 /* Everything is borrowed until worker_stop(). */
 struct worker_setup {

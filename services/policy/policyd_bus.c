@@ -140,7 +140,8 @@ static int on_list(struct bus_call *call, struct bus_reader *args, void *userdat
 
 static int on_addresses_changed(struct bus_call *call, struct bus_reader *args, void *userdata)
 {
-	CLEANUP(policy_change_freep) struct policy_change *change = policy_change_new(CHANGE_EXPAND);
+	CLEANUP(policy_change_freep) struct policy_change *change = policy_change_new(
+		CHANGE_EXPAND);
 
 	(void)args;
 	if (change)

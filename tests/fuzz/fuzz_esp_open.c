@@ -10,7 +10,7 @@
 
 #include "common/base/bytes.h"
 #include "common/model/algorithm.h"
-#include "services/datapath/esp.h"
+#include "services/datapath/esp/esp.h"
 
 #define INPUT_MAX 65000
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "services/datapath/packet.h"
+#include "services/datapath/packet/packet.h"
 
 #define INPUT_MAX (PACKET_MAX_LEN + 40)
 #define BUFFER	  (PACKET_HEADROOM + INPUT_MAX + PACKET_TAILROOM)

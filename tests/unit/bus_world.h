@@ -7,10 +7,10 @@
 
 #include "tests/unit/private_bus.h"
 
-#define SERVICE   "org.example.Served1"
-#define PATH      "/org/example/Served1"
-#define FREEDESK  "org.freedesktop.DBus.Error."
-#define PROPS     "org.freedesktop.DBus.Properties"
+#define SERVICE	 "org.example.Served1"
+#define PATH	 "/org/example/Served1"
+#define FREEDESK "org.freedesktop.DBus.Error."
+#define PROPS	 "org.freedesktop.DBus.Properties"
 
 static const struct bus_place served = { SERVICE, PATH, SERVICE };
 
@@ -41,13 +41,15 @@ static inline void on_answer(struct bus_reply *reply, void *userdata)
 	answer->done = true;
 	if (error) {
 		ck_assert_int_eq(text_copy(answer->error, sizeof(answer->error), error->name), 0);
-		ck_assert_int_eq(text_copy(answer->message, sizeof(answer->message), error->message), 0);
+		ck_assert_int_eq(
+			text_copy(answer->message, sizeof(answer->message), error->message), 0);
 	} else if (answer->read) {
 		answer->read(bus_reply_reader(reply), answer);
 	}
 }
 
-static inline struct bus_writer *begin_at(const char *path, const char *interface, const char *method)
+static inline struct bus_writer *begin_at(
+	const char *path, const char *interface, const char *method)
 {
 	struct bus_writer *wr = bus_method_writer(w.client, SERVICE, path, interface, method);
 
@@ -84,8 +86,8 @@ static inline int on_echo(struct bus_call *call, struct bus_reader *args, void *
 	int b;
 
 	(void)userdata;
-	ck_assert_int_eq(bus_read(args, "ybnqiuxtdsogay", &y, &b, &n, &q, &i, &u, &x, &t, &d, &s, &o,
-				 &g, &bytes, &len),
+	ck_assert_int_eq(bus_read(args, "ybnqiuxtdsogay", &y, &b, &n, &q, &i, &u, &x, &t, &d, &s,
+				 &o, &g, &bytes, &len),
 		0);
 	ck_assert(bus_at_end(args));
 	return bus_call_reply(

@@ -3,7 +3,7 @@
 #ifndef UNIT_ENGINE_HOST_H
 #define UNIT_ENGINE_HOST_H
 
-#include "services/datapath/engine.h"
+#include "services/datapath/engine/engine.h"
 #include "tests/unit/packets.h"
 
 #define MAX_SAS 8

@@ -3,7 +3,7 @@
 #ifndef UNIT_ESP_PAIR_H
 #define UNIT_ESP_PAIR_H
 
-#include "services/datapath/replay.h"
+#include "services/datapath/replay/replay.h"
 #include "tests/unit/packets.h"
 
 static const struct test_suite suites[] = { TEST_SUITES };

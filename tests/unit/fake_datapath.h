@@ -36,11 +36,12 @@ static inline int fake_get_section(struct bus_call *call, struct bus_reader *arg
 	ck_assert_int_eq(bus_read(args, "s", &section), 0);
 	fake->asked++;
 	return bus_call_reply(call, "tays", fake->generation, fake->hash,
-		fake->generation ? sizeof(fake->hash) : 0, fake->generation ? "enforced" : "absent");
+		fake->generation ? sizeof(fake->hash) : 0,
+		fake->generation ? "enforced" : "absent");
 }
 
-static inline int fake_enforce(struct fake_datapath *fake, struct bus_call *call,
-	uint64_t generation, const uint8_t *hash)
+static inline int fake_enforce(
+	struct fake_datapath *fake, struct bus_call *call, uint64_t generation, const uint8_t *hash)
 {
 	fake->published++;
 	switch (fake->mood) {
@@ -141,8 +142,10 @@ static inline int fake_on_knock(sd_event_source *source, int door, uint32_t even
 	struct fake_datapath *fake = userdata;
 	uint8_t bytes[KEYS_DOOR_BYTES + 1], hash[MEMFD_HASH_BYTES];
 	struct iovec part = { .iov_base = bytes, .iov_len = sizeof(bytes) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = control.room, .msg_controllen = sizeof(control.room) };
+	struct msghdr message = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room) };
 	CLEANUP(fd_closep) int visitor = accept4(door, NULL, NULL, SOCK_CLOEXEC), memfd = -1;
 	struct memfd_view view;
 

@@ -13,9 +13,9 @@
 #include "common/base/text.h"
 #include "common/model/algorithm.h"
 #include "common/model/sa.h"
-#include "services/datapath/esp.h"
-#include "services/datapath/packet.h"
-#include "services/datapath/sa_run.h"
+#include "services/datapath/esp/esp.h"
+#include "services/datapath/packet/packet.h"
+#include "services/datapath/replay/sa_run.h"
 
 #define UDP_PORT_A 4660
 #define UDP_PORT_B 22136

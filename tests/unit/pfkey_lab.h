@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "services/datapath/pfkey_door.h"
+#include "services/datapath/pfkey/pfkey_door.h"
 #include "tests/unit/sadb_fixture.h"
 
 #define CLIENTS 3

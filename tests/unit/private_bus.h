@@ -45,7 +45,8 @@ static inline void private_bus_start(struct private_bus *bus)
 	if (bus->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)dup2(out[1], STDOUT_FILENO);
-		(void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* limits it could not raise */
+		(void)dup2(
+			open("/dev/null", O_WRONLY), STDERR_FILENO); /* limits it could not raise */
 		execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--nopidfile",
 			"--print-address=1", option, (char *)NULL);
 		_exit(127);

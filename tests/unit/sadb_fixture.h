@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "services/datapath/sadb.h"
+#include "services/datapath/sad/sadb.h"
 #include "tests/unit/suite.h"
 
 #define SADB_FIXTURE_EVENTS 64

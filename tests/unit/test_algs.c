@@ -58,8 +58,8 @@ static const struct {
 } cases[] = {
 	{ "nothing", "", 0, 0, NULL },
 	{ "one", ESP "ALG|3|12|aes|-|128,256|16|0|0\n", 0, 1, NULL },
-	{ "of two equal ones the first", ESP "ALG|3|12|aes|-|128|16|0|0\nALG|3|12|aes2|-|256|16|0|0\n", 0, 1,
-		NULL },
+	{ "of two equal ones the first",
+		ESP "ALG|3|12|aes|-|128|16|0|0\nALG|3|12|aes2|-|256|16|0|0\n", 0, 1, NULL },
 	{ "another protocol", "PROTO|7|other|sync\nALG|7|1|odd|-|0|0|0|0\n", 0, 0, NULL },
 	{ "nine names", ESP "ALG|3|12|" NINE "|-|128|16|0|0\n", -EBADMSG, 0, "algs-limit" },
 	{ "a long name", ESP "ALG|3|12|" LONG "|-|128|16|0|0\n", -EBADMSG, 0, "algs-limit" },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/arena.h"
+#include "services/datapath/sad/arena.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/model/algorithm.h"
-#include "services/datapath/arena_layout.h"
+#include "services/datapath/sad/arena_layout.h"
 #include "tests/unit/suite.h"
 
 static struct sa *sa_numbered(uint32_t spi, uint32_t window)

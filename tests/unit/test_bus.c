@@ -20,8 +20,8 @@ static void read_echo(struct bus_reader *rd, struct answer *answer)
 
 	(void)answer;
 	ck_assert_int_eq(bus_read(rd, "ybnqu", &y, &b, &n, &q, &u), -EBADMSG); /* takes nothing */
-	ck_assert_int_eq(bus_read(rd, "ybnqiuxtdsogay", &y, &b, &n, &q, &i, &u, &x, &t, &d, &s, &o, &g,
-				 &bytes, &len),
+	ck_assert_int_eq(bus_read(rd, "ybnqiuxtdsogay", &y, &b, &n, &q, &i, &u, &x, &t, &d, &s, &o,
+				 &g, &bytes, &len),
 		0);
 	ck_assert(y == 200 && b == 1 && n == -3 && q == 65535 && i == -70000 && u == 4000000000U);
 	ck_assert(x == INT64_MIN && t == UINT64_MAX && d > 0.24 && d < 0.26);
@@ -39,8 +39,8 @@ START_TEST(types_travel)
 	struct bus_writer *wr = begin("Echo");
 
 	ck_assert_int_eq(bus_write(wr, "ybnqiuxtdsogay", 200, 7, -3, 65535, (int32_t)-70000,
-				 (uint32_t)4000000000U, INT64_MIN, UINT64_MAX, 0.25, "\xff grün", "/a/b",
-				 "a{sv}", (const uint8_t *)"\0\1\2", (size_t)3),
+				 (uint32_t)4000000000U, INT64_MIN, UINT64_MAX, 0.25, "\xff grün",
+				 "/a/b", "a{sv}", (const uint8_t *)"\0\1\2", (size_t)3),
 		0);
 	finish(wr, &answer);
 	ck_assert_str_eq(answer.error, "");
@@ -92,16 +92,16 @@ static const struct {
 START_TEST(refusals_have_names)
 {
 	struct answer answer = { 0 };
-	struct bus_writer *wr =
-		begin_at(refusals[_i].path, refusals[_i].interface, refusals[_i].method);
+	struct bus_writer *wr = begin_at(
+		refusals[_i].path, refusals[_i].interface, refusals[_i].method);
 
 	if (refusals[_i].argument)
 		ck_assert_int_eq(bus_write(wr, "s", refusals[_i].argument), 0);
 	finish(wr, &answer);
 	ck_assert_str_eq(answer.error, refusals[_i].error);
 	if (strcmp(answer.error, BUS_ERROR_PREFIX "Stale") == 0)
-		ck_assert_str_eq(answer.message,
-			"generation 7 \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd is old");
+		ck_assert_str_eq(
+			answer.message, "generation 7 \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd is old");
 }
 END_TEST
 
@@ -287,9 +287,8 @@ START_TEST(property_changes_are_told)
 	struct answer heard = { 0 };
 
 	w.counter = 11;
-	ck_assert_int_eq(
-		bus_watch_signal(w.client, &(struct bus_place){ SERVICE, PATH, PROPS },
-			"PropertiesChanged", on_changed_properties, &heard),
+	ck_assert_int_eq(bus_watch_signal(w.client, &(struct bus_place){ SERVICE, PATH, PROPS },
+				 "PropertiesChanged", on_changed_properties, &heard),
 		0);
 	ck_assert_int_eq(bus_properties_changed(w.server, PATH, SERVICE, missing), -ENOENT);
 	ck_assert_int_eq(bus_properties_changed(w.server, PATH, SERVICE, names), 0);
@@ -336,7 +335,8 @@ static const char *const expected_parts[] = {
 	"<interface name=\"" SERVICE "\">",
 	"    <method name=\"Fail\">\n      <arg name=\"how\" type=\"s\" direction=\"in\"/>\n"
 	"      <arg name=\"number\" type=\"t\" direction=\"out\"/>\n    </method>\n",
-	"    <method name=\"Options\">\n      <arg name=\"options\" type=\"a{sv}\" direction=\"in\"/>\n",
+	"    <method name=\"Options\">\n      <arg name=\"options\" type=\"a{sv}\" "
+	"direction=\"in\"/>\n",
 	"    <signal name=\"Changed\">\n      <arg name=\"section\" type=\"s\"/>\n",
 	"    <property name=\"Name\" type=\"s\" access=\"read\">\n      <annotation "
 	"name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\" value=\"invalidates\"/>\n",

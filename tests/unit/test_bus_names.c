@@ -19,14 +19,14 @@ START_TEST(signals_come_from_their_owner)
 	struct answer heard = { 0 };
 	struct bus *stranger = private_bus_connect(&w.daemon, w.event);
 
-	ck_assert_int_eq(
-		bus_watch_signal(w.client, &served, "Changed", on_changed, &heard), 0);
+	ck_assert_int_eq(bus_watch_signal(w.client, &served, "Changed", on_changed, &heard), 0);
 	/* Sent straight to the client, so that no match rule keeps it away. */
 	ck_assert_int_eq(bus_emit_to(stranger, bus_unique_name(w.client), PATH, SERVICE, "Changed",
 				 "st", "forged", UINT64_C(1)),
 		0);
 	ck_assert_int_eq(bus_flush(stranger), 0);
-	ck_assert_int_eq(bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(2)), 0);
+	ck_assert_int_eq(
+		bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(2)), 0);
 	pump(w.event, &heard.done);
 	ck_assert_str_eq(heard.text, "policy");
 	ck_assert_uint_eq(heard.number, 2);
@@ -37,7 +37,8 @@ START_TEST(signals_come_from_their_owner)
 	pump(w.event, &heard.done);
 	ck_assert_str_eq(heard.text, "keys");
 	ck_assert_int_eq(
-		bus_emit(w.server, "no path", SERVICE, "Changed", "st", "policy", UINT64_C(2)), -ENOMEM);
+		bus_emit(w.server, "no path", SERVICE, "Changed", "st", "policy", UINT64_C(2)),
+		-ENOMEM);
 	(void)bus_free(stranger);
 }
 END_TEST
@@ -49,7 +50,8 @@ static void on_owner(const char *name, const char *old_owner, const char *new_ow
 	ck_assert_str_eq(name, SERVICE);
 	seen->done = true;
 	seen->number++;
-	ck_assert_int_eq(text_fixed(seen->text, sizeof(seen->text), "%s>%s", old_owner, new_owner), 0);
+	ck_assert_int_eq(
+		text_fixed(seen->text, sizeof(seen->text), "%s>%s", old_owner, new_owner), 0);
 }
 
 START_TEST(owners_are_followed)
@@ -112,8 +114,8 @@ START_TEST(loss_is_told_once)
 		;
 	ck_assert_uint_eq(w.lost, 1);
 	ck_assert_int_eq(bus_flush(w.server), -ENOTCONN);
-	ck_assert_int_eq(
-		bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(2)), -ENOTCONN);
+	ck_assert_int_eq(bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(2)),
+		-ENOTCONN);
 }
 END_TEST
 
@@ -150,13 +152,15 @@ START_TEST(the_bus_may_come_back)
 	pump_until(w.event, is_lost, NULL);
 	pump(w.event, &late.done); /* nobody is left to answer it */
 	ck_assert_int_eq(bus_call_reply(w.kept, "t", UINT64_C(1)), -ENOTCONN);
-	ck_assert_int_eq(bus_method_send(begin("Who"), BUS_DEFAULT_USEC, on_answer, &call), -ENOTCONN);
+	ck_assert_int_eq(
+		bus_method_send(begin("Who"), BUS_DEFAULT_USEC, on_answer, &call), -ENOTCONN);
 	private_bus_start(&w.daemon);
 	pump_until(w.event, is_back, NULL);
 	pump_until(w.event, is_owned_again, &seen);
 	finish(begin("Who"), &call);
 	ck_assert_uint_eq(call.number, getuid());
-	ck_assert_int_eq(bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(5)), 0);
+	ck_assert_int_eq(
+		bus_emit(w.server, PATH, SERVICE, "Changed", "st", "policy", UINT64_C(5)), 0);
 	pump(w.event, &heard.done);
 	ck_assert_uint_eq(heard.number, 5);
 	ck_assert_uint_eq(w.lost, 1);
@@ -177,11 +181,10 @@ START_TEST(commands_block)
 	ck_assert_int_eq(bus_name_owner(command, SERVICE, owner, sizeof(owner)), 0);
 	ck_assert_int_eq(bus_method_call(wr, BUS_DEFAULT_USEC, &reply, &error), -ENOTCONN);
 	ck_assert_str_eq(error.name, FREEDESK "ServiceUnknown");
-	ck_assert_int_eq(
-		bus_get_property(command,
-			&(struct bus_place){ "org.freedesktop.DBus", "/org/freedesktop/DBus",
-				"org.freedesktop.DBus" },
-			"Features", "t", &number, &error),
+	ck_assert_int_eq(bus_get_property(command,
+				 &(struct bus_place){ "org.freedesktop.DBus",
+					 "/org/freedesktop/DBus", "org.freedesktop.DBus" },
+				 "Features", "t", &number, &error),
 		-EBADMSG);
 	bus_error_done(&error);
 	ck_assert_int_eq(bus_open(NULL, "unix:path=/nonexistent/bus", NULL, NULL, &command, &error),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/counters.h"
+#include "services/datapath/packet/counters.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/engine.h"
+#include "services/datapath/engine/engine.h"
 
-#include "services/datapath/engine_internal.h"
+#include "services/datapath/engine/engine_internal.h"
 #include "tests/unit/engine_host.h"
 #include "tests/unit/suite.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/esp.h"
+#include "services/datapath/esp/esp.h"
 
 #include "tests/unit/esp_pair.h"
 #include "tests/unit/suite.h"

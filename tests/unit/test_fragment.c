@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "services/datapath/fragment.h"
+#include "services/datapath/packet/fragment.h"
 
 #define OPTIONS_LEN 12
 

@@ -57,8 +57,8 @@ START_TEST(diagnostics_keep_their_places)
 	begin();
 	log_diags(diags);
 	found = written();
-	ck_assert_str_eq(found,
-		"<4>a.conf:1:1: warning: odd [other-code]\n<3>a.conf:2:1: error: not good [some-code]\n");
+	ck_assert_str_eq(found, "<4>a.conf:1:1: warning: odd [other-code]\n<3>a.conf:2:1: error: "
+				"not good [some-code]\n");
 }
 END_TEST
 

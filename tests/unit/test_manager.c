@@ -9,7 +9,7 @@
 #include "tests/unit/suite.h"
 
 #define MANAGER "org.freedesktop.systemd1"
-#define UNIT    "ipsec-policy.service"
+#define UNIT	"ipsec-policy.service"
 
 static struct world {
 	struct private_bus private_bus;

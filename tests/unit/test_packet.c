@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/packet.h"
+#include "services/datapath/packet/packet.h"
 
 #include <linux/virtio_net.h>
 

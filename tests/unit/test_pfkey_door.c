@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/pfkey_door.h"
+#include "services/datapath/pfkey/pfkey_door.h"
 
 #include <sys/stat.h>
 

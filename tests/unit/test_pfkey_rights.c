@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who may do what at the PF_KEY door, by the credentials that the kernel gives. */
-#include "services/datapath/pfkey_door.h"
+#include "services/datapath/pfkey/pfkey_door.h"
 
 #include <grp.h>
 #include <sys/stat.h>

@@ -36,7 +36,8 @@ static struct world {
 	uint64_t generation;
 } w;
 
-static void on_state(enum publish_state state, uint64_t generation, const char *error, void *userdata)
+static void on_state(
+	enum publish_state state, uint64_t generation, const char *error, void *userdata)
 {
 	(void)error;
 	(void)userdata;
@@ -67,7 +68,8 @@ static void on_owner(const char *name, const char *old_owner, const char *new_ow
 /* Any bytes will do: the fake looks at their hash only. */
 static void publish(const char *content, struct verdict *verdict)
 {
-	struct snapshot_bytes snap = { .bytes = (uint8_t *)strdup(content), .len = strlen(content) };
+	struct snapshot_bytes snap = { .bytes = (uint8_t *)strdup(content),
+		.len = strlen(content) };
 
 	ck_assert_int_eq(memfd_hash(snap.bytes, snap.len, snap.hash), 0);
 	*verdict = (struct verdict){ 0 };

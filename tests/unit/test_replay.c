@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/replay.h"
+#include "services/datapath/replay/replay.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/sad.h"
+#include "services/datapath/sad/sad.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/sadb.h"
+#include "services/datapath/sad/sadb.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the SADB refuses, with which errno and diagnostic; and which way an SA goes. */
-#include "services/datapath/sadb.h"
+#include "services/datapath/sad/sadb.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The keys section against the SAD: a difference, all or nothing. */
-#include "services/datapath/sadb.h"
+#include "services/datapath/sad/sadb.h"
 
 #include <errno.h>
 

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "services/datapath/section.h"
+#include "services/datapath/bus/section.h"
 
 #define FIRST_FREE_FD 8
 

@@ -3,7 +3,7 @@
  * What is asked of the store above all: whatever it handed out once, it never hands out again. So
  * every test that breaks the file compares the next number with the last one granted.
  */
-#include "services/datapath/seqstore.h"
+#include "services/datapath/sad/seqstore.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -18,8 +18,8 @@ struct sample {
 	unsigned int tunnels;
 };
 
-static int take_tunnel(
-	struct config_setting_t *group, struct conf_loc at, struct conf_diags *diags, void *ret_settings)
+static int take_tunnel(struct config_setting_t *group, struct conf_loc at, struct conf_diags *diags,
+	void *ret_settings)
 {
 	struct sample *sample = ret_settings;
 	const char *name;
@@ -33,16 +33,20 @@ static int take_tunnel(
 static const char *const backends[] = { "auto", "engine", NULL };
 
 static const struct setting table[] = {
-	{ SETTING_STRING, "config_file", "file", offsetof(struct sample, config_file), 0, 0, NULL, NULL },
+	{ SETTING_STRING, "config_file", "file", offsetof(struct sample, config_file), 0, 0, NULL,
+		NULL },
 	{ SETTING_BOOL, "verbose", "talk", offsetof(struct sample, verbose), 0, 0, NULL, NULL },
-	{ SETTING_NUMBER, "limit", "limit", offsetof(struct sample, limit), 1, 10000000000, NULL, NULL },
-	{ SETTING_CHOICE, "backend", "kind", offsetof(struct sample, backend), 0, 0, backends, NULL },
+	{ SETTING_NUMBER, "limit", "limit", offsetof(struct sample, limit), 1, 10000000000, NULL,
+		NULL },
+	{ SETTING_CHOICE, "backend", "kind", offsetof(struct sample, backend), 0, 0, backends,
+		NULL },
 	{ SETTING_LIST, "tunnels", "tunnels", 0, 0, 0, NULL, take_tunnel },
 	{ SETTING_END, NULL, NULL, 0, 0, 0, NULL, NULL },
 };
 
-#define GOOD "config_file = \"/a\";\nverbose = true;\nlimit = 5000000000L;\nbackend = \"engine\";\n" \
-	     "tunnels = ( { name = \"t0\"; }, { name = \"t1\"; } );\n"
+#define GOOD                                                                                    \
+	"config_file = \"/a\";\nverbose = true;\nlimit = 5000000000L;\nbackend = \"engine\";\n" \
+	"tunnels = ( { name = \"t0\"; }, { name = \"t1\"; } );\n"
 
 static const struct {
 	const char *name, *source;
@@ -132,7 +136,8 @@ START_TEST(missing_and_misplaced)
 	char root[64], nul[] = "limit = 5;\n\0limit = 6;\n";
 
 	put("limit = 5;\n", 11);
-	ck_assert_int_eq(settings_load("/nonexistent/x.cfg", false, table, &sample, diags), -ENOENT);
+	ck_assert_int_eq(
+		settings_load("/nonexistent/x.cfg", false, table, &sample, diags), -ENOENT);
 	ck_assert_int_eq(settings_load("/nonexistent/x.cfg", true, table, &sample, diags), 0);
 	ck_assert_uint_eq(sample.limit, 77);
 	/* The default file stands behind the root, a file that was named does not. */
@@ -140,7 +145,8 @@ START_TEST(missing_and_misplaced)
 	ck_assert_int_eq(setenv("NETIPSEC_ROOT", root, 1), 0);
 	ck_assert_int_eq(settings_load(path + strlen("/tmp"), true, table, &sample, diags), 0);
 	ck_assert_uint_eq(sample.limit, 5);
-	ck_assert_int_eq(settings_load(path + strlen("/tmp"), false, table, &sample, diags), -ENOENT);
+	ck_assert_int_eq(
+		settings_load(path + strlen("/tmp"), false, table, &sample, diags), -ENOENT);
 	put(nul, sizeof(nul) - 1);
 	ck_assert_int_eq(settings_load(path, false, table, &sample, diags), -EBADMSG);
 }

@@ -29,8 +29,8 @@ static void write_sample(enum snapshot_section section, struct snapshot_bytes *r
 }
 
 /* Read, and write again what was read. */
-static int rewrite(enum snapshot_section section, const uint8_t *bytes, size_t len,
-	struct snapshot_bytes *ret)
+static int rewrite(
+	enum snapshot_section section, const uint8_t *bytes, size_t len, struct snapshot_bytes *ret)
 {
 	CLEANUP(alg_table_freep) struct alg_table *table = NULL;
 	CLEANUP(spd_freep) struct spd *spd = NULL;
@@ -146,7 +146,7 @@ START_TEST(headers_are_checked)
 		write_sample((enum snapshot_section)s, &snap);
 		snap.bytes[headers[_i].at] = headers[_i].value;
 		ck_assert_msg(try_exact((enum snapshot_section)s, snap.bytes, snap.len) ==
-				headers[_i].want,
+				      headers[_i].want,
 			"%s, section %zu", headers[_i].name, s);
 	}
 }
@@ -305,7 +305,8 @@ START_TEST(invariants_hold)
 
 	breaks[_i].act(sa);
 	ck_assert_int_eq(snapshot_write_sa(sa, buffer, sizeof(buffer), &len), 0);
-	ck_assert_msg(snapshot_read_sa(buffer, len, &again) == breaks[_i].want, "%s", breaks[_i].name);
+	ck_assert_msg(
+		snapshot_read_sa(buffer, len, &again) == breaks[_i].want, "%s", breaks[_i].name);
 }
 END_TEST
 
@@ -323,7 +324,8 @@ START_TEST(sealed_and_named)
 	ck_assert_mem_eq(view.bytes, snap.bytes, snap.len);
 	memfd_unmap(&view);
 	ck_assert_int_eq(
-		snapshot_section_parse(snapshot_section_name((enum snapshot_section)_i), &section), 0);
+		snapshot_section_parse(snapshot_section_name((enum snapshot_section)_i), &section),
+		0);
 	ck_assert_int_eq(section, _i);
 	ck_assert_int_eq(snapshot_section_parse("polic", &section), -ENOENT);
 }

@@ -14,10 +14,10 @@
 
 #include "common/base/bytes.h"
 #include "common/marks.h"
-#include "services/datapath/nft.h"
-#include "services/datapath/rtnl.h"
-#include "services/datapath/steer.h"
-#include "services/datapath/tun.h"
+#include "services/datapath/steer/nft.h"
+#include "services/datapath/steer/rtnl.h"
+#include "services/datapath/steer/steer.h"
+#include "services/datapath/io/tun.h"
 
 #define HERE	  "192.0.2.1"
 #define PROTECTED "192.0.2.2"

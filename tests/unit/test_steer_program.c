@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "services/datapath/steer_program.h"
+#include "services/datapath/steer/steer_program.h"
 
 struct draft {
 	enum action_kind first,

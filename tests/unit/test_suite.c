@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/suite.h"
+#include "services/datapath/suite/suite.h"
 
 #include <errno.h>
 
-#include "services/datapath/suite_hmac.h"
+#include "services/datapath/suite/suite_hmac.h"
 #include "tests/unit/packets.h"
 #include "tests/unit/suite.h"
 

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "services/datapath/esp.h"
+#include "services/datapath/esp/esp.h"
 #include "tests/vectors/vector.h"
 
 struct work {

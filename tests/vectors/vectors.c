@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "services/datapath/esp.h"
+#include "services/datapath/esp/esp.h"
 #include "tests/vectors/vector.h"
 
 #define EXIT_SKIP 77

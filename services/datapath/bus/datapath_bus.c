@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* org.netipsec.Datapath1; its contract stands in dbus/. */
+#include <errno.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
+
+#include "common/daemon/log.h"
+#include "services/datapath/datapathd.h"
+#include "services/datapath/bus/listing.h"
+#include "services/datapath/suite/suite.h"
+#include "services/datapath/pfkey/pfkey_door.h"
+
+#define NAME_BYTES 256
+#define IKE_NAME   "org.netipsec.Ike1"
+
+/* Who publishes a section. */
+static const struct publisher_of {
+	const char *name, *user;
+} publishers[SNAPSHOT_SECTIONS] = {
+	[SECTION_ALGORITHMS] = { "org.netipsec.Algorithms1", "netipsec-algs" },
+	[SECTION_POLICY] = { "org.netipsec.Policy1", "netipsec-policy" },
+	[SECTION_KEYS] = { "org.netipsec.ManualKey1", "netipsec-keys" },
+};
+
+static bool is_publisher(struct datapathd *d, struct bus_call *call, enum snapshot_section section)
+{
+	const struct publisher_of *who = &publishers[section];
+	const struct passwd *user;
+	struct bus *bus = daemon_bus(d->daemon);
+	struct bus_credentials credentials;
+	char owner[NAME_BYTES];
+
+	if (bus_name_owner(bus, who->name, owner, sizeof(owner)) == 0 &&
+		strcmp(owner, bus_call_sender(call)) == 0 &&
+		bus_credentials(bus, owner, &credentials) == 0) {
+		if (credentials.uid == 0 || credentials.uid == geteuid())
+			return true;
+		user = getpwnam(who->user);
+		if (user && user->pw_uid == credentials.uid)
+			return true;
+	}
+	(void)bus_call_fail(
+		call, "NotOwner", "only the owner of %s, as its own user, may do this", who->name);
+	return false;
+}
+
+static bool read_section(
+	struct bus_call *call, const char *name, enum snapshot_section *ret_section)
+{
+	if (snapshot_section_parse(name, ret_section) == 0)
+		return true;
+	(void)bus_call_fail(call, "Invalid", "'%s' is no section", name);
+	return false;
+}
+
+static void remember(struct datapathd *d, const char *error)
+{
+	static const char *const changed[] = { "LastError", NULL };
+
+	datapathd_remember(d, error);
+	if (bus_properties_changed(daemon_bus(d->daemon), datapathd_identity.bus_path,
+		    datapathd_identity.bus_name, changed) < 0)
+		log_warning("a change could not be told on the bus");
+}
+
+static int reply_verdict(struct datapathd *d, struct bus_call *call, enum snapshot_section section,
+	enum publish_verdict verdict, const char *why)
+{
+	static const char *const errors[] = { [PUBLISH_STALE] = "Stale",
+		[PUBLISH_BAD_SNAPSHOT] = "BadSnapshot",
+		[PUBLISH_INVALID] = "Invalid",
+		[PUBLISH_FAULT] = "Io" };
+	uint64_t in_force = sections_get(&d->sections, section)->generation;
+
+	if (verdict == PUBLISH_OK || verdict == PUBLISH_SAME) {
+		if (verdict == PUBLISH_OK) {
+			remember(d, "");
+			datapath_bus_section_changed(d, section);
+		}
+		return bus_call_reply(call, "t", in_force);
+	}
+	if (verdict != PUBLISH_STALE) {
+		log_error("%s: refused: %s", snapshot_section_name(section), why);
+		remember(d, why);
+	}
+	return bus_call_fail(call, errors[verdict], "%s", why);
+}
+
+static bool read_no_options(struct bus_call *call, struct bus_reader *args)
+{
+	const char *bad = "";
+
+	if (bus_read_options(args, NULL, 0, &bad) == 0)
+		return true;
+	(void)bus_call_fail(call, "Invalid", "unknown option '%s'", bad ? bad : "");
+	return false;
+}
+
+static int publish(struct datapathd *d, struct bus_call *call, enum snapshot_section section,
+	uint64_t generation, int fd)
+{
+	CLEANUP(text_done) struct text why = { 0 };
+	enum publish_verdict verdict = sections_publish(
+		&d->sections, section, generation, fd, &why);
+
+	return reply_verdict(d, call, section, verdict, why.str ? why.str : "");
+}
+
+static int on_publish(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	CLEANUP(fd_closep) int fd = -1;
+	enum snapshot_section section;
+	const char *name;
+	uint64_t generation;
+	int r = bus_read(args, "sth", &name, &generation, &fd);
+
+	if (r < 0)
+		return r;
+	if (!read_section(call, name, &section) || !is_publisher(d, call, section) ||
+		!read_no_options(call, args))
+		return 0;
+	if (section == SECTION_KEYS)
+		return bus_call_fail(
+			call, "Invalid", "keys do not go over the bus: see PublishKeys");
+	return publish(d, call, section, generation, fd);
+}
+
+static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	CLEANUP(fd_closep) int fd = -1;
+	const uint8_t *hash;
+	uint64_t generation;
+	size_t len;
+	int r = bus_read(args, "tay", &generation, &hash, &len);
+
+	if (r < 0)
+		return r;
+	if (!is_publisher(d, call, SECTION_KEYS) || !read_no_options(call, args))
+		return 0;
+	if (len != MEMFD_HASH_BYTES)
+		return bus_call_fail(call, "Invalid", "the hash is not one of SHA-256");
+	fd = keys_door_take(d->keys_door, generation, hash);
+	if (fd < 0)
+		return bus_call_fail(
+			call, "NotFound", "no memfd with this generation and hash was handed over");
+	return publish(d, call, SECTION_KEYS, generation, fd);
+}
+
+static int on_withdraw(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	enum snapshot_section section;
+	const char *name;
+	int r = bus_read(args, "s", &name);
+
+	if (r < 0)
+		return r;
+	if (!read_section(call, name, &section) || !is_publisher(d, call, section))
+		return 0;
+	r = sections_withdraw(&d->sections, section);
+	if (r < 0)
+		return bus_call_fail(call, "Io", "%s cannot be withdrawn: %s", name, strerror(-r));
+	log_info("%s: withdrawn", name);
+	datapath_bus_section_changed(d, section);
+	return bus_call_reply(call, "");
+}
+
+static int on_get_section(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	enum snapshot_section number;
+	const struct section *section;
+	const char *name;
+	bool present;
+	int r = bus_read(args, "s", &name);
+
+	if (r < 0)
+		return r;
+	if (!read_section(call, name, &number))
+		return 0;
+	section = sections_get(&d->sections, number);
+	present = section->generation != 0;
+	return bus_call_reply(call, "tays", section->generation, section->hash,
+		present ? sizeof(section->hash) : (size_t)0, present ? "enforced" : "absent");
+}
+
+static int reply_listing(
+	struct bus_call *call, const char *name, int result, const struct text *json)
+{
+	CLEANUP(fd_closep) int fd = -1;
+
+	if (result == 0)
+		result = memfd_seal(name, json->str, json->len, &fd);
+	if (result == 0)
+		return bus_call_reply(call, "h", fd);
+	return bus_call_fail(call, "Io", "cannot make a listing: %s", strerror(-result));
+}
+
+static int on_list_rules(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	CLEANUP(text_done) struct text json = { 0 };
+	int r = listing_rules(d->plant, d->sections.algorithms, &json);
+
+	(void)args;
+	return reply_listing(call, "netipsec-rules", r, &json);
+}
+
+static int on_dump_sas(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	CLEANUP(text_done) struct text json = { 0 };
+	int r = listing_sas(d->plant, d->sections.algorithms, &json);
+
+	(void)args;
+	return reply_listing(call, "netipsec-sas", r, &json);
+}
+
+static int write_counters(struct bus_writer *out, const uint64_t *packets)
+{
+	int r = bus_open_container(out, 'a', "{st}");
+
+	for (size_t i = 0; i < VERDICT_COUNT && r == 0; i++) {
+		r = bus_open_container(out, 'e', "");
+		if (r == 0)
+			r = bus_write(out, "st", verdict_name((enum verdict)i), packets[i]);
+		if (r == 0)
+			r = bus_close_container(out);
+	}
+	return r < 0 ? r : bus_close_container(out);
+}
+
+static int on_get_statistics(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	uint64_t packets[VERDICT_COUNT];
+	struct bus_writer *out;
+	int r = plant_counters(d->plant, packets);
+
+	(void)args;
+	if (r < 0)
+		return bus_call_fail(call, "Io", "counters cannot be read: %s", strerror(-r));
+	out = bus_call_writer(call);
+	r = out ? write_counters(out, packets) : -ENOMEM;
+	return r < 0 ? r : bus_call_send(call);
+}
+
+static int on_reload(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	int r;
+
+	(void)args;
+	daemon_reloading(d->daemon);
+	r = datapathd_reload(d);
+	daemon_reloaded(d->daemon, r);
+	if (r == 0)
+		return bus_call_reply(
+			call, "t", sections_get(&d->sections, SECTION_POLICY)->generation);
+	return bus_call_fail(call,
+		r == -EBADMSG  ? "Syntax"
+		: r == -EINVAL ? "Invalid"
+			       : "Io",
+		"%s", d->last_error);
+}
+
+/* ---- properties ---- */
+
+static int get_generation(struct bus_writer *value, void *userdata)
+{
+	const struct datapathd *d = userdata;
+
+	return bus_write(value, "t", sections_get(&d->sections, SECTION_POLICY)->generation);
+}
+
+static int get_state(struct bus_writer *value, void *userdata)
+{
+	const struct datapathd *d = userdata;
+	const char *state = "absent";
+
+	if (sections_get(&d->sections, SECTION_POLICY)->generation)
+		state = "enforced";
+	else if (plant_holds_lid(d->plant))
+		state = "starting";
+	return bus_write(value, "s", state);
+}
+
+static int get_last_error(struct bus_writer *value, void *userdata)
+{
+	const struct datapathd *d = userdata;
+
+	return bus_write(value, "s", d->last_error);
+}
+
+static int get_config_file(struct bus_writer *value, void *userdata)
+{
+	const struct datapathd *d = userdata;
+
+	return bus_write(value, "s", d->options.config);
+}
+
+static int get_backend(struct bus_writer *value, void *userdata)
+{
+	(void)userdata;
+	return bus_write(value, "s", "engine");
+}
+
+static int get_usable_algorithms(struct bus_writer *value, void *userdata)
+{
+	int r = bus_open_container(value, 'a', "(yy)");
+
+	(void)userdata;
+	for (int proto = ALG_PROTO_AH; r == 0 && proto <= ALG_PROTO_ESP; proto++) {
+		for (int number = 0; r == 0 && number <= UINT8_MAX; number++) {
+			bool usable = proto == ALG_PROTO_ESP
+					      ? suite_cipher_row((uint8_t)number) != NULL
+					      : suite_auth_row((uint8_t)number) != NULL;
+
+			if (!usable)
+				continue;
+			r = bus_open_container(value, 'r', "");
+			if (r == 0)
+				r = bus_write(value, "yy", proto, number);
+			if (r == 0)
+				r = bus_close_container(value);
+		}
+	}
+	return r < 0 ? r : bus_close_container(value);
+}
+
+static int get_rule_count(struct bus_writer *value, void *userdata)
+{
+	return bus_write(value, "u", (uint32_t)datapathd_rule_count(userdata));
+}
+
+static int get_sa_count(struct bus_writer *value, void *userdata)
+{
+	const struct datapathd *d = userdata;
+
+	return bus_write(value, "u", (uint32_t)sad_count(d->plant->sad));
+}
+
+static const struct bus_member members[] = {
+	BUS_METHOD("Publish", "stha{sv}", "t", "section generation snapshot options in_force",
+		on_publish),
+	BUS_METHOD("PublishKeys", "taya{sv}", "t", "generation sha256 options in_force",
+		on_publish_keys),
+	BUS_METHOD("Withdraw", "s", "", "section", on_withdraw),
+	BUS_METHOD("GetSection", "s", "tays", "section generation sha256 state", on_get_section),
+	BUS_METHOD("ListRules", "", "h", "listing", on_list_rules),
+	BUS_METHOD("DumpSas", "", "h", "listing", on_dump_sas),
+	BUS_METHOD("GetStatistics", "", "a{st}", "counters", on_get_statistics),
+	BUS_METHOD("Reload", "", "t", "generation", on_reload),
+	BUS_SIGNAL("SectionChanged", "st", "section generation"),
+	BUS_SIGNAL("Acquire", "a{sv}", "request"),
+	BUS_SIGNAL("SaExpired", "a{sv}", "expiry"),
+	BUS_SIGNAL("PolicyFailure", "a{sv}", "failure"),
+	BUS_PROPERTY("Generation", "t", get_generation, BUS_EMITS_TRUE),
+	BUS_PROPERTY("State", "s", get_state, BUS_EMITS_TRUE),
+	BUS_PROPERTY("LastError", "s", get_last_error, BUS_EMITS_TRUE),
+	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
+	BUS_PROPERTY("Backend", "s", get_backend, BUS_EMITS_CONST),
+	BUS_PROPERTY("UsableAlgorithms", "a(yy)", get_usable_algorithms, BUS_EMITS_CONST),
+	BUS_PROPERTY("RuleCount", "u", get_rule_count, BUS_EMITS_TRUE),
+	BUS_PROPERTY("SaCount", "u", get_sa_count, BUS_EMITS_FALSE),
+	BUS_END,
+};
+
+int datapath_bus_add(struct datapathd *d)
+{
+	return bus_add_interface(daemon_bus(d->daemon), datapathd_identity.bus_path,
+		datapathd_identity.bus_name, members, d);
+}
+
+/* ---- what happens here, told to others ---- */
+
+void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section section)
+{
+	static const char *const changed[] = { "Generation", "State", "RuleCount", NULL };
+	struct bus *bus = daemon_bus(d->daemon);
+	int r;
+
+	if (section == SECTION_ALGORITHMS)
+		pfkey_door_algorithms_changed(d->pfkey_door);
+	r = bus_emit(bus, datapathd_identity.bus_path, datapathd_identity.bus_name,
+		"SectionChanged", "st", snapshot_section_name(section),
+		sections_get(&d->sections, section)->generation);
+
+	if (r == 0)
+		r = bus_properties_changed(
+			bus, datapathd_identity.bus_path, datapathd_identity.bus_name, changed);
+	if (r < 0)
+		log_warning("a change could not be told on the bus: %s", strerror(-r));
+	datapathd_show_status(d);
+}
+
+static int write_acquire(struct bus_writer *out, const struct sadb_acquire *acquire)
+{
+	char src[ADDRESS_TEXT_MAX], dst[ADDRESS_TEXT_MAX], rule[RULE_ID_TEXT_MAX];
+	int r = bus_open_container(out, 'a', "{sv}");
+
+	if (r == 0)
+		r = bus_write_option(out, "seq", "u", acquire->seq);
+	if (r == 0)
+		r = bus_write_option(
+			out, "protocol", "s", acquire->proto == SA_PROTO_ESP ? "esp" : "ah");
+	if (r == 0)
+		r = bus_write_option(out, "source", "s", address_format(&acquire->src, src));
+	if (r == 0)
+		r = bus_write_option(out, "destination", "s", address_format(&acquire->dst, dst));
+	if (r == 0)
+		r = bus_write_option(out, "rule", "s", rule_id_format(acquire->rule_id, rule));
+	return r < 0 ? r : bus_close_container(out);
+}
+
+static int write_expiry(struct bus_writer *out, const struct sadb_event *event)
+{
+	const struct sa *sa = event->entry->sa;
+	char dst[ADDRESS_TEXT_MAX];
+	int r = bus_open_container(out, 'a', "{sv}");
+
+	if (r == 0)
+		r = bus_write_option(
+			out, "protocol", "s", sa->proto == SA_PROTO_ESP ? "esp" : "ah");
+	if (r == 0)
+		r = bus_write_option(out, "spi", "u", sa->spi);
+	if (r == 0)
+		r = bus_write_option(out, "destination", "s", address_format(&sa->dst, dst));
+	if (r == 0)
+		r = bus_write_option(
+			out, "kind", "s", event->kind == SADB_EVENT_SOFT ? "soft" : "hard");
+	return r < 0 ? r : bus_close_container(out);
+}
+
+/* Acquires show other users' flows: they go to key management alone. */
+static int emit_acquire(struct bus *bus, const struct sadb_event *event)
+{
+	char owner[NAME_BYTES];
+	struct bus_writer *out;
+	int r = bus_name_owner(bus, IKE_NAME, owner, sizeof(owner));
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	out = bus_signal_writer(
+		bus, owner, datapathd_identity.bus_path, datapathd_identity.bus_name, "Acquire");
+	r = out ? write_acquire(out, event->acquire) : -ENOMEM;
+	return r < 0 ? r : bus_signal_send(out);
+}
+
+static int emit_expiry(struct bus *bus, const struct sadb_event *event)
+{
+	struct bus_writer *out = bus_signal_writer(
+		bus, NULL, datapathd_identity.bus_path, datapathd_identity.bus_name, "SaExpired");
+	int r = out ? write_expiry(out, event) : -ENOMEM;
+
+	return r < 0 ? r : bus_signal_send(out);
+}
+
+void datapath_bus_event(struct datapathd *d, const struct sadb_event *event)
+{
+	struct bus *bus = daemon_bus(d->daemon);
+	int r = 0;
+
+	switch (event->kind) {
+	case SADB_EVENT_ACQUIRE:
+		r = emit_acquire(bus, event);
+		break;
+	case SADB_EVENT_SOFT:
+	case SADB_EVENT_HARD:
+	case SADB_EVENT_IDLE:
+		r = emit_expiry(bus, event);
+		break;
+	case SADB_EVENT_ADDED:
+	case SADB_EVENT_UPDATED:
+	case SADB_EVENT_DELETED:
+	case SADB_EVENT_FLUSHED:
+		break;
+	}
+	if (r < 0)
+		log_warning("an event could not be told on the bus: %s", strerror(-r));
+}

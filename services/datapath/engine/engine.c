@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One worker's engine, and the versions of everything that it reads. */
+#include "services/datapath/engine/engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "services/datapath/engine/engine_internal.h"
+
+int engine_new(const struct engine_setup *setup, struct engine **ret_engine)
+{
+	struct engine *engine;
+
+	if (setup->worker >= SAD_MAX_WORKERS || !setup->view || !setup->counters)
+		return -EINVAL;
+	engine = calloc(1, sizeof(*engine));
+	if (!engine)
+		return -ENOMEM;
+	engine->setup = *setup;
+	*ret_engine = engine;
+	return 0;
+}
+
+struct engine *engine_free(struct engine *engine)
+{
+	free(engine);
+	return NULL;
+}
+
+void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu)
+{
+	engine->setup.path_mtu = path_mtu;
+}
+
+/* Where a rule's counts are, by its id. */
+struct counted_rule {
+	uint64_t id;
+	size_t index;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct counted_rule *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Counts of rules that live on. */
+static int take_over_hits(struct engine_view *view, const struct engine_view *former)
+{
+	CLEANUP(freep) struct counted_rule *counted = NULL;
+	size_t count = former && former->spd ? former->spd->count : 0;
+
+	if (count == 0)
+		return 0;
+	counted = calloc(count, sizeof(*counted));
+	if (!counted)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		counted[i] = (struct counted_rule){ former->spd->rules[i]->id, i };
+	qsort(counted, count, sizeof(*counted), compare_ids);
+	for (size_t i = 0; i < view->spd->count; i++) {
+		const struct counted_rule key = { view->spd->rules[i]->id, 0 };
+		const struct counted_rule *found = bsearch(
+			&key, counted, count, sizeof(*counted), compare_ids);
+
+		if (!found)
+			continue;
+		atomic_init(&view->hits[i].packets,
+			atomic_load_explicit(
+				&former->hits[found->index].packets, memory_order_relaxed));
+		atomic_init(&view->hits[i].bytes,
+			atomic_load_explicit(
+				&former->hits[found->index].bytes, memory_order_relaxed));
+	}
+	return 0;
+}
+
+int engine_view_new(const struct engine_view_parts *parts, struct engine_view **ret_view)
+{
+	CLEANUP(engine_view_freep) struct engine_view *view = calloc(1, sizeof(*view));
+	int r;
+
+	if (!view)
+		return -ENOMEM;
+	view->tunnels = parts->tunnels;
+	view->sad = parts->sad;
+	view->generation = parts->generation;
+	if (parts->spd) {
+		view->hits = calloc(parts->spd->count + 1, sizeof(*view->hits));
+		if (!view->hits)
+			return -ENOMEM;
+		view->spd = parts->spd;
+		r = take_over_hits(view, parts->former);
+		if (r < 0) {
+			view->spd = NULL; /* the caller's still */
+			return r;
+		}
+	}
+	*ret_view = STEAL(view);
+	return 0;
+}
+
+struct engine_view *engine_view_free(struct engine_view *view)
+{
+	if (!view)
+		return NULL;
+	(void)spd_free(view->spd);
+	free(view->hits);
+	free(view);
+	return NULL;
+}
+
+void engine_classify(const struct engine_view *view, const char *head, const struct flow *flow,
+	struct engine_match *ret_match)
+{
+	const struct spd *spd = view->spd;
+
+	*ret_match = (struct engine_match){ .rule = NULL };
+	for (size_t i = 0; spd && i < spd->count; i++) {
+		const struct rule *rule = spd->rules[i];
+
+		if (strcmp(rule->tunnel, head) != 0)
+			continue;
+		ret_match->has_rules = true;
+		ret_match->mode = rule->negotiate;
+		if ((rule->directions & (1U << flow->direction)) == 0 ||
+			!selector_match(&rule->selector, flow))
+			continue;
+		ret_match->rule = rule;
+		ret_match->index = i;
+		return;
+	}
+}
+
+void engine_hit(const struct engine_view *view, const struct engine_match *match, size_t len)
+{
+	struct rule_hits *hits = &view->hits[match->index];
+
+	(void)atomic_fetch_add_explicit(&hits->packets, 1, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&hits->bytes, len, memory_order_relaxed);
+}
+
+int engine_find_tunnel(
+	const struct engine_view *view, const struct address *local, const struct address *remote)
+{
+	for (size_t i = 0; view->tunnels && i < view->tunnels->count; i++) {
+		const struct tunnel *tunnel = &view->tunnels->tunnels[i];
+
+		if (address_equal(&tunnel->src, local) && address_equal(&tunnel->dst, remote))
+			return (int)i;
+	}
+	return ENGINE_HOST;
+}
+
+bool engine_prepare(struct engine *engine, struct sad_entry *entry, struct esp_sa *ret_esp)
+{
+	*ret_esp = (struct esp_sa){
+		.sa = entry->sa,
+		.suite = &entry->suite,
+		.context = sad_context(entry, engine->setup.worker),
+		.run = entry->run,
+		.padding = engine->setup.padding,
+		.now_usec = engine->now_usec,
+	};
+	return ret_esp->context != NULL;
+}
+
+void engine_tell_events(struct engine *engine, struct sad_entry *entry, uint32_t before)
+{
+	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_acquire);
+
+	if ((events & ~before) != 0 && engine->setup.on_event)
+		engine->setup.on_event(entry, engine->setup.userdata);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One packet vector at a time through classify, select SA, transform, check: the datapath without
+ * devices. Everything that it reads is a published, immutable version; one engine a worker.
+ */
+#ifndef DATAPATH_ENGINE_H
+#define DATAPATH_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/rcu.h"
+#include "common/spd/spd.h"
+#include "services/datapath/packet/counters.h"
+#include "services/datapath/esp/esp.h"
+#include "services/datapath/packet/packet.h"
+#include "services/datapath/sad/sad.h"
+#include "services/datapath/sad/sadb.h"
+
+#define ENGINE_BATCH	   64
+#define ENGINE_MAX_TUNNELS 64
+
+/* One tunnel of datapath.cfg; immutable. */
+struct tunnel {
+	char name[RULE_TUNNEL_MAX];
+	struct address src, dst; /* outer */
+	uint32_t mtu; /* 0: derived */
+	size_t n_addresses;
+	struct prefix addresses[8]; /* of the interface; host bits kept in addr */
+	struct address address_hosts[8];
+	bool forward;
+};
+
+struct tunnel_table {
+	size_t count;
+	struct tunnel tunnels[ENGINE_MAX_TUNNELS];
+};
+
+/* Hits of the rules of one SPD, in its order; shared by workers, relaxed adds. */
+struct rule_hits {
+	_Atomic uint64_t packets, bytes;
+};
+
+/* One version of everything; swapped whole by the control thread. */
+struct engine_view {
+	struct spd *spd; /* owned; NULL: no policy published, nothing is protected */
+	struct rule_hits *hits; /* owned; spd->count of them */
+	const struct tunnel_table *tunnels; /* borrowed; lives as long as the daemon */
+	struct sad *sad; /* borrowed */
+	uint64_t generation;
+	/* Packets that the kernel steered by the former rules may still be on their way to us: what no
+	 * rule protects now goes out as the rules now say. Else it is dropped: rules and lid disagree. */
+	_Atomic bool settling;
+};
+
+struct engine_view_parts {
+	struct spd *spd; /* consumed on success; NULL: no policy */
+	const struct tunnel_table *tunnels;
+	struct sad *sad;
+	uint64_t generation;
+	const struct engine_view *former; /* hits of rules with the same id are taken over; NULL */
+};
+int engine_view_new(
+	const struct engine_view_parts *parts, struct engine_view **ret_view) MUST_CHECK;
+/* With rcu_defer() once it was replaced. */
+struct engine_view *engine_view_free(struct engine_view *view);
+DEFINE_CLEANUP(struct engine_view *, engine_view_free)
+
+enum engine_exit {
+	ENGINE_DROP, /* reason in verdict */
+	ENGINE_TO_WIRE, /* protected or plain IP in IP; send with the bypass mark */
+	ENGINE_TO_WIRE_CLEAR, /* policy bypasses it: as it came */
+	ENGINE_TO_HOST, /* clear packet for the stack, through the TUN of `tunnel` */
+	ENGINE_TO_SENDER, /* ICMP error made in place of the packet, goes back through that TUN */
+};
+
+struct engine_result {
+	enum engine_exit exit;
+	enum verdict verdict;
+	int tunnel; /* index into tunnel_table, -1: host */
+	uint64_t rule_id; /* that decided, 0: none */
+	bool fragment; /* TO_WIRE: longer than the path takes; the sender of the outer packet fragments */
+};
+
+/* What a worker tells the control thread; must not block. */
+typedef void (*engine_acquire_fn)(const struct sadb_acquire *acquire, void *userdata);
+/* Longest packet on the way to an outer destination, 0: unknown. Worker's thread. */
+typedef uint32_t (*engine_mtu_fn)(const struct address *dst, void *userdata);
+/* Bits were set in the events of this SA's run state. */
+typedef void (*engine_event_fn)(struct sad_entry *entry, void *userdata);
+
+struct engine;
+struct engine_setup {
+	unsigned int worker; /* < SAD_MAX_WORKERS */
+	RCU_POINTER(struct engine_view) const *view; /* borrowed */
+	struct counters *counters; /* borrowed */
+	engine_acquire_fn on_acquire; /* NULL: nobody */
+	engine_event_fn on_event; /* NULL: nobody */
+	void *userdata;
+	uint32_t path_mtu; /* of outer packets, 0: unknown */
+	engine_mtu_fn mtu_of; /* NULL, or it answers 0: path_mtu counts */
+	enum esp_padding padding;
+};
+int engine_new(const struct engine_setup *setup, struct engine **ret_engine) MUST_CHECK;
+struct engine *engine_free(struct engine *engine);
+DEFINE_CLEANUP(struct engine *, engine_free)
+
+/* Of the path that packets take from here on; worker's thread. */
+void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu);
+
+/*
+ * Outbound: whole clear IP packets, n <= ENGINE_BATCH, GSO packets already segmented.
+ * @tunnel: index of the tunnel whose TUN they came from, -1: host policy.
+ */
+void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int tunnel,
+	struct engine_result *ret_results);
+/* Inbound: whole IP packets from the wire, protocol ESP (or AH, or 4/41 of a tunnel). */
+void engine_inbound(
+	struct engine *engine, struct packet **pkts, size_t n, struct engine_result *ret_results);
+/*
+ * Inbound policy for a packet that came in clear: VERDICT_IN_CLEAR, SPD_GOT_CLEAR or SPD_EXPLICIT.
+ * The same decision that steering compiles into the kernel; tests hold one against the other.
+ */
+enum verdict engine_check_clear(const struct engine_view *view, const struct flow *flow);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inbound: SA by SPI, ESP, then policy on what came out of it; plain IP in IP of tunnels. */
+#include <assert.h>
+#include <netinet/in.h>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "services/datapath/engine/engine_internal.h"
+
+/* One opened (or plain) packet while policy looks at it. */
+struct inbound {
+	struct engine *engine;
+	struct packet *pkt;
+	struct packet_view *view; /* of pkt: inner packet of a tunnel-mode SA, else the outer one */
+	const struct sa *sa; /* NULL: it came in clear */
+	struct address outer_local, outer_remote;
+	uint8_t outer_protocol; /* tunnels: 4 or 41 */
+	struct engine_result *result;
+};
+
+static void admit(struct inbound *in, enum verdict verdict)
+{
+	in->result->exit = ENGINE_TO_HOST;
+	in->result->verdict = verdict;
+}
+
+static void drop(struct inbound *in, enum verdict verdict)
+{
+	in->result->exit = ENGINE_DROP;
+	in->result->verdict = verdict;
+}
+
+/* The table of RFC 4301 section 5.2 with the reasons of the original; sa NULL: in clear. */
+static enum verdict check_match(
+	struct inbound *in, const struct engine_match *match, const struct flow *flow)
+{
+	if (!match->rule)
+		return in->sa ? VERDICT_SPD_GOT_SECURE : VERDICT_IN_CLEAR;
+	in->result->rule_id = match->rule->id;
+	engine_hit(in->engine->view, match, in->pkt->len);
+	if (in->sa && !engine_within_sa(in->sa, flow))
+		return VERDICT_SPD_ESP_INNERMISMATCH;
+	return engine_check_rule(match->rule, in->sa);
+}
+
+static bool is_accepted(enum verdict verdict)
+{
+	return !verdict_is_drop(verdict);
+}
+
+/* Host policy for a packet of this flow. */
+static enum verdict check_host(struct inbound *in, const struct flow *flow)
+{
+	struct engine_match match;
+
+	engine_classify(in->engine->view, "", flow, &match);
+	return check_match(in, &match, flow);
+}
+
+/* The outer packet of a tunnel, as host policy sees it. */
+static enum verdict check_outer(struct inbound *in, const struct flow *inner)
+{
+	struct flow outer = {
+		.direction = DIRECTION_IN,
+		.local = in->outer_local,
+		.remote = in->outer_remote,
+		.protocol = in->outer_protocol,
+	};
+	enum verdict verdict = check_host(in, &outer);
+
+	if (is_accepted(verdict) && in->sa && in->sa->mode == SA_MODE_TUNNEL &&
+		!engine_within_sa(in->sa, inner))
+		return VERDICT_SPD_ESP_INNERMISMATCH;
+	return verdict;
+}
+
+/* Tunnel policy by the inner packet. A transport-mode SA carried the IP-in-IP packet as a whole. */
+static enum verdict check_tunnel(
+	struct inbound *in, const struct tunnel *tunnel, const struct flow *inner)
+{
+	bool transport_sa = in->sa && in->sa->mode == SA_MODE_TRANSPORT;
+	struct flow carried = *inner;
+	struct engine_match match;
+
+	engine_classify(in->engine->view, tunnel->name, inner, &match);
+	if (!match.has_rules || (!match.rule && match.mode == TUNNEL_TRANSPORT))
+		return check_outer(in, inner);
+	if (!match.rule)
+		return VERDICT_SPD_EXPLICIT;
+	if (in->sa && rule_protects(match.rule) &&
+		transport_sa != (match.rule->negotiate == TUNNEL_TRANSPORT))
+		return VERDICT_SPD_ESP_INNERMISMATCH;
+	if (transport_sa)
+		carried = (struct flow){
+			.direction = DIRECTION_IN,
+			.local = in->outer_local,
+			.remote = in->outer_remote,
+			.protocol = in->outer_protocol,
+		};
+	return check_match(in, &match, &carried);
+}
+
+/* IP in IP that a transport-mode SA carried, or that came plain: the inner packet is still inside. */
+static void decide_encapsulated(struct inbound *in, int index)
+{
+	const struct tunnel *tunnel = &in->engine->view->tunnels->tunnels[index];
+	struct packet inner = *in->pkt;
+	uint8_t outer_class = packet_traffic_class(in->pkt->data);
+	struct packet_view view;
+	enum verdict verdict;
+	struct flow flow;
+
+	if (in->view->is_fragment) {
+		drop(in, VERDICT_SPD_MALFORMED_FRAG);
+		return;
+	}
+	in->outer_protocol = in->view->protocol;
+	if (!packet_pull(&inner, in->view->upper) || !packet_parse(&inner, &view) ||
+		(view.family == AF_INET) != (in->view->protocol == IPPROTO_IPIP)) {
+		drop(in, VERDICT_ESP_BAD_INNER);
+		return;
+	}
+	packet_flow(&inner, &view, DIRECTION_IN, &flow);
+	verdict = check_tunnel(in, tunnel, &flow);
+	if (is_accepted(verdict) && !packet_merge_ecn(&inner, outer_class))
+		verdict = VERDICT_ESP_ECN;
+	if (!is_accepted(verdict)) {
+		drop(in, verdict);
+		return;
+	}
+	*in->pkt = inner;
+	in->result->tunnel = index;
+	admit(in, verdict);
+}
+
+static void decide_tunnel_mode(struct inbound *in)
+{
+	int index = engine_find_tunnel(in->engine->view, &in->outer_local, &in->outer_remote);
+	enum verdict verdict;
+	struct flow flow;
+
+	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
+	in->outer_protocol = in->view->family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6;
+	if (index == ENGINE_HOST) { /* tunnel mode exists on tunnels only */
+		drop(in, VERDICT_SPD_GOT_SECURE);
+		return;
+	}
+	in->result->tunnel = index;
+	verdict = check_tunnel(in, &in->engine->view->tunnels->tunnels[index], &flow);
+	if (is_accepted(verdict))
+		admit(in, verdict);
+	else
+		drop(in, verdict);
+}
+
+static void decide_opened(struct inbound *in)
+{
+	enum verdict verdict;
+	struct flow flow;
+	int index;
+
+	if (in->sa->mode == SA_MODE_TUNNEL) {
+		decide_tunnel_mode(in);
+		return;
+	}
+	if (in->view->protocol == IPPROTO_IPIP || in->view->protocol == IPPROTO_IPV6) {
+		index = engine_find_tunnel(in->engine->view, &in->view->dst, &in->view->src);
+		if (index != ENGINE_HOST) {
+			decide_encapsulated(in, index);
+			return;
+		}
+	}
+	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
+	verdict = check_host(in, &flow);
+	if (is_accepted(verdict))
+		admit(in, verdict);
+	else
+		drop(in, verdict);
+}
+
+/* Plain IP in IP is ours only between the ends of a tunnel. */
+static void decide_plain(struct inbound *in)
+{
+	int index = engine_find_tunnel(in->engine->view, &in->outer_local, &in->outer_remote);
+
+	if (index == ENGINE_HOST)
+		drop(in, VERDICT_SPD_NO_POLICY);
+	else
+		decide_encapsulated(in, index);
+}
+
+static struct sad_entry *find_entry(
+	const struct engine *engine, const struct packet *pkt, const struct packet_view *view)
+{
+	const struct sad *sad = engine->view->sad;
+	size_t at = esp_offset(view);
+	bool encapsulated = view->protocol == IPPROTO_UDP;
+	struct sad_entry *entry;
+	uint32_t state;
+
+	if (!sad || view->total_len < at + ESP_HEADER)
+		return NULL;
+	entry = sad_find_inbound(
+		sad, SA_PROTO_ESP, load_be32(pkt->data + at), &view->dst, &view->src);
+	if (!entry || encapsulated != ((entry->sa->flags & SA_FLAG_ENCAP) != 0))
+		return NULL;
+	state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
+	return state == SA_MATURE || state == SA_DYING ? entry : NULL;
+}
+
+/* What needs no cryptography is decided here; the rest has its entry noted. */
+static void sort(struct engine *engine, struct packet *pkt, size_t i, struct engine_result *result)
+{
+	struct packet_view *view = &engine->views[i];
+	struct inbound in = { .engine = engine, .pkt = pkt, .view = view, .result = result };
+
+	engine->entries[i] = NULL;
+	if (!packet_parse(pkt, view)) {
+		drop(&in, VERDICT_SPD_MALFORMED_PACKET);
+		return;
+	}
+	in.outer_local = engine->outer_dst[i] = view->dst;
+	in.outer_remote = engine->outer_src[i] = view->src;
+	switch (view->protocol) {
+	case IPPROTO_ESP:
+	case IPPROTO_UDP:
+		if (view->is_fragment) {
+			drop(&in, VERDICT_SPD_MALFORMED_FRAG);
+			return;
+		}
+		engine->entries[i] = find_entry(engine, pkt, view);
+		if (!engine->entries[i])
+			drop(&in, VERDICT_ESP_NO_SA);
+		return;
+	case IPPROTO_AH:
+		drop(&in, VERDICT_AH_NO_SA);
+		return;
+	case IPPROTO_IPIP:
+	case IPPROTO_IPV6:
+		decide_plain(&in);
+		return;
+	default:
+		drop(&in, VERDICT_SPD_NO_POLICY);
+		return;
+	}
+}
+
+static void decide_group(struct engine *engine, struct engine_result *results)
+{
+	struct engine_group *group = &engine->group;
+
+	for (size_t i = 0; i < group->n; i++) {
+		uint8_t at = group->at[i];
+		struct inbound in = {
+			.engine = engine,
+			.pkt = group->pkts[i],
+			.view = &group->views[i],
+			.sa = group->entry->sa,
+			.outer_local = engine->outer_dst[at],
+			.outer_remote = engine->outer_src[at],
+			.result = &results[at],
+		};
+
+		if (group->verdicts[i] == VERDICT_IN_ACCEPTED)
+			decide_opened(&in);
+		else
+			drop(&in, group->verdicts[i]);
+	}
+}
+
+/* All packets of the batch under the SA of packet @first, in their order. */
+static void open_group(struct engine *engine, struct packet **pkts, size_t first, size_t n)
+{
+	struct engine_group *group = &engine->group;
+	struct sad_entry *entry = engine->entries[first];
+	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_relaxed);
+	struct esp_sa esp;
+
+	group->entry = entry;
+	group->n = 0;
+	for (size_t i = first; i < n; i++) {
+		if (engine->entries[i] != entry)
+			continue;
+		engine->entries[i] = NULL;
+		group->pkts[group->n] = pkts[i];
+		group->views[group->n] = engine->views[i];
+		group->verdicts[group->n] = VERDICT_IP_IPSEC_NOT_LOADED;
+		group->at[group->n++] = (uint8_t)i;
+	}
+	if (engine_prepare(engine, entry, &esp))
+		esp_open_batch(&esp, group->pkts, group->views, group->n, group->verdicts);
+	engine_tell_events(engine, entry, events);
+}
+
+void engine_inbound(
+	struct engine *engine, struct packet **pkts, size_t n, struct engine_result *ret_results)
+{
+	static const struct engine_view nothing = { 0 };
+	const struct engine_view *view = rcu_read(engine->setup.view);
+
+	assert(n <= ENGINE_BATCH);
+	engine->view = view ? view : &nothing;
+	engine->now_usec = clock_boot_usec();
+	for (size_t i = 0; i < n; i++) {
+		ret_results[i] = (struct engine_result){ .tunnel = ENGINE_HOST };
+		sort(engine, pkts[i], i, &ret_results[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!engine->entries[i])
+			continue;
+		open_group(engine, pkts, i, n);
+		decide_group(engine, ret_results);
+	}
+	for (size_t i = 0; i < n; i++)
+		counters_add(engine->setup.counters, ret_results[i].verdict);
+}

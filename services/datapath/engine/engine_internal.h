@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the engine share: the classifier, decisions on policy, errors to the sender. */
+#ifndef DATAPATH_ENGINE_INTERNAL_H
+#define DATAPATH_ENGINE_INTERNAL_H
+
+#include "services/datapath/engine/engine.h"
+
+#define ENGINE_HOST (-1) /* in the place of a tunnel's index */
+
+/* One SA's packets of a batch. */
+struct engine_group {
+	struct sad_entry *entry;
+	struct packet *pkts[ENGINE_BATCH];
+	struct packet_view views[ENGINE_BATCH];
+	enum verdict verdicts[ENGINE_BATCH];
+	uint8_t at[ENGINE_BATCH];
+	size_t n;
+};
+struct engine {
+	struct engine_setup setup;
+	const struct engine_view *view; /* of the batch in work */
+	uint64_t now_usec;
+	uint16_t ip_id; /* of plain IP in IP */
+	/* Room for one batch; too large for the stack. */
+	struct packet_view views[ENGINE_BATCH];
+	struct sad_entry *entries[ENGINE_BATCH]; /* NULL: decided without one */
+	struct address outer_src[ENGINE_BATCH], outer_dst[ENGINE_BATCH];
+	struct engine_group group;
+};
+
+/* What the linear scan found in one head. */
+struct engine_match {
+	const struct rule *rule; /* NULL: none */
+	size_t index; /* of the rule, for its hits */
+	bool has_rules; /* valid when no rule matched */
+	enum tunnel_mode mode; /* of the head's rules, valid with has_rules */
+};
+
+/* @head: name of a tunnel, "" for host policy. */
+void engine_classify(const struct engine_view *view, const char *head, const struct flow *flow,
+	struct engine_match *ret_match);
+void engine_hit(const struct engine_view *view, const struct engine_match *match, size_t len);
+/* The tunnel between two outer addresses, or ENGINE_HOST. */
+int engine_find_tunnel(
+	const struct engine_view *view, const struct address *local, const struct address *remote);
+
+/* Is a packet with this protection (NULL: none) what the rule asks for? VERDICT_IN_... or why not. */
+enum verdict engine_check_rule(const struct rule *rule, const struct sa *sa);
+/* Is the packet within the selectors of the SA that carried it? */
+bool engine_within_sa(const struct sa *sa, const struct flow *flow);
+
+/* Context of this worker and all; false: it cannot be made. */
+bool engine_prepare(struct engine *engine, struct sad_entry *entry, struct esp_sa *ret_esp);
+/* Tell the control thread what the batch has raised. @before: events before it. */
+void engine_tell_events(struct engine *engine, struct sad_entry *entry, uint32_t before);
+
+/*
+ * Turn a packet that is too long into the ICMP error that its sender gets (RFC 1191, RFC 4443
+ * section 3.2), as if from its destination. False: no error may be sent about it.
+ */
+bool engine_too_big(struct packet *pkt, const struct packet_view *view, size_t mtu);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Outbound: head, rule, the first alternative that an SA serves, room on the path, ESP. */
+#include <assert.h>
+#include <netinet/in.h>
+
+#include "common/base/clock.h"
+#include "services/datapath/engine/engine_internal.h"
+
+#define IPV4_MIN_MTU 68U
+#define IPV6_MIN_MTU 1280U
+
+/* One packet while it is decided where it goes. */
+struct outbound {
+	struct engine *engine;
+	struct packet *pkt;
+	struct packet_view
+		*view; /* of pkt as it stands, so of the outer header once there is one */
+	const struct tunnel *tunnel; /* NULL: host */
+	struct engine_result *result;
+	struct sad_entry **entry;
+};
+
+static void settle(struct outbound *out, enum engine_exit exit, enum verdict verdict)
+{
+	out->result->exit = exit;
+	out->result->verdict = verdict;
+}
+
+static void drop(struct outbound *out, enum verdict verdict)
+{
+	settle(out, ENGINE_DROP, verdict);
+}
+
+static size_t path_mtu(const struct outbound *out, const struct address *dst)
+{
+	const struct engine_setup *setup = &out->engine->setup;
+	uint32_t mtu = setup->mtu_of ? setup->mtu_of(dst, setup->userdata) : 0;
+
+	return mtu != 0 ? mtu : setup->path_mtu;
+}
+
+/*
+ * Is the packet longer than the @limit octets of it that fit the path once everything is around it?
+ * True: it was answered or dropped. Where its sender allows, the outer packet is to be fragmented.
+ */
+static bool refuse_length(struct outbound *out, size_t limit)
+{
+	const struct packet_view *view = out->view;
+	size_t floor = view->family == AF_INET6 ? IPV6_MIN_MTU : IPV4_MIN_MTU;
+	bool fixed = view->dont_fragment;
+
+	if (out->pkt->len <= limit)
+		return false;
+	/* The outer packet of host policy is our own, so it may be fragmented over IPv6 as well;
+	 * TCP does better with smaller segments. */
+	if (view->family == AF_INET6 && !out->tunnel)
+		fixed = view->protocol == IPPROTO_TCP;
+	if (!fixed || out->pkt->len <= floor) {
+		out->result->fragment = true;
+		return false;
+	}
+	if (engine_too_big(out->pkt, view, limit > floor ? limit : floor))
+		settle(out, ENGINE_TO_SENDER, VERDICT_ESP_TOO_BIG);
+	else
+		drop(out, VERDICT_ESP_TOO_BIG);
+	return true;
+}
+
+/* Plain IP in IP. False: there is no room. */
+static bool encapsulate(struct outbound *out)
+{
+	struct packet_outer outer;
+
+	packet_outer_of(out->pkt, out->view, &out->tunnel->src, &out->tunnel->dst, &outer);
+	outer.id = out->engine->ip_id++;
+	if (!packet_push(out->pkt, packet_outer_len(outer.dst)) || out->pkt->len > PACKET_MAX_LEN)
+		return false;
+	packet_write_outer(out->pkt->data, &outer);
+	packet_set_length(out->pkt);
+	return packet_parse(out->pkt, out->view);
+}
+
+static void send_encapsulated(struct outbound *out)
+{
+	size_t path = path_mtu(out, &out->tunnel->dst),
+	       header = packet_outer_len(&out->tunnel->dst);
+
+	if (path > header && refuse_length(out, path - header))
+		return;
+	if (encapsulate(out))
+		settle(out, ENGINE_TO_WIRE, VERDICT_OUT_ENCAPSULATED);
+	else
+		drop(out, VERDICT_ESP_NOMEM);
+}
+
+static struct sad_query make_query(const struct outbound *out, enum sa_mode mode,
+	const struct flow *flow, const struct rule *rule)
+{
+	struct sad_query query = {
+		.proto = SA_PROTO_ESP,
+		.mode = mode,
+		.src = out->tunnel ? out->tunnel->src : out->view->src,
+		.dst = out->tunnel ? out->tunnel->dst : out->view->final_dst,
+		.flow = flow,
+		.rule = mode == SA_MODE_TUNNEL ? rule : NULL,
+	};
+
+	return query;
+}
+
+/*
+ * Alternatives in their order; the first that an SA serves. A pass behind a protecting alternative
+ * is no way out, or whoever disturbs key management could force it.
+ */
+static struct sad_entry *find_sa(
+	const struct engine *engine, struct sad_query *query, const struct rule *rule)
+{
+	const struct action *first = NULL;
+
+	for (size_t i = 0; i < rule->n_actions; i++) {
+		const struct action *action = &rule->actions[i];
+		struct sad_entry *entry;
+
+		if (action->kind != ACTION_PROTECT)
+			continue;
+		if (action->has_ah) /* no AH here */
+			continue;
+		if (!first)
+			first = action;
+		query->action = action;
+		entry = engine->view->sad ? sad_find_outbound(engine->view->sad, query) : NULL;
+		if (entry)
+			return entry;
+	}
+	query->action = first;
+	return NULL;
+}
+
+static void acquire(struct outbound *out, const struct sad_query *query, const struct rule *rule)
+{
+	struct sadb_acquire request = {
+		.proto = query->proto,
+		.mode = query->mode,
+		.src = query->src,
+		.dst = query->dst,
+		.flow = *query->flow,
+		.rule_id = rule->id,
+		.rule = rule,
+	};
+
+	if (!query->action) {
+		drop(out, VERDICT_IP_IPSEC_NOT_LOADED);
+		return;
+	}
+	if (out->engine->setup.on_acquire)
+		out->engine->setup.on_acquire(&request, out->engine->setup.userdata);
+	drop(out, VERDICT_SADB_ACQUIRE);
+}
+
+/* The same for what the SA makes of the packet. */
+static bool refuse_sealed_length(struct outbound *out, const struct sad_entry *entry)
+{
+	bool wrapped = out->tunnel && entry->sa->mode == SA_MODE_TRANSPORT;
+	size_t header = wrapped ? packet_outer_len(&out->tunnel->dst) : 0;
+	size_t keep = entry->sa->mode == SA_MODE_TUNNEL ? 0 : wrapped ? header : out->view->esp_at;
+	size_t path = path_mtu(out, &entry->sa->dst), limit;
+
+	if (path == 0)
+		return false;
+	limit = esp_clear_mtu(entry->sa, &entry->suite, path, keep);
+	return refuse_length(out, limit > header ? limit - header : 0);
+}
+
+static void protect(struct outbound *out, const struct rule *rule, const struct flow *flow)
+{
+	/* Tunnel mode is for rules of tunnels; host policy may protect a tunnel's outer packets. */
+	enum sa_mode mode = rule->tunnel[0] != '\0' && rule->negotiate != TUNNEL_TRANSPORT
+				    ? SA_MODE_TUNNEL
+				    : SA_MODE_TRANSPORT;
+	struct flow outer = *flow;
+	struct sad_query query = make_query(out, mode, flow, rule);
+	struct sad_entry *entry;
+
+	if (out->tunnel && mode == SA_MODE_TRANSPORT) {
+		outer = (struct flow){
+			.direction = DIRECTION_OUT,
+			.local = out->tunnel->src,
+			.remote = out->tunnel->dst,
+			.protocol = out->view->family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6,
+		};
+		query.flow = &outer;
+	}
+	entry = find_sa(out->engine, &query, rule);
+	if (!entry) {
+		acquire(out, &query, rule);
+		return;
+	}
+	if (refuse_sealed_length(out, entry))
+		return;
+	if (out->tunnel && mode == SA_MODE_TRANSPORT && !encapsulate(out)) {
+		drop(out, VERDICT_ESP_NOMEM);
+		return;
+	}
+	*out->entry = entry;
+}
+
+static void follow_rule(
+	struct outbound *out, const struct engine_match *match, const struct flow *flow)
+{
+	out->result->rule_id = match->rule->id;
+	engine_hit(out->engine->view, match, out->pkt->len);
+	if (rule_is_discard(match->rule))
+		drop(out, VERDICT_SPD_EXPLICIT);
+	else if (!rule_is_bypass(match->rule))
+		protect(out, match->rule, flow);
+	else if (out->tunnel)
+		send_encapsulated(out);
+	else
+		settle(out, ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED);
+}
+
+/* A tunnel without policy of its own: host policy sees the outer packet, as it sees any other. */
+static void decide_outer(struct outbound *out)
+{
+	const struct engine_view *view = out->engine->view;
+	struct flow outer = {
+		.direction = DIRECTION_OUT,
+		.local = out->tunnel->src,
+		.remote = out->tunnel->dst,
+		.protocol = out->view->family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6,
+	};
+	struct engine_match match;
+
+	engine_classify(view, "", &outer, &match);
+	if (match.rule)
+		follow_rule(out, &match, &outer);
+	else
+		send_encapsulated(out);
+}
+
+static void decide(struct outbound *out)
+{
+	const struct engine_view *view = out->engine->view;
+	struct engine_match match;
+	struct flow flow;
+
+	if (!packet_parse(out->pkt, out->view) || !packet_finish_checksum(out->pkt)) {
+		drop(out, VERDICT_SPD_MALFORMED_PACKET);
+		return;
+	}
+	packet_flow(out->pkt, out->view, DIRECTION_OUT, &flow);
+	engine_classify(view, out->tunnel ? out->tunnel->name : "", &flow, &match);
+	if (match.rule)
+		follow_rule(out, &match, &flow);
+	else if (out->tunnel && !match.has_rules)
+		decide_outer(out);
+	else if (!out->tunnel && atomic_load_explicit(&view->settling, memory_order_relaxed))
+		settle(out, ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED);
+	else
+		drop(out, out->tunnel ? VERDICT_SPD_EXPLICIT : VERDICT_SPD_NO_POLICY);
+}
+
+/* All packets of the batch that the SA of packet @first takes, in their order. */
+static void seal_group(struct engine *engine, struct packet **pkts, size_t first, size_t n,
+	struct engine_result *results)
+{
+	struct sad_entry *entry = engine->entries[first];
+	struct engine_group *group = &engine->group;
+	struct esp_sa esp;
+	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_relaxed);
+	bool ready = engine_prepare(engine, entry, &esp);
+
+	if (address_is_unspecified(&entry->sa->src) && results[first].tunnel >= 0)
+		esp.outer_src = &engine->view->tunnels->tunnels[results[first].tunnel].src;
+	group->entry = entry;
+	group->n = 0;
+	for (size_t i = first; i < n; i++) {
+		if (engine->entries[i] != entry)
+			continue;
+		engine->entries[i] = NULL;
+		group->pkts[group->n] = pkts[i];
+		group->at[group->n++] = (uint8_t)i;
+	}
+	if (ready)
+		esp_seal_batch(&esp, group->pkts, group->n, group->verdicts);
+	for (size_t i = 0; i < group->n; i++) {
+		struct engine_result *result = &results[group->at[i]];
+
+		result->verdict = ready ? group->verdicts[i] : VERDICT_IP_IPSEC_NOT_LOADED;
+		result->exit = result->verdict == VERDICT_OUT_PROTECTED ? ENGINE_TO_WIRE
+									: ENGINE_DROP;
+	}
+	engine_tell_events(engine, entry, events);
+}
+
+void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int tunnel,
+	struct engine_result *ret_results)
+{
+	static const struct engine_view nothing = { 0 };
+	const struct engine_view *view = rcu_read(engine->setup.view);
+
+	assert(n <= ENGINE_BATCH);
+	engine->view = view ? view : &nothing;
+	engine->now_usec = clock_boot_usec();
+	for (size_t i = 0; i < n; i++) {
+		struct outbound out = {
+			.engine = engine,
+			.pkt = pkts[i],
+			.view = &engine->views[i],
+			.result = &ret_results[i],
+			.entry = &engine->entries[i],
+		};
+
+		ret_results[i] = (struct engine_result){ .tunnel = tunnel };
+		engine->entries[i] = NULL;
+		if (tunnel < 0)
+			decide(&out);
+		else if (view && view->tunnels && (size_t)tunnel < view->tunnels->count) {
+			out.tunnel = &view->tunnels->tunnels[tunnel];
+			decide(&out);
+		} else {
+			drop(&out, VERDICT_SPD_NO_POLICY);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (engine->entries[i])
+			seal_group(engine, pkts, i, n, ret_results);
+	}
+	for (size_t i = 0; i < n; i++)
+		counters_add(engine->setup.counters, ret_results[i].verdict);
+}

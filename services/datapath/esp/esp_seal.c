@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Outbound ESP: RFC 4303 section 3.3, in its order, a batch of one SA at a time. */
+#include <assert.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "common/base/bytes.h"
+#include "common/base/checked.h"
+#include "common/base/clock.h"
+#include "services/datapath/esp/esp.h"
+
+/* A refill is asked for before the smallest reservation is half used up. */
+#define RESERVE_LOW (UINT64_C(1) << 13)
+
+/* One packet on its way: where its pieces are once room was made. */
+struct seal_place {
+	size_t keep; /* octets that stay before ESP */
+	size_t outer_len;
+	size_t padding;
+	uint8_t next_header;
+	struct packet_outer outer; /* tunnel mode */
+};
+
+static bool fits_ip(const struct packet *pkt)
+{
+	return pkt->len <= PACKET_MAX_LEN + (pkt->data[0] >> 4 == 6 ? 40U : 0U);
+}
+
+static uint8_t outer_protocol(const struct sa *sa)
+{
+	return (sa->flags & SA_FLAG_ENCAP) != 0 ? IPPROTO_UDP : IPPROTO_ESP;
+}
+
+/* What goes where; the packet is not changed yet. */
+static enum verdict find_places(const struct esp_sa *esp, const struct packet *pkt,
+	const struct packet_view *view, const struct esp_choice *choice, struct seal_place *place)
+{
+	const struct sa *sa = esp->sa;
+	size_t text;
+
+	*place = (struct seal_place){ 0 };
+	if (sa->mode == SA_MODE_TUNNEL) {
+		packet_outer_of(pkt, view, esp->outer_src ? esp->outer_src : &sa->src, &sa->dst,
+			&place->outer);
+		place->next_header = place->outer.protocol;
+		place->outer.protocol = outer_protocol(sa);
+		place->outer_len = packet_outer_len(&sa->dst);
+	} else {
+		if (view->is_fragment) /* RFC 4303 section 3.3.4: whole datagrams only */
+			return VERDICT_SPD_MALFORMED_FRAG;
+		place->keep = view->esp_at;
+		place->next_header = view->esp_protocol;
+	}
+	text = pkt->len - place->keep + ESP_TRAILER;
+	place->padding = choice && choice->padding ? choice->padding_len
+						   : round_up(text, esp->suite->align) - text;
+	if (place->padding > UINT8_MAX)
+		return VERDICT_ESP_BAD_PADLEN;
+	return VERDICT_OUT_PROTECTED;
+}
+
+/* RFC 3948 section 2.1; zero checksums are right for IPv4 and, RFC 6935, for tunnels over IPv6. */
+static void write_udp(const struct sa *sa, uint8_t *p, size_t len)
+{
+	store_be16(p, sa->natt_local_port != 0 ? sa->natt_local_port : ESP_NATT_PORT);
+	store_be16(p + 2, sa->natt_remote_port != 0 ? sa->natt_remote_port : ESP_NATT_PORT);
+	store_be16(p + 4, (uint16_t)len);
+	store_be16(p + 6, 0);
+}
+
+static void write_trailer(uint8_t *p, const struct seal_place *place, const uint8_t *padding)
+{
+	for (size_t i = 0; i < place->padding; i++)
+		p[i] = padding ? padding[i] : (uint8_t)(i + 1);
+	p[place->padding] = (uint8_t)place->padding;
+	p[place->padding + 1] = place->next_header;
+}
+
+/* Room, headers and trailer; only number, IV and cryptography are missing then. */
+static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
+	const struct esp_choice *choice, struct suite_job *job)
+{
+	size_t udp = (esp->sa->flags & SA_FLAG_ENCAP) != 0 ? ESP_UDP_HEADER : 0;
+	size_t front = udp + ESP_HEADER + esp->suite->iv_bytes, payload;
+	struct seal_place place;
+	struct packet_view view;
+	enum verdict verdict;
+	uint8_t *trailer;
+
+	if (!packet_parse(pkt, &view))
+		return VERDICT_SPD_MALFORMED_PACKET;
+	verdict = find_places(esp, pkt, &view, choice, &place);
+	if (verdict != VERDICT_OUT_PROTECTED)
+		return verdict;
+	payload = pkt->len - place.keep;
+	trailer = packet_append(pkt, place.padding + ESP_TRAILER + esp->suite->icv_bytes);
+	if (!trailer || !packet_push(pkt, front + place.outer_len))
+		return VERDICT_ESP_NOMEM;
+	if (place.outer_len == 0) {
+		memmove(pkt->data, pkt->data + front, place.keep);
+		pkt->data[view.esp_protocol_at] = outer_protocol(esp->sa);
+	} else {
+		packet_write_outer(pkt->data, &place.outer);
+	}
+	if (!fits_ip(pkt))
+		return VERDICT_ESP_TOO_BIG;
+	write_trailer(trailer, &place, choice ? choice->padding : NULL);
+	if (udp != 0)
+		write_udp(esp->sa, pkt->data + place.outer_len + place.keep,
+			pkt->len - place.outer_len - place.keep);
+	job->esp = pkt->data + place.outer_len + place.keep + udp;
+	job->text_len = payload + place.padding + ESP_TRAILER;
+	job->esn = (esp->sa->flags & SA_FLAG_ESN) != 0;
+	store_be32(job->esp, esp->sa->spi);
+	return VERDICT_OUT_PROTECTED;
+}
+
+static void raise_event(struct sa_run *run, uint32_t event)
+{
+	if ((atomic_load_explicit(&run->events, memory_order_relaxed) & event) == 0)
+		(void)atomic_fetch_or_explicit(&run->events, event, memory_order_release);
+}
+
+/* Take up to @n numbers: how many there were, *ret_first is the first. */
+static size_t take_numbers(const struct esp_sa *esp, size_t n, uint64_t *ret_first)
+{
+	struct sa_run *run = esp->run;
+	uint64_t end = (esp->sa->flags & SA_FLAG_ESN) != 0 ? UINT64_MAX - 1 : UINT32_MAX;
+	uint64_t reserved = atomic_load_explicit(&run->seq_reserved, memory_order_acquire);
+	uint64_t limit = reserved < end ? reserved : end;
+	uint64_t last = atomic_load_explicit(&run->seq, memory_order_relaxed);
+	size_t taken;
+
+	do {
+		taken = last >= limit ? 0 : n;
+		if (taken > limit - last)
+			taken = (size_t)(limit - last);
+	} while (taken > 0 && !atomic_compare_exchange_weak_explicit(&run->seq, &last, last + taken,
+				      memory_order_relaxed, memory_order_relaxed));
+	*ret_first = last + 1;
+	if (last + taken >= end)
+		raise_event(run, SA_EVENT_SEQ_END);
+	else if (limit < end && limit - (last + taken) <= RESERVE_LOW)
+		raise_event(run, SA_EVENT_SEQ_HALF);
+	return taken;
+}
+
+static enum verdict no_number(const struct esp_sa *esp)
+{
+	uint64_t end = (esp->sa->flags & SA_FLAG_ESN) != 0 ? UINT64_MAX - 1 : UINT32_MAX;
+
+	return atomic_load_explicit(&esp->run->seq, memory_order_relaxed) >= end
+		       ? VERDICT_ESP_SEQ_EXHAUSTED
+		       : VERDICT_ESP_SEQ_UNRESERVED;
+}
+
+static void number_job(
+	const struct esp_sa *esp, struct suite_job *job, uint64_t seq, const uint8_t *iv)
+{
+	uint8_t *iv_at = job->esp + ESP_HEADER;
+
+	job->seq = seq;
+	store_be32(job->esp + 4, (uint32_t)seq);
+	if (iv) {
+		memcpy(iv_at, iv, esp->suite->iv_bytes);
+		job->iv_given = true;
+	} else if (esp->suite->cipher->iv == SUITE_IV_COUNTER) {
+		store_be32(iv_at, (uint32_t)(seq >> 32));
+		store_be32(iv_at + 4, (uint32_t)seq);
+	}
+}
+
+/* Lifetimes in octets: IV, data, padding, 2. False: the hard limit is reached with this packet. */
+static bool charge(const struct esp_sa *esp, const struct suite_job *job, uint64_t *total)
+{
+	const struct sa_limits *soft = &esp->sa->soft, *hard = &esp->sa->hard;
+
+	*total += esp->suite->iv_bytes + job->text_len;
+	if (soft->bytes != 0 && *total >= soft->bytes)
+		raise_event(esp->run, SA_EVENT_SOFT_BYTES);
+	if (hard->bytes == 0 || *total < hard->bytes)
+		return true;
+	atomic_store_explicit(&esp->run->state, SA_DEAD, memory_order_relaxed);
+	raise_event(esp->run, SA_EVENT_HARD_BYTES);
+	return false;
+}
+
+static void note_use(const struct esp_sa *esp, size_t packets)
+{
+	struct sa_run *run = esp->run;
+	uint64_t now = esp->now_usec != 0 ? esp->now_usec : clock_boot_usec(), never = 0;
+
+	(void)atomic_fetch_add_explicit(&run->packets, packets, memory_order_relaxed);
+	if (atomic_load_explicit(&run->first_use_usec, memory_order_relaxed) == 0)
+		(void)atomic_compare_exchange_strong_explicit(&run->first_use_usec, &never, now,
+			memory_order_relaxed, memory_order_relaxed);
+	atomic_store_explicit(&run->last_use_usec, now, memory_order_relaxed);
+}
+
+/* What is left of the batch, moved together; at[i] is where the job's packet stands in it. */
+struct seal_run {
+	struct suite_job jobs[ESP_BATCH];
+	uint8_t at[ESP_BATCH];
+	size_t n;
+};
+
+static void charge_all(const struct esp_sa *esp, struct seal_run *batch, enum verdict *verdicts)
+{
+	uint64_t sum = 0, total;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < batch->n; i++)
+		sum += esp->suite->iv_bytes + batch->jobs[i].text_len;
+	total = atomic_fetch_add_explicit(&esp->run->bytes, sum, memory_order_relaxed);
+	for (size_t i = 0; i < batch->n; i++) {
+		if (!charge(esp, &batch->jobs[i], &total)) {
+			verdicts[batch->at[i]] = VERDICT_ESP_BYTES_EXPIRE;
+			continue;
+		}
+		batch->jobs[kept] = batch->jobs[i];
+		batch->at[kept++] = batch->at[i];
+	}
+	batch->n = kept;
+}
+
+static void seal_all(const struct esp_sa *esp, struct packet *const *pkts, struct seal_run *batch,
+	const struct esp_choice *choice, enum verdict *verdicts)
+{
+	uint64_t first = 0;
+	size_t numbered = batch->n, done = 0;
+
+	if (choice && choice->seq != 0)
+		first = choice->seq;
+	else
+		numbered = take_numbers(esp, batch->n, &first);
+	for (size_t i = numbered; i < batch->n; i++)
+		verdicts[batch->at[i]] = no_number(esp);
+	for (size_t i = 0; i < numbered; i++)
+		number_job(esp, &batch->jobs[i], first + i, choice ? choice->iv : NULL);
+	suite_seal(esp->context, batch->jobs, numbered);
+	for (size_t i = 0; i < numbered; i++) {
+		struct packet *pkt = pkts[batch->at[i]];
+
+		if (!batch->jobs[i].ok) {
+			verdicts[batch->at[i]] = VERDICT_ESP_CRYPTO_FAILED;
+			continue;
+		}
+		/* The reassembler's key: different for the packets of one SA, apart between SAs. */
+		if (esp->sa->mode == SA_MODE_TUNNEL && pkt->data[0] >> 4 == 4)
+			store_be16(pkt->data + 4, (uint16_t)(first + i + esp->sa->spi));
+		packet_set_length(pkt);
+		done++;
+	}
+	if (done > 0)
+		note_use(esp, done);
+}
+
+static void seal_batch(const struct esp_sa *esp, struct packet *const *pkts, size_t n,
+	const struct esp_choice *choice, enum verdict *verdicts)
+{
+	struct seal_run batch = { .n = 0 };
+
+	assert(n <= ESP_BATCH);
+	for (size_t i = 0; i < n; i++) {
+		verdicts[i] = lay_out(esp, pkts[i], choice, &batch.jobs[batch.n]);
+		if (verdicts[i] == VERDICT_OUT_PROTECTED)
+			batch.at[batch.n++] = (uint8_t)i;
+	}
+	if (batch.n > 0)
+		charge_all(esp, &batch, verdicts);
+	if (batch.n > 0)
+		seal_all(esp, pkts, &batch, choice, verdicts);
+}
+
+void esp_seal_batch(
+	const struct esp_sa *esp, struct packet *const *pkts, size_t n, enum verdict *ret_verdicts)
+{
+	seal_batch(esp, pkts, n, NULL, ret_verdicts);
+}
+
+enum verdict esp_seal(const struct esp_sa *esp, struct packet *pkt, const struct esp_choice *choice)
+{
+	enum verdict verdict;
+
+	seal_batch(esp, &pkt, 1, choice, &verdict);
+	return verdict;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Packets from raw sockets; IPv6 ones come without their headers, which are made again here. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "common/base/bytes.h"
+#include "services/datapath/io/wire_port.h"
+
+#define IPV6_HEADER    40
+#define HOP_LIMIT_ELSE 64
+
+/* Ancillary data of one IPv6 packet. */
+struct headers {
+	struct in6_addr dst;
+	int hop_limit, traffic_class;
+	const uint8_t *extensions[3]; /* in the order in which they stand: 0, 43, 60 */
+	size_t lens[3];
+};
+
+static void read_int(const struct cmsghdr *cmsg, int *ret)
+{
+	if (cmsg->cmsg_len >= CMSG_LEN(sizeof(*ret)))
+		memcpy(ret, CMSG_DATA(cmsg), sizeof(*ret));
+}
+
+static void read_extension(const struct cmsghdr *cmsg, size_t which, struct headers *headers)
+{
+	headers->extensions[which] = CMSG_DATA(cmsg);
+	headers->lens[which] = cmsg->cmsg_len - CMSG_LEN(0);
+}
+
+static void read_control(struct msghdr *msg, struct headers *headers)
+{
+	struct in6_pktinfo info;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != IPPROTO_IPV6)
+			continue;
+		switch (cmsg->cmsg_type) {
+		case IPV6_PKTINFO:
+			if (cmsg->cmsg_len >= CMSG_LEN(sizeof(info))) {
+				memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
+				headers->dst = info.ipi6_addr;
+			}
+			break;
+		case IPV6_HOPLIMIT:
+			read_int(cmsg, &headers->hop_limit);
+			break;
+		case IPV6_TCLASS:
+			read_int(cmsg, &headers->traffic_class);
+			break;
+		case IPV6_HOPOPTS:
+			read_extension(cmsg, 0, headers);
+			break;
+		case IPV6_RTHDR:
+			read_extension(cmsg, 1, headers);
+			break;
+		case IPV6_DSTOPTS:
+			read_extension(cmsg, 2, headers);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+/* The header before the payload in @pkt. */
+static bool restore_ipv6(
+	struct packet *pkt, uint8_t protocol, const struct sockaddr_in6 *from, struct msghdr *msg)
+{
+	static const uint8_t numbers[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS };
+	struct headers headers = { .hop_limit = HOP_LIMIT_ELSE };
+	uint8_t next = protocol, *at;
+
+	if (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		return false;
+	read_control(msg, &headers);
+	for (size_t i = ARRAY_SIZE(numbers); i-- > 0;) {
+		if (headers.lens[i] < 8)
+			continue;
+		at = packet_push(pkt, headers.lens[i]);
+		if (!at)
+			return false;
+		memcpy(at, headers.extensions[i], headers.lens[i]);
+		at[0] = next;
+		next = numbers[i];
+	}
+	at = packet_push(pkt, IPV6_HEADER);
+	if (!at)
+		return false;
+	memset(at, 0, IPV6_HEADER);
+	store_be32(at, UINT32_C(6) << 28 | ((uint32_t)headers.traffic_class & 0xff) << 20);
+	at[6] = next;
+	at[7] = (uint8_t)headers.hop_limit;
+	memcpy(at + 8, &from->sin6_addr, 16);
+	memcpy(at + 24, &headers.dst, 16);
+	packet_set_length(pkt);
+	return true;
+}
+
+static void prepare(struct wire_port *port, bool ipv6, struct packet **pkts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct msghdr *msg = &port->msgs[i].msg_hdr;
+
+		port->iovs[i] = (struct iovec){ .iov_base = pkts[i]->data,
+			.iov_len = PACKET_MAX_LEN };
+		*msg = (struct msghdr){ .msg_iov = &port->iovs[i], .msg_iovlen = 1 };
+		if (!ipv6)
+			continue;
+		msg->msg_name = &port->names[i];
+		msg->msg_namelen = sizeof(port->names[i].six);
+		msg->msg_control = port->control[i];
+		msg->msg_controllen = sizeof(port->control[i]);
+	}
+}
+
+int wire_receive(struct wire_port *port, size_t input, struct packet **pkts, size_t n)
+{
+	const struct wire_input *from = &port->wire->inputs[input];
+	bool ipv6 = from->family == AF_INET6;
+	int got;
+
+	n = n < WIRE_BATCH ? n : WIRE_BATCH;
+	prepare(port, ipv6, pkts, n);
+	do
+		got = recvmmsg(from->fd, port->msgs, (unsigned int)n, MSG_DONTWAIT, NULL);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	for (int i = 0; i < got; i++) {
+		struct msghdr *msg = &port->msgs[i].msg_hdr;
+
+		pkts[i]->len = msg->msg_flags & MSG_TRUNC ? 0 : port->msgs[i].msg_len;
+		if (ipv6 && !restore_ipv6(pkts[i], from->protocol, &port->names[i].six, msg))
+			pkts[i]->len = 0;
+	}
+	return got;
+}

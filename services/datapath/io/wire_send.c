@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whole packets to raw sockets, in batches of one family. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "services/datapath/packet/fragment.h"
+#include "services/datapath/io/wire_port.h"
+
+#define IPV4_DST_AT 16
+#define IPV6_DST_AT 24
+
+int wire_port_new(const struct wire *wire, struct path_mtu *mtus, struct wire_port **ret_port)
+{
+	CLEANUP(wire_port_freep) struct wire_port *port = calloc(1, sizeof(*port));
+
+	if (!port)
+		return -ENOMEM;
+	port->wire = wire;
+	port->mtus = mtus;
+	if (getrandom(&port->fragment_id, sizeof(port->fragment_id), 0) < 0)
+		return -errno;
+	*ret_port = STEAL(port);
+	return 0;
+}
+
+struct wire_port *wire_port_free(struct wire_port *port)
+{
+	free(port);
+	return NULL;
+}
+
+static bool is_ipv4(const struct packet *pkt)
+{
+	return pkt->data[0] >> 4 == 4;
+}
+
+static struct address destination(const struct packet *pkt)
+{
+	return is_ipv4(pkt) ? address_v4(pkt->data + IPV4_DST_AT)
+			    : address_v6(pkt->data + IPV6_DST_AT);
+}
+
+static void prepare(struct wire_port *port, size_t i, const struct packet *pkt)
+{
+	struct msghdr *msg = &port->msgs[i].msg_hdr;
+
+	port->iovs[i] = (struct iovec){ .iov_base = pkt->data, .iov_len = pkt->len };
+	*msg = (struct msghdr){
+		.msg_iov = &port->iovs[i], .msg_iovlen = 1, .msg_name = &port->names[i]
+	};
+	if (is_ipv4(pkt)) {
+		port->names[i].four = (struct sockaddr_in){ .sin_family = AF_INET };
+		memcpy(&port->names[i].four.sin_addr, pkt->data + IPV4_DST_AT, 4);
+		msg->msg_namelen = sizeof(port->names[i].four);
+	} else {
+		port->names[i].six = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
+		memcpy(&port->names[i].six.sin6_addr, pkt->data + IPV6_DST_AT, 16);
+		msg->msg_namelen = sizeof(port->names[i].six);
+	}
+}
+
+static bool send_one(struct wire_port *port, int fd, const struct packet *pkt)
+{
+	ssize_t n;
+
+	prepare(port, 0, pkt);
+	do
+		n = sendmsg(fd, &port->msgs[0].msg_hdr, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n >= 0;
+}
+
+/* The kernel refuses a packet with its header that is longer than the device takes. */
+static bool send_fragments(struct wire_port *port, int fd, struct packet *pkt)
+{
+	struct packet out = { .buffer = port->fragment, .size = sizeof(port->fragment) };
+	struct address dst = destination(pkt);
+	struct fragment_plan plan;
+	uint32_t mtu;
+
+	path_mtu_forget(port->mtus, &dst);
+	mtu = path_mtu_get(port->mtus, &dst);
+	/* The identification of IPv4 has 16 bits, of which 0 would be replaced. */
+	port->fragment_id++;
+	if ((port->fragment_id & 0xffff) == 0)
+		port->fragment_id++;
+	if (!fragment_plan(pkt, mtu, port->fragment_id, &plan))
+		return false;
+	for (size_t i = 0; i < plan.count; i++) {
+		fragment_make(&plan, i, &out);
+		if (!send_one(port, fd, &out))
+			return false;
+	}
+	return true;
+}
+
+/* A run of packets of one family. */
+static void send_run(
+	struct wire_port *port, int fd, struct packet *const *pkts, size_t n, bool *ret_sent)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		int got;
+
+		for (size_t i = 0; i < n - done; i++)
+			prepare(port, i, pkts[done + i]);
+		got = sendmmsg(fd, port->msgs, (unsigned int)(n - done), MSG_DONTWAIT);
+		if (got < 0 && errno == EINTR)
+			continue;
+		for (int i = 0; i < got; i++)
+			ret_sent[done + (size_t)i] = true;
+		if (got < 0) {
+			/* The first of them was refused; the others may still go. */
+			ret_sent[done] = errno == EMSGSIZE && send_fragments(port, fd, pkts[done]);
+			got = 1;
+		}
+		done += (size_t)got;
+	}
+}
+
+void wire_send(struct wire_port *port, struct packet *const *pkts, size_t n, bool *ret_sent)
+{
+	memset(ret_sent, 0, n * sizeof(*ret_sent));
+	for (size_t i = 0; i < n;) {
+		bool ipv4 = is_ipv4(pkts[i]);
+		int fd = ipv4 ? port->wire->out4 : port->wire->out6;
+		size_t run = 1;
+
+		while (i + run < n && run < WIRE_BATCH && is_ipv4(pkts[i + run]) == ipv4)
+			run++;
+		if (fd >= 0)
+			send_run(port, fd, pkts + i, run, ret_sent + i);
+		i += run;
+	}
+}

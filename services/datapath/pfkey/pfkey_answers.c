@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the PF_KEY door says, and to whom: never keys to everybody. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/secret.h"
+#include "services/datapath/pfkey/pfkey_door_parts.h"
+#include "services/datapath/replay/replay.h"
+
+#define KEY_BITS (PFKEY_BIT(PFKEY_EXT_KEY_AUTH) | PFKEY_BIT(PFKEY_EXT_KEY_ENCRYPT))
+
+bool pfkey_is_public(uint8_t type)
+{
+	switch (type) {
+	case PFKEY_GETSPI:
+	case PFKEY_UPDATE:
+	case PFKEY_ADD:
+	case PFKEY_DELETE:
+	case PFKEY_FLUSH:
+	case PFKEY_X_UPDATEPAIR:
+	case PFKEY_X_DELPAIR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg)
+{
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	uint64_t present = msg->present;
+	size_t len;
+
+	if (!peer->sees_keys)
+		msg->present &= ~KEY_BITS;
+	if (pfkey_encode(msg, PFKEY_ANSWER, bytes, sizeof(bytes), &len) == 0) {
+		pfkey_send(peer, bytes, len);
+		secret_wipe(bytes, len);
+	}
+	msg->present = present;
+}
+
+enum audience { EVERYBODY, REGISTERED };
+
+static void answer_many(
+	struct pfkey_door *door, enum audience audience, uint8_t satype, struct pfkey_message *msg)
+{
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	size_t len;
+
+	msg->present &= ~KEY_BITS;
+	if (pfkey_encode(msg, PFKEY_ANSWER, bytes, sizeof(bytes), &len) < 0)
+		return;
+	for (struct pfkey_peer *peer = door->peers; peer; peer = peer->next)
+		if (audience == EVERYBODY || peer->promiscuous || peer->registered & 1U << satype)
+			pfkey_send(peer, bytes, len);
+}
+
+void pfkey_answer_all(struct pfkey_door *door, struct pfkey_message *msg)
+{
+	answer_many(door, EVERYBODY, 0, msg);
+}
+
+void pfkey_answer_registered(struct pfkey_door *door, uint8_t satype, struct pfkey_message *msg)
+{
+	answer_many(door, REGISTERED, satype, msg);
+}
+
+void pfkey_answer_error(struct pfkey_peer *peer, const struct pfkey_message *request, int error,
+	uint16_t diagnostic)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
+
+	if (!msg)
+		return;
+	msg->type = request->type;
+	msg->satype = request->satype;
+	msg->error = (uint8_t)error;
+	msg->diagnostic = diagnostic;
+	msg->seq = request->seq;
+	msg->pid = request->pid;
+	/* A refusal for want of rights is nobody else's business. */
+	if (pfkey_is_public(request->type) && error != EPERM)
+		pfkey_answer_all(peer->door, msg);
+	else
+		pfkey_answer(peer, msg);
+}
+
+static uint64_t top_of(struct sa_run *run)
+{
+	uint64_t top;
+
+	replay_lock(run);
+	top = run->top;
+	replay_unlock(run);
+	return top;
+}
+
+struct pfkey_message *pfkey_message_of_entry(uint8_t type, const struct sad_entry *entry, bool keys)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_sa(
+		type, entry->sa, keys);
+	struct sa_run *run = entry->run;
+	uint64_t first_use = atomic_load(&run->first_use_usec);
+
+	if (!msg)
+		return NULL;
+	msg->sa->state = (uint8_t)atomic_load(&run->state);
+	msg->sa->directions = entry->directions;
+	msg->sa->replay_value = entry->directions & SA_OUTBOUND ? atomic_load(&run->seq)
+								: top_of(run);
+	if (msg->sa->replay_value)
+		msg->present |= PFKEY_BIT(PFKEY_EXT_REPLAY_VALUE);
+	else
+		msg->present &= ~PFKEY_BIT(PFKEY_EXT_REPLAY_VALUE);
+	msg->current.allocations = (uint32_t)atomic_load(&run->packets);
+	msg->current.bytes = atomic_load(&run->bytes);
+	msg->current.add_wall_sec = run->added_wall_usec / USEC_PER_SEC;
+	if (first_use) {
+		msg->sa_flags |= PFKEY_SAF_USED;
+		msg->current.use_wall_sec = (run->added_wall_usec + (first_use - run->added_usec)) /
+					    USEC_PER_SEC;
+	}
+	msg->present |= PFKEY_BIT(PFKEY_EXT_LIFETIME_CURRENT);
+	return STEAL(msg);
+}
+
+struct pfkey_message *pfkey_message_of_algorithms(const struct sadb *sadb, uint8_t satype)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
+
+	if (!msg)
+		return NULL;
+	msg->type = PFKEY_REGISTER;
+	msg->satype = satype;
+	msg->n_auth = sadb_supported(sadb, ALG_PROTO_AH, msg->auth);
+	msg->n_encrypt = sadb_supported(sadb, ALG_PROTO_ESP, msg->encrypt);
+	if (msg->n_auth)
+		msg->present |= PFKEY_BIT(PFKEY_EXT_SUPPORTED_AUTH);
+	if (msg->n_encrypt)
+		msg->present |= PFKEY_BIT(PFKEY_EXT_SUPPORTED_ENCRYPT);
+	return STEAL(msg);
+}
+
+void pfkey_door_algorithms_changed(struct pfkey_door *door)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_algorithms(
+		door->sadb, PFKEY_SATYPE_ESP);
+
+	if (msg)
+		pfkey_answer_registered(door, PFKEY_SATYPE_ESP, msg);
+}
+
+/* What a rule would accept, one combination for each alternative. */
+static void propose(struct pfkey_message *msg, const struct rule *rule, enum sa_proto proto)
+{
+	for (size_t i = 0; rule && i < rule->n_actions && msg->n_combs < PFKEY_MAX_COMBS; i++) {
+		const struct action *action = &rule->actions[i];
+		struct pfkey_comb comb = { 0 };
+		const struct alg_need *auth = NULL;
+
+		if (action->kind != ACTION_PROTECT)
+			continue;
+		if (proto == SA_PROTO_AH && action->has_ah)
+			auth = &action->ah;
+		else if (proto == SA_PROTO_ESP && action->has_esp && action->has_esp_auth)
+			auth = &action->esp_auth;
+		else if (proto != SA_PROTO_ESP || !action->has_esp)
+			continue;
+		if (auth) {
+			comb.auth = auth->number;
+			comb.auth_min_bits = auth->min_bits;
+			comb.auth_max_bits = auth->max_bits;
+		}
+		if (proto == SA_PROTO_ESP) {
+			comb.encrypt = action->esp.number;
+			comb.encrypt_min_bits = action->esp.min_bits;
+			comb.encrypt_max_bits = action->esp.max_bits;
+		}
+		msg->combs[msg->n_combs++] = comb;
+	}
+	msg->present |= PFKEY_BIT(PFKEY_EXT_PROPOSAL);
+}
+
+/* Ports and protocol only as far as the rule names them (kernel-semantics, section 9). */
+static void on_acquire(struct pfkey_door *door, const struct sadb_acquire *acquire)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
+	const struct selector *selector = acquire->rule ? &acquire->rule->selector : NULL;
+	struct sa *sa;
+
+	if (!msg)
+		return;
+	sa = msg->sa;
+	msg->type = PFKEY_ACQUIRE;
+	msg->satype = pfkey_satype_of((int)acquire->proto);
+	msg->seq = acquire->seq;
+	msg->present = PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC) | PFKEY_BIT(PFKEY_EXT_ADDRESS_DST);
+	sa->src = acquire->src;
+	sa->dst = acquire->dst;
+	if (acquire->mode == SA_MODE_TUNNEL && selector) {
+		sa->mode = SA_MODE_TUNNEL;
+		sa->inner_src = selector->local;
+		sa->inner_dst = selector->remote;
+		sa->inner_protocol = selector->protocol;
+		sa->inner_src_port = selector->local_port;
+		sa->inner_dst_port = selector->remote_port;
+		if (sa->inner_src.addr.family == AF_UNSPEC)
+			sa->inner_src.addr = address_any(acquire->flow.local.family);
+		if (sa->inner_dst.addr.family == AF_UNSPEC)
+			sa->inner_dst.addr = address_any(acquire->flow.remote.family);
+		msg->present |= PFKEY_BIT(PFKEY_EXT_INNER_SRC) | PFKEY_BIT(PFKEY_EXT_INNER_DST);
+		sa_normalise(sa);
+	} else if (selector) {
+		sa->protocol = selector->protocol;
+		sa->src_port = selector->local_port;
+		sa->dst_port = selector->remote_port;
+	}
+	propose(msg, acquire->rule, acquire->proto);
+	pfkey_answer_registered(door, msg->satype, msg);
+}
+
+static void on_expire(
+	struct pfkey_door *door, const struct sadb_event *event, enum pfkey_extension which)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_entry(
+		PFKEY_EXPIRE, event->entry, false);
+
+	if (!msg)
+		return;
+	msg->present &= PFKEY_BIT(PFKEY_EXT_SA) | PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC) |
+			PFKEY_BIT(PFKEY_EXT_ADDRESS_DST) | PFKEY_BIT(PFKEY_EXT_INNER_SRC) |
+			PFKEY_BIT(PFKEY_EXT_INNER_DST);
+	msg->present |= PFKEY_BIT(PFKEY_EXT_LIFETIME_CURRENT) | PFKEY_BIT(which);
+	pfkey_answer_all(door, msg);
+}
+
+static void on_change(struct pfkey_door *door, uint8_t type, const struct sadb_event *event)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg =
+		event->entry ? pfkey_message_of_entry(type, event->entry, false)
+			     : pfkey_message_new();
+
+	if (!msg)
+		return;
+	msg->type = type;
+	if (!event->entry)
+		msg->satype = pfkey_satype_of(event->proto);
+	msg->seq = event->seq;
+	msg->pid = event->pid;
+	pfkey_answer_all(door, msg);
+}
+
+void pfkey_on_event(const struct sadb_event *event, void *userdata)
+{
+	struct pfkey_door *door = userdata;
+
+	switch (event->kind) {
+	case SADB_EVENT_ADDED:
+		on_change(door, PFKEY_ADD, event);
+		break;
+	case SADB_EVENT_UPDATED:
+		on_change(door, PFKEY_UPDATE, event);
+		break;
+	case SADB_EVENT_DELETED:
+		on_change(door, PFKEY_DELETE, event);
+		break;
+	case SADB_EVENT_FLUSHED:
+		on_change(door, PFKEY_FLUSH, event);
+		break;
+	case SADB_EVENT_SOFT:
+		on_expire(door, event, PFKEY_EXT_LIFETIME_SOFT);
+		break;
+	case SADB_EVENT_HARD:
+		on_expire(door, event, PFKEY_EXT_LIFETIME_HARD);
+		break;
+	case SADB_EVENT_IDLE:
+		on_expire(door, event, PFKEY_EXT_LIFETIME_IDLE);
+		break;
+	case SADB_EVENT_ACQUIRE:
+		on_acquire(door, event->acquire);
+		break;
+	}
+}
+
+static void dump_end(struct pfkey_peer *peer)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
+
+	if (msg) {
+		msg->type = PFKEY_DUMP;
+		msg->satype = peer->dump.satype;
+		msg->pid = peer->dump.pid;
+		pfkey_answer(peer, msg);
+	}
+	free(peer->dump.keys);
+	peer->dump = (struct pfkey_dump){ 0 };
+}
+
+bool pfkey_dump_step(struct pfkey_peer *peer)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
+	struct pfkey_dump *dump = &peer->dump;
+	struct sad_entry *entry;
+
+	if (dump->next == dump->count) {
+		dump_end(peer);
+		return false;
+	}
+	entry = sadb_get(peer->door->sadb, &dump->keys[dump->next++], NULL);
+	if (!entry) /* gone since the dump began */
+		return true;
+	msg = pfkey_message_of_entry(PFKEY_DUMP, entry, peer->sees_keys);
+	if (msg) {
+		msg->seq = dump->seq;
+		msg->pid = dump->pid;
+		pfkey_answer(peer, msg);
+	}
+	return !peer->first; /* one that had to wait: go on when the socket has room */
+}

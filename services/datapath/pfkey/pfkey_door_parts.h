@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the files of the PF_KEY door: connections, requests, answers. */
+#ifndef DATAPATH_PFKEY_DOOR_PARTS_H
+#define DATAPATH_PFKEY_DOOR_PARTS_H
+
+#include "common/pfkey/pfkey.h"
+#include "services/datapath/pfkey/pfkey_door.h"
+
+#define PFKEY_DOOR_MAX_PEERS 128
+/* What waits for a slow reader; beyond it messages are lost to it (delivery is not guaranteed). */
+#define PFKEY_DOOR_QUEUE_BYTES (256U << 10)
+
+struct pfkey_packet {
+	struct pfkey_packet *next;
+	size_t len;
+	uint8_t bytes[];
+};
+
+/* A DUMP on its way: which SAs there were when it began. */
+struct pfkey_dump {
+	struct sa_key *keys;
+	size_t count, next;
+	uint8_t satype;
+	uint32_t seq, pid;
+};
+
+struct pfkey_peer {
+	struct pfkey_door *door;
+	struct pfkey_peer *next;
+	int fd;
+	sd_event_source *source;
+	uint64_t number;
+	bool may_change, sees_keys;
+	bool promiscuous;
+	uint32_t registered; /* bit 1 << satype */
+	bool gone; /* to be freed when nobody walks the list */
+	struct pfkey_packet *first, **last;
+	size_t queued_bytes;
+	struct pfkey_dump dump;
+};
+
+struct pfkey_door {
+	sd_event *event;
+	struct sadb *sadb;
+	struct pfkey_door_groups groups;
+	char *path;
+	int fd;
+	sd_event_source *source;
+	struct pfkey_peer *peers;
+	size_t n_peers;
+	uint64_t next_number;
+};
+
+/* pfkey_door.c: bytes to one, or to all that @wants (NULL: everybody). */
+void pfkey_send(struct pfkey_peer *peer, const void *bytes, size_t len);
+/* Something for this peer can be written when it is ready. */
+void pfkey_peer_wake(struct pfkey_peer *peer);
+
+/* pfkey_answers.c */
+/* To one; keys go only to who may see them. */
+void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg);
+void pfkey_answer_all(struct pfkey_door *door, struct pfkey_message *msg);
+void pfkey_answer_registered(struct pfkey_door *door, uint8_t satype, struct pfkey_message *msg);
+/* The base header of @request with what went wrong, to whom its answer would have gone. */
+void pfkey_answer_error(struct pfkey_peer *peer, const struct pfkey_message *request, int error,
+	uint16_t diagnostic);
+/* State of an SA as GET tells it. NULL: no memory. */
+struct pfkey_message *pfkey_message_of_entry(
+	uint8_t type, const struct sad_entry *entry, bool keys);
+struct pfkey_message *pfkey_message_of_algorithms(const struct sadb *sadb, uint8_t satype);
+void pfkey_on_event(const struct sadb_event *event, void *door);
+/* Are errors and answers of this type for everybody? */
+bool pfkey_is_public(uint8_t type);
+/* Send more of a DUMP; false: it is over, or the socket is full. */
+bool pfkey_dump_step(struct pfkey_peer *peer);
+
+/* pfkey_requests.c: one packet from a client. */
+void pfkey_handle(struct pfkey_peer *peer, const uint8_t *bytes, size_t len, bool truncated);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What clients ask of the PF_KEY door: a row for each message type. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/secret.h"
+#include "services/datapath/pfkey/pfkey_door_parts.h"
+
+/* A handler answers by itself when all is well; else the refusal goes out. */
+typedef int (*handler_fn)(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal);
+
+static int refuse(struct sadb_refusal *refusal, int error, uint16_t diagnostic)
+{
+	*refusal = (struct sadb_refusal){ error, diagnostic };
+	return -error;
+}
+
+static bool has(const struct pfkey_message *msg, enum pfkey_extension extension)
+{
+	return msg->present & PFKEY_BIT(extension);
+}
+
+static struct sadb_request request_of(
+	const struct pfkey_peer *peer, const struct pfkey_message *msg)
+{
+	return (struct sadb_request){ .owner = peer->number, .seq = msg->seq, .pid = msg->pid };
+}
+
+/* Flags as they came: what the SA itself cannot show any more. */
+static int check_flags(const struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	uint32_t flags = msg->sa_flags;
+
+	if (flags & ~PFKEY_SAF_SETTABLE)
+		return refuse(refusal, EINVAL, PFKEY_DIAG_BAD_SAFLAGS);
+	if (flags & PFKEY_SAF_TUNNEL && !has(msg, PFKEY_EXT_INNER_SRC))
+		return refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_INNER_SRC);
+	if (flags & PFKEY_SAF_NATT_LOC && !has(msg, PFKEY_EXT_NATT_LOC))
+		return refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_NATT_LOC);
+	if (flags & PFKEY_SAF_NATT_REM && !has(msg, PFKEY_EXT_NATT_REM))
+		return refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_NATT_REM);
+	if (has(msg, PFKEY_EXT_SENSITIVITY) || has(msg, PFKEY_EXT_OUTER_SENS))
+		return refuse(refusal, EINVAL, PFKEY_DIAG_BAD_LABEL);
+	return 0;
+}
+
+static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	struct sadb_request request = request_of(peer, msg);
+	int r = check_flags(msg, refusal);
+
+	if (r == 0)
+		r = sadb_add(peer->door->sadb, msg->sa, &request, refusal);
+	if (r == 0)
+		msg->sa = NULL; /* consumed; the answer went out as an event, to all */
+	return r;
+}
+
+static int on_delete(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	struct sadb_request request = request_of(peer, msg);
+	const struct address *src = has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL;
+	const struct address *dst = has(msg, PFKEY_EXT_ADDRESS_DST) ? &msg->sa->dst : NULL;
+	struct sa_key key = sa_key_of(msg->sa);
+
+	if (has(msg, PFKEY_EXT_SA))
+		return sadb_delete(peer->door->sadb, &key, src, &request, refusal);
+	if (sadb_delete_between(peer->door->sadb, msg->sa->proto, src, dst, &request) == 0)
+		return refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
+	return 0;
+}
+
+/* Private answers are seen by who watches everything, too. */
+static void answer_and_show(struct pfkey_peer *peer, struct pfkey_message *msg)
+{
+	pfkey_answer(peer, msg);
+	for (struct pfkey_peer *other = peer->door->peers; other; other = other->next)
+		if (other != peer && other->promiscuous)
+			pfkey_answer(other, msg);
+}
+
+static int on_get(struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
+	struct sa_key key = sa_key_of(msg->sa);
+	struct sad_entry *entry = sadb_get(
+		peer->door->sadb, &key, has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL);
+
+	if (!entry)
+		return refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
+	answer = pfkey_message_of_entry(PFKEY_GET, entry, true);
+	if (!answer)
+		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	answer->seq = msg->seq;
+	answer->pid = msg->pid;
+	answer_and_show(peer, answer);
+	return 0;
+}
+
+static int on_flush(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	struct sadb_request request = request_of(peer, msg);
+
+	(void)refusal;
+	sadb_flush(peer->door->sadb, pfkey_proto_of(msg->satype), &request);
+	return 0;
+}
+
+struct collection {
+	struct pfkey_dump *dump;
+	size_t room;
+	uint64_t idle_usec, now;
+};
+
+static void collect(struct sad_entry *entry, void *userdata)
+{
+	struct collection *collection = userdata;
+	uint64_t used = atomic_load(&entry->run->last_use_usec);
+
+	if (!used)
+		used = entry->run->added_usec;
+	if (collection->idle_usec && collection->now - used <= collection->idle_usec)
+		return;
+	if (collection->dump->count < collection->room)
+		collection->dump->keys[collection->dump->count++] = sa_key_of(entry->sa);
+}
+
+static void count_entry(struct sad_entry *entry, void *userdata)
+{
+	(void)entry;
+	*(size_t *)userdata += 1;
+}
+
+static int on_dump(struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	struct pfkey_dump *dump = &peer->dump;
+	int proto = pfkey_proto_of(msg->satype);
+	struct collection collection = { .dump = dump, .now = clock_boot_usec() };
+	uint64_t idle = msg->dump_idle_sec;
+
+	if (dump->keys) /* one at a time */
+		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	collection.idle_usec = idle > UINT64_MAX / USEC_PER_SEC ? UINT64_MAX : idle * USEC_PER_SEC;
+	sadb_dump(peer->door->sadb, proto, count_entry, &collection.room);
+	dump->keys = calloc(collection.room + 1, sizeof(*dump->keys));
+	if (!dump->keys)
+		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	dump->satype = msg->satype;
+	dump->seq = msg->seq;
+	dump->pid = msg->pid;
+	sadb_dump(peer->door->sadb, proto, collect, &collection);
+	pfkey_peer_wake(peer); /* goes out as the reader takes it */
+	return 0;
+}
+
+static int on_register(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
+
+	if (has(msg, PFKEY_EXT_EREG)) /* extended proposals are not made here */
+		return refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
+	if (msg->satype == PFKEY_SATYPE_UNSPEC)
+		return refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
+	if (msg->satype != PFKEY_SATYPE_ESP)
+		return refuse(refusal, ESRCH, PFKEY_DIAG_NO_SADBS);
+	answer = pfkey_message_of_algorithms(peer->door->sadb, msg->satype);
+	if (!answer)
+		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	peer->registered |= 1U << msg->satype;
+	answer->seq = msg->seq;
+	answer->pid = msg->pid;
+	pfkey_answer_registered(peer->door, msg->satype, answer);
+	return 0;
+}
+
+/* From key management: it gave up. From a consumer: others may know what to do. */
+static int on_acquire(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	if (msg->error) {
+		sadb_acquire_failed(peer->door->sadb, msg->seq);
+		return 0;
+	}
+	if (msg->satype == PFKEY_SATYPE_UNSPEC)
+		return refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
+	pfkey_answer_registered(peer->door, msg->satype, msg);
+	return 0;
+}
+
+static int on_promisc(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	if (msg->satype > 1)
+		return refuse(refusal, EINVAL, PFKEY_DIAG_UNKNOWN_SATYPE);
+	peer->promiscuous = msg->satype == 1;
+	pfkey_answer(peer, msg);
+	return 0;
+}
+
+static int on_unsupported(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	(void)peer;
+	(void)msg;
+	return refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
+}
+
+static const struct {
+	handler_fn handle;
+	bool changes; /* takes the right to change */
+} handlers[PFKEY_TYPE_END] = {
+	[PFKEY_GETSPI] = { on_unsupported, true },
+	[PFKEY_UPDATE] = { on_unsupported, true },
+	[PFKEY_ADD] = { on_add, true },
+	[PFKEY_DELETE] = { on_delete, true },
+	[PFKEY_GET] = { on_get, false },
+	[PFKEY_ACQUIRE] = { on_acquire, true },
+	[PFKEY_REGISTER] = { on_register, true }, /* an ACQUIRE shows other users' flows */
+	[PFKEY_EXPIRE] = { on_unsupported, false },
+	[PFKEY_FLUSH] = { on_flush, true },
+	[PFKEY_DUMP] = { on_dump, false },
+	[PFKEY_X_PROMISC] = { on_promisc, true },
+	[PFKEY_X_INVERSE_ACQUIRE] = { on_unsupported, false },
+	[PFKEY_X_UPDATEPAIR] = { on_unsupported, true },
+	[PFKEY_X_DELPAIR] = { on_unsupported, true },
+	[PFKEY_X_DELPAIR_STATE] = { on_unsupported, true },
+};
+
+/* Who watches everything sees the request before its answer; its keys only by right. */
+static void show_request(struct pfkey_peer *peer, struct pfkey_message *msg)
+{
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	uint64_t present = msg->present;
+	size_t len;
+
+	for (struct pfkey_peer *other = peer->door->peers; other; other = other->next) {
+		if (other == peer || !other->promiscuous)
+			continue;
+		if (!other->sees_keys)
+			msg->present &= ~(
+				PFKEY_BIT(PFKEY_EXT_KEY_AUTH) | PFKEY_BIT(PFKEY_EXT_KEY_ENCRYPT));
+		if (pfkey_encode(msg, PFKEY_REQUEST, bytes, sizeof(bytes), &len) == 0) {
+			pfkey_send(other, bytes, len);
+			secret_wipe(bytes, len);
+		}
+		msg->present = present;
+	}
+}
+
+void pfkey_handle(struct pfkey_peer *peer, const uint8_t *bytes, size_t len, bool truncated)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
+	CLEANUP(pfkey_message_freep) struct pfkey_message *base = pfkey_message_new();
+	struct pfkey_fault fault = { .error = EMSGSIZE };
+	struct sadb_refusal refusal = { 0 };
+
+	if (!base)
+		return;
+	/* Less than a base header: there is nothing to echo. */
+	(void)!pfkey_decode_base(bytes, len, base);
+	if (truncated || pfkey_decode(bytes, len, PFKEY_REQUEST, &msg, &fault) < 0) {
+		if (fault.diagnostic == PFKEY_DIAG_UNKNOWN_MSG)
+			base->type = 0;
+		/* Noise of who may not change anything is not for everybody. */
+		if (peer->may_change || !pfkey_is_public(base->type))
+			pfkey_answer_error(peer, base, fault.error, fault.diagnostic);
+		else
+			pfkey_answer_error(peer, base, EPERM, PFKEY_DIAG_NONE);
+		return;
+	}
+	if (handlers[msg->type].changes && !peer->may_change) {
+		pfkey_answer_error(peer, base, EPERM, PFKEY_DIAG_NONE);
+		return;
+	}
+	show_request(peer, msg);
+	if (handlers[msg->type].handle(peer, msg, &refusal) < 0)
+		pfkey_answer_error(peer, base, refusal.error, refusal.diagnostic);
+}

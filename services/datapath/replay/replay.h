@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The anti-replay window of one inbound SA (RFC 4303 section 3.4.3, appendix A2). */
+#ifndef DATAPATH_REPLAY_H
+#define DATAPATH_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/datapath/replay/sa_run.h"
+
+enum replay_verdict { REPLAY_OK, REPLAY_SEEN, REPLAY_STALE };
+
+/**
+ * replay_check() - would this sequence number be accepted?
+ * @run:     run state; not changed. The caller holds its lock.
+ * @esn:     64-bit numbers
+ * @seq_low: low 32 bits from the packet, host order
+ * @ret_seq: the 64-bit number to verify the ICV with; written on REPLAY_OK only. Without a window
+ *           every number but an exhausted one is fine, and the high half is inferred from top.
+ *
+ * Call before the ICV check and replay_accept() after it: a packet that is not authentic must
+ * never move the window.
+ */
+enum replay_verdict replay_check(
+	const struct sa_run *run, bool esn, uint32_t seq_low, uint64_t *ret_seq);
+/* The number is authentic: move the window. REPLAY_SEEN when another worker was faster. */
+enum replay_verdict replay_accept(struct sa_run *run, uint64_t seq);
+/* What an earlier life or key management knows: everything up to @top counts as seen. */
+void replay_set_top(struct sa_run *run, uint64_t top);
+/* A lock held for one batch; whoever restores a run state from the arena must clear it first. */
+void replay_lock(struct sa_run *run);
+void replay_unlock(struct sa_run *run);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The security association database: an SA as record, run state and contexts together, found by
+ * (protocol, SPI, destination[, source]) inbound and by destination outbound. Written by the
+ * control thread, read by packet workers under RCU.
+ */
+#ifndef DATAPATH_SAD_H
+#define DATAPATH_SAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/rcu.h"
+#include "common/model/rule.h"
+#include "common/model/sa.h"
+#include "services/datapath/replay/sa_run.h"
+#include "services/datapath/sad/seqstore.h"
+#include "services/datapath/suite/suite.h"
+
+#define SAD_MAX_WORKERS 16
+
+/* What the control thread keeps beside an SA; sadb.c only. */
+struct sad_control {
+	uint8_t counter_id[SEQSTORE_ID_BYTES]; /* outbound numbers of this key */
+	uint8_t window_id[SEQSTORE_ID_BYTES]; /* inbound window of this SA */
+	bool counter_mode; /* key and salt must be nobody else's */
+	struct seqstore_range granted; /* reserved, but not on disk yet */
+	uint64_t chunk; /* size of the next reservation */
+	uint64_t seq_seen, seen_usec; /* at the last look at its traffic */
+	uint64_t top_seen; /* as the store knows it */
+	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
+	uint64_t mark; /* the apply that last named it */
+	struct sad_entry *key_next; /* chain of counter-mode keys */
+};
+
+struct sad_entry {
+	struct sa *sa; /* record; immutable, owned */
+	struct suite suite;
+	struct sa_run *run; /* in the arena */
+	size_t arena_slot;
+	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as settled */
+	uint64_t serial; /* order of addition: the newest is the highest */
+	uint64_t owner; /* door's connection number, 0: none */
+	/* A flow that took this shared SA for its own (rules that ask for unique ones), 0: none. */
+	_Atomic uint64_t claim;
+	/* Built by a worker before its first packet; freed with the entry. */
+	_Atomic(struct suite_context *) contexts[SAD_MAX_WORKERS];
+	struct sad_control control;
+	/* Chains of the tables, one of each for every other generation of them; sad.c only. */
+	_Atomic(struct sad_entry *) next_key[2], next_out[2];
+	struct sad_entry *prev_key[2], *prev_out[2]; /* of the writer; NULL: first of its bucket */
+	struct sad_entry *older, *newer;
+	struct sad *sad;
+	void (*on_free)(struct sad_entry *entry, void *userdata);
+	void *on_free_userdata;
+};
+
+/* Zeroed. NULL: no memory. */
+struct sad_entry *sad_entry_new(void);
+/* Of one that is in no SAD: record and contexts; the run state stays in its arena. */
+struct sad_entry *sad_entry_free(struct sad_entry *entry);
+DEFINE_CLEANUP(struct sad_entry *, sad_entry_free)
+
+struct sad;
+
+struct sad *sad_new(struct rcu *rcu); /* NULL: no memory */
+struct sad *sad_free(struct sad *sad); /* no reader left; run states stay in the arena */
+DEFINE_CLEANUP(struct sad *, sad_free)
+
+/*
+ * Control thread. Consumes @entry on success and gives it the next serial, unless it has one.
+ * Return: 0, -EEXIST (same protocol, SPI and destination), -ENOMEM.
+ */
+int sad_insert(struct sad *sad, struct sad_entry *entry) MUST_CHECK;
+/*
+ * Unlinks. When no reader can hold the entry, @on_free (may be NULL) runs, then it is freed. When
+ * there is no memory even to remember that, the entry leaks: never freed under a reader.
+ */
+void sad_remove(struct sad *sad, struct sad_entry *entry,
+	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata);
+/*
+ * Put @next (consumed) where @old stands: readers find one or the other, never neither. Both have
+ * the same protocol, SPI and destination; @next takes the serial, and the run state if it shares it.
+ * Return: 0 or -EINVAL.
+ */
+int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
+	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata) MUST_CHECK;
+struct sad_entry *sad_find(const struct sad *sad, const struct sa_key *key);
+size_t sad_count(const struct sad *sad);
+struct rcu *sad_rcu(const struct sad *sad); /* borrowed */
+/* In order of serial; stops when @fn returns false. The entry may be removed inside @fn. */
+void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdata), void *userdata);
+
+/* Packet workers, between rcu_online() and the next rcu_quiescent(). */
+/* RFC 4301 section 4.1: one hash probe; an SA that names its source takes only that source. */
+struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,
+	const struct address *dst, const struct address *src);
+/*
+ * The SA for an outbound packet under one alternative (kernel-semantics of the original, section 8):
+ * one that is unique in the parts that the flow has before a shared one, MATURE before DYING, named
+ * source before wildcard, newest first. A rule that asks for unique SAs takes a shared one only if
+ * no packet has used it, and then it belongs to this flow.
+ * @src, @dst: ends of the protected packet; tunnel mode: the tunnel's.
+ * @flow: transport mode: of the packet that gets the header; tunnel mode: of the inner packet.
+ * @rule: its selector and the inner addresses of the SA agree; NULL: not looked at.
+ * @action: NULL: any algorithms.
+ */
+struct sad_query {
+	enum sa_proto proto;
+	enum sa_mode mode;
+	struct address src, dst;
+	const struct flow *flow;
+	const struct rule *rule;
+	const struct action *action;
+};
+struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query);
+
+/* Context of this worker, built at first use; NULL: cannot be made. */
+struct suite_context *sad_context(struct sad_entry *entry, unsigned int worker);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One SA at a time: add, delete, flush, get, dump; and what a former life left. */
+#include "services/datapath/sad/sadb.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "services/datapath/sad/sadb_parts.h"
+
+int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb)
+{
+	struct sadb *sadb = calloc(1, sizeof(*sadb));
+
+	if (!sadb)
+		return -ENOMEM;
+	sadb->parts = *parts;
+	sadb->next_acquire = UINT32_MAX; /* top bit set, counting down */
+	*ret_sadb = sadb;
+	return 0;
+}
+
+struct sadb *sadb_free(struct sadb *sadb)
+{
+	if (!sadb)
+		return NULL;
+	rcu_barrier(sad_rcu(sadb->parts.sad)); /* what was removed comes back to us */
+	free(sadb->keys);
+	free(sadb);
+	return NULL;
+}
+
+uint64_t sadb_now(const struct sadb *sadb)
+{
+	return sadb->parts.now_usec ? sadb->parts.now_usec(sadb->parts.now_userdata)
+				    : clock_boot_usec();
+}
+
+int sadb_listen(struct sadb *sadb, sadb_event_fn fn, void *userdata)
+{
+	if (sadb->n_listeners == SADB_MAX_LISTENERS)
+		return -ENOSPC;
+	sadb->listeners[sadb->n_listeners++] = (struct sadb_listener){ fn, userdata };
+	return 0;
+}
+
+void sadb_unlisten(struct sadb *sadb, sadb_event_fn fn, void *userdata)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < sadb->n_listeners; i++)
+		if (sadb->listeners[i].fn != fn || sadb->listeners[i].userdata != userdata)
+			sadb->listeners[kept++] = sadb->listeners[i];
+	sadb->n_listeners = kept;
+}
+
+void sadb_emit(struct sadb *sadb, const struct sadb_event *event)
+{
+	for (size_t i = 0; i < sadb->n_listeners; i++)
+		sadb->listeners[i].fn(event, sadb->listeners[i].userdata);
+}
+
+void sadb_emit_entry(struct sadb *sadb, enum sadb_event_kind kind, const struct sad_entry *entry,
+	const struct sadb_request *request)
+{
+	struct sadb_event event = { .kind = kind, .entry = entry };
+
+	if (request) {
+		event.seq = request->seq;
+		event.pid = request->pid;
+	}
+	sadb_emit(sadb, &event);
+}
+
+void sadb_set_algorithms(struct sadb *sadb, const struct alg_table *table)
+{
+	sadb->algorithms = table;
+}
+
+/*
+ * A partner stands on the other side: addresses exchanged, opposite direction, single (kernel-
+ * semantics of the original, section 10.3).
+ */
+static int check_pair(
+	const struct sadb *sadb, const struct sad_entry *entry, struct sadb_refusal *refusal)
+{
+	const struct sa *sa = entry->sa;
+	struct sa_key key = { .proto = sa->proto, .spi = sa->pair_spi, .dst = sa->src };
+	const struct sad_entry *partner;
+
+	if (sa->pair_spi == 0)
+		return 0;
+	partner = sa->pair_spi == sa->spi ? NULL : sad_find(sadb->parts.sad, &key);
+	if (!partner || !address_equal(&partner->sa->src, &sa->dst) ||
+		(partner->directions ^ entry->directions) != (SA_INBOUND | SA_OUTBOUND) ||
+		atomic_load(&partner->run->state) != SA_MATURE)
+		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE);
+	if (partner->sa->pair_spi && partner->sa->pair_spi != sa->spi)
+		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_PAIR_ALREADY);
+	return 0;
+}
+
+int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *request,
+	struct sadb_refusal *ret_refusal)
+{
+	struct sad_entry *entry = NULL;
+	struct sa_key key = sa_key_of(sa);
+	int r = sadb_entry_make(sadb, sa, &entry, ret_refusal);
+
+	if (r < 0)
+		return r;
+	r = sadb_entry_identify(sadb, entry, ret_refusal);
+	if (r == 0 && sad_find(sadb->parts.sad, &key))
+		r = sadb_refuse(ret_refusal, EEXIST, PFKEY_DIAG_NONE);
+	if (r == 0)
+		r = check_pair(sadb, entry, ret_refusal);
+	/* One counter-mode key in two SAs would use its counter twice, at this end or at the other. */
+	if (r == 0 && sadb_keys_find(sadb, entry))
+		r = sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_BAD_CTX);
+	if (r == 0)
+		r = sadb_entry_equip(sadb, entry, ret_refusal);
+	if (r == 0 && (sadb_keys_add(sadb, entry) < 0 || sad_insert(sadb->parts.sad, entry) < 0)) {
+		sadb_keys_remove(sadb, entry);
+		r = sadb_refuse(ret_refusal, ENOMEM, PFKEY_DIAG_NONE);
+	}
+	if (r < 0) {
+		sadb_entry_drop(sadb, entry, true);
+		return r;
+	}
+	entry->owner = request ? request->owner : 0;
+	sadb_entry_grant(entry);
+	sa_free(sa);
+	sadb_answered(sadb, entry->sa);
+	sadb_emit_entry(sadb, SADB_EVENT_ADDED, entry, request);
+	return 0;
+}
+
+struct sad_entry *sadb_get(struct sadb *sadb, const struct sa_key *key, const struct address *src)
+{
+	struct sad_entry *entry = sad_find(sadb->parts.sad, key);
+
+	if (!entry || !src || address_is_unspecified(src) ||
+		address_is_unspecified(&entry->sa->src) || address_equal(&entry->sa->src, src))
+		return entry;
+	return NULL;
+}
+
+static void delete_entry(
+	struct sadb *sadb, struct sad_entry *entry, const struct sadb_request *request)
+{
+	sadb_emit_entry(sadb, SADB_EVENT_DELETED, entry, request);
+	sadb_entry_remove(sadb, entry);
+}
+
+int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct address *src,
+	const struct sadb_request *request, struct sadb_refusal *ret_refusal)
+{
+	struct sad_entry *entry = sadb_get(sadb, key, src);
+
+	if (!entry)
+		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
+	delete_entry(sadb, entry, request);
+	return 0;
+}
+
+struct selection {
+	struct sadb *sadb;
+	int proto;
+	const struct address *src, *dst;
+	const struct sadb_request *request;
+	size_t n;
+	void (*fn)(struct sad_entry *entry, void *userdata);
+	void *userdata;
+};
+
+static bool is_selected(const struct selection *selection, const struct sad_entry *entry)
+{
+	return (selection->proto == 0 || (int)entry->sa->proto == selection->proto) &&
+	       (!selection->src || address_equal(selection->src, &entry->sa->src)) &&
+	       (!selection->dst || address_equal(selection->dst, &entry->sa->dst));
+}
+
+static bool delete_selected(struct sad_entry *entry, void *userdata)
+{
+	struct selection *selection = userdata;
+
+	if (is_selected(selection, entry)) {
+		selection->n++;
+		delete_entry(selection->sadb, entry, selection->request);
+	}
+	return true;
+}
+
+size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct address *src,
+	const struct address *dst, const struct sadb_request *request)
+{
+	struct selection selection = {
+		.sadb = sadb, .proto = (int)proto, .src = src, .dst = dst, .request = request
+	};
+
+	sad_each(sadb->parts.sad, delete_selected, &selection);
+	return selection.n;
+}
+
+static bool flush_selected(struct sad_entry *entry, void *userdata)
+{
+	struct selection *selection = userdata;
+
+	if (is_selected(selection, entry))
+		sadb_entry_remove(selection->sadb, entry);
+	return true;
+}
+
+void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request)
+{
+	struct selection selection = { .sadb = sadb, .proto = proto };
+	struct sadb_event event = { .kind = SADB_EVENT_FLUSHED, .proto = proto };
+
+	sad_each(sadb->parts.sad, flush_selected, &selection);
+	sadb_answered(sadb, NULL);
+	if (request) {
+		event.seq = request->seq;
+		event.pid = request->pid;
+	}
+	sadb_emit(sadb, &event);
+}
+
+static bool dump_selected(struct sad_entry *entry, void *userdata)
+{
+	struct selection *selection = userdata;
+
+	if (is_selected(selection, entry))
+		selection->fn(entry, selection->userdata);
+	return true;
+}
+
+void sadb_dump(struct sadb *sadb, int proto, void (*fn)(struct sad_entry *entry, void *userdata),
+	void *userdata)
+{
+	struct selection selection = { .proto = proto, .fn = fn, .userdata = userdata };
+
+	sad_each(sadb->parts.sad, dump_selected, &selection);
+}
+
+/* One slot of the arena. What this build can no longer use is given up; the rest goes on. */
+static int restore_entry(
+	size_t slot, struct sa *sa, uint8_t directions, struct sa_run *run, void *userdata)
+{
+	struct sadb *sadb = userdata;
+	struct sad_entry *entry = NULL;
+	struct sadb_refusal refusal;
+	int r = sadb_entry_make(sadb, sa, &entry, &refusal);
+
+	sa_free(sa);
+	if (r == 0) {
+		r = sadb_entry_identify(sadb, entry, &refusal);
+		if (r < 0)
+			entry = sad_entry_free(entry);
+	}
+	if (r == -ENOMEM)
+		return r;
+	if (r == 0 && (arena_window(entry->sa->replay_window) != run->window || directions == 0 ||
+			      sadb_keys_find(sadb, entry))) {
+		entry = sad_entry_free(entry);
+		r = -EBADMSG;
+	}
+	if (r < 0) {
+		arena_remove(sadb->parts.arena, slot);
+		return 0;
+	}
+	entry->directions = directions;
+	entry->arena_slot = slot;
+	entry->run = run;
+	entry->control.seq_seen = atomic_load(&run->seq);
+	/* A store that is younger than the arena must not grant these again. */
+	if (directions & SA_OUTBOUND && sadb->parts.seqstore)
+		r = seqstore_raise(sadb->parts.seqstore, entry->control.counter_id,
+			atomic_load(&run->seq_reserved));
+	if (r == 0)
+		r = sadb_keys_add(sadb, entry);
+	if (r == 0)
+		r = sad_insert(sadb->parts.sad, entry);
+	if (r < 0) {
+		sadb_keys_remove(sadb, entry);
+		sad_entry_free(entry);
+	}
+	return r == -EEXIST ? 0 : r;
+}
+
+int sadb_restore(struct sadb *sadb)
+{
+	int r, r_commit = 0;
+
+	if (sadb->parts.seqstore)
+		seqstore_begin(sadb->parts.seqstore);
+	r = arena_each(sadb->parts.arena, restore_entry, sadb);
+	if (sadb->parts.seqstore)
+		r_commit = seqstore_commit(sadb->parts.seqstore);
+	sadb_tick(sadb);
+	return r < 0 ? r : r_commit;
+}

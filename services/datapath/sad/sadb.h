@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one interface to the SAD that changes it: add, update, delete, get, dump, getspi, flush,
+ * acquire, expire, register. Its doors are the `keys` section and PF_KEY; they translate, this
+ * decides. Control thread only.
+ */
+#ifndef DATAPATH_SADB_H
+#define DATAPATH_SADB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/model/algorithm.h"
+#include "common/model/sa.h"
+#include "common/pfkey/pfkey.h"
+#include "common/snapshot/snapshot.h"
+#include "services/datapath/sad/arena.h"
+#include "services/datapath/sad/sad.h"
+#include "services/datapath/sad/seqstore.h"
+
+/* Why a request was refused; numbers of PF_KEY's diagnostics (pfkey reference). */
+struct sadb_refusal {
+	int error; /* errno value, positive; 0: none */
+	uint16_t diagnostic;
+};
+
+/* What happened, to every door that listens. */
+enum sadb_event_kind {
+	SADB_EVENT_ADDED,
+	SADB_EVENT_UPDATED,
+	SADB_EVENT_DELETED,
+	SADB_EVENT_FLUSHED,
+	SADB_EVENT_SOFT,
+	SADB_EVENT_HARD,
+	SADB_EVENT_IDLE,
+	SADB_EVENT_ACQUIRE
+};
+
+struct sadb_acquire {
+	uint32_t seq;
+	enum sa_proto proto;
+	enum sa_mode mode;
+	struct address src, dst;
+	struct flow flow; /* of the packet that asked */
+	uint64_t rule_id;
+	const struct rule *rule; /* borrowed during the event */
+};
+
+struct sadb_event {
+	enum sadb_event_kind kind;
+	const struct sad_entry *entry; /* borrowed; NULL for FLUSHED and ACQUIRE */
+	int proto; /* FLUSHED: 0 all, else enum sa_proto */
+	const struct sadb_acquire *acquire;
+	uint32_t seq, pid; /* of the request that caused it, 0: none */
+};
+typedef void (*sadb_event_fn)(const struct sadb_event *event, void *userdata);
+
+struct sadb_parts { /* borrowed */
+	struct sad *sad;
+	struct arena *arena;
+	struct seqstore *seqstore; /* NULL: state directory unusable, outbound SAs are refused */
+	/* Is this address one of ours? For the direction of an SA. */
+	bool (*is_local)(const struct address *addr, void *userdata);
+	void *is_local_userdata;
+	uint64_t (*now_usec)(void *userdata); /* NULL: CLOCK_BOOTTIME */
+	void *now_userdata;
+};
+
+struct sadb;
+
+int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb) MUST_CHECK;
+/* Waits for the readers of what was removed; the parts outlive it. */
+struct sadb *sadb_free(struct sadb *sadb);
+DEFINE_CLEANUP(struct sadb *, sadb_free)
+int sadb_listen(struct sadb *sadb, sadb_event_fn fn, void *userdata) MUST_CHECK; /* -ENOSPC */
+void sadb_unlisten(struct sadb *sadb, sadb_event_fn fn, void *userdata);
+/* Algorithms in force; SAs that exist live on. NULL: none published yet, the built-in rows count. */
+/* @table: borrowed until the next call. */
+void sadb_set_algorithms(struct sadb *sadb, const struct alg_table *table);
+/* The same as rows of PF_KEY's SUPPORTED; each holds PFKEY_MAX_ALGORITHMS. Return: how many. */
+size_t sadb_supported(const struct sadb *sadb, uint8_t alg_proto, struct pfkey_algorithm *ret_rows);
+/* Take up what the arena holds from a former life. Before anything else is added. */
+int sadb_restore(struct sadb *sadb) MUST_CHECK;
+
+struct sadb_request { /* who asks, echoed in events */
+	uint64_t owner;
+	uint32_t seq, pid;
+};
+
+/* @sa is consumed on success only. Return: 0 or -ret_refusal->error; nothing has changed then. */
+int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *request,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* @src: NULL, or the source that the SA has to name. */
+int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct address *src,
+	const struct sadb_request *request, struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* Every SA of the protocol between two addresses; NULL: any. Return: how many there were. */
+size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct address *src,
+	const struct address *dst, const struct sadb_request *request);
+/* @proto 0: all. */
+void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request);
+/* NULL: none. */
+struct sad_entry *sadb_get(struct sadb *sadb, const struct sa_key *key, const struct address *src);
+void sadb_dump(struct sadb *sadb, int proto, void (*fn)(struct sad_entry *entry, void *userdata),
+	void *userdata);
+
+/*
+ * The `keys` section: make the SAs of origin SA_ORIGIN_KEYS exactly these, by a difference against
+ * the SAD itself; unchanged SAs are not touched. All or nothing. @list is read, not consumed.
+ */
+int sadb_apply_keys(struct sadb *sadb, const struct sa_list *list, struct text *ret_why) MUST_CHECK;
+
+/*
+ * A worker needs an SA. The event goes out once; while the question stands (SADB_ACQUIRE_SEC, or
+ * until an SA between the two is added) repetitions are swallowed.
+ */
+#define SADB_ACQUIRE_SEC 15
+void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire);
+/* Key management gives up on the question with this number: it may be asked again. */
+void sadb_acquire_failed(struct sadb *sadb, uint32_t seq);
+/* Lifetimes, reservations, window tops: called by the loop every second and on worker events. */
+void sadb_tick(struct sadb *sadb);
+/* Clean stop, no worker left: give unused numbers back, keep window tops, wait for the disk. */
+int sadb_settle(struct sadb *sadb) MUST_CHECK;
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the files of the SADB: its state, and the steps that adding an SA is made of. */
+#ifndef DATAPATH_SADB_PARTS_H
+#define DATAPATH_SADB_PARTS_H
+
+#include "services/datapath/sad/sadb.h"
+
+#define SADB_MAX_LISTENERS 8
+#define SADB_MAX_ACQUIRES  512U
+
+struct sadb_listener {
+	sadb_event_fn fn;
+	void *userdata;
+};
+
+/* A question that stands. */
+struct sadb_question {
+	uint32_t seq; /* 0: free */
+	uint64_t asked_usec;
+	enum sa_proto proto;
+	enum sa_mode mode;
+	struct address src, dst;
+	uint64_t rule_id;
+	struct flow flow;
+};
+
+struct sadb {
+	struct sadb_parts parts;
+	const struct alg_table *algorithms;
+	struct sadb_listener listeners[SADB_MAX_LISTENERS];
+	size_t n_listeners;
+	/* SAs with counter-mode keys, by the key's id; chains through control.key_next. */
+	struct sad_entry **keys;
+	size_t n_key_buckets, n_keys;
+	uint64_t marks; /* number of the last apply */
+	struct sadb_question questions[SADB_MAX_ACQUIRES];
+	uint32_t next_acquire;
+};
+
+static inline int sadb_refuse(struct sadb_refusal *refusal, int error, uint16_t diagnostic)
+{
+	refusal->error = error;
+	refusal->diagnostic = diagnostic;
+	return -error;
+}
+
+uint64_t sadb_now(const struct sadb *sadb);
+void sadb_emit(struct sadb *sadb, const struct sadb_event *event);
+void sadb_emit_entry(struct sadb *sadb, enum sadb_event_kind kind, const struct sad_entry *entry,
+	const struct sadb_request *request);
+/* Highest sequence number of an SA. */
+uint64_t sadb_seq_limit(const struct sa *sa);
+
+/* sadb_check.c: fill in what follows from the rest, then hold it against every rule. */
+int sadb_settle_sa(
+	const struct sadb *sadb, struct sa *sa, struct sadb_refusal *ret_refusal) MUST_CHECK;
+int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *ret_suite,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa);
+
+/* sadb_entry.c: an entry on its way into the SAD, and out of it. */
+/* @sa: settled and copied. Suite and directions are set; it has no ids and no run state yet. */
+int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_entry **ret_entry,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* The names under which its numbers and its window are kept. */
+int sadb_entry_identify(const struct sadb *sadb, struct sad_entry *entry,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* A run state of its own in the arena, with numbers; on disk after seqstore_commit() only. */
+int sadb_entry_equip(
+	struct sadb *sadb, struct sad_entry *entry, struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* Undo: free an entry that never got into the SAD; @own_run: with its slot. */
+void sadb_entry_drop(struct sadb *sadb, struct sad_entry *entry, bool own_run);
+/* Out of the SAD; its slot goes and unused numbers come back when no worker holds it any more. */
+void sadb_entry_remove(struct sadb *sadb, struct sad_entry *entry);
+/* For sad_replace(): what becomes of a run state that @next does not share. */
+void sadb_entry_released(struct sad_entry *entry, void *sadb);
+/* Numbers that were reserved and are on disk. */
+void sadb_entry_grant(struct sad_entry *entry);
+
+int sadb_keys_add(struct sadb *sadb, struct sad_entry *entry) MUST_CHECK;
+void sadb_keys_remove(struct sadb *sadb, struct sad_entry *entry);
+/* An SA with the same counter-mode key and salt. */
+struct sad_entry *sadb_keys_find(const struct sadb *sadb, const struct sad_entry *entry);
+
+/* sadb_acquire.c: an SA was added, or all were flushed (NULL). */
+void sadb_answered(struct sadb *sadb, const struct sa *sa);
+
+#endif

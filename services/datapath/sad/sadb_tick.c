@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What time brings: lifetimes, more sequence numbers, window tops on disk. */
+#include "common/base/clock.h"
+#include "services/datapath/replay/replay.h"
+#include "services/datapath/sad/sadb_parts.h"
+
+#define REAP_USEC USEC_PER_SEC /* a dead SA is shown this long before it goes */
+#define IDLE_USEC (8 * USEC_PER_SEC) /* between two reports that an SA is idle */
+
+static bool is_past(uint64_t now, uint64_t since_usec, uint64_t limit_sec)
+{
+	return limit_sec && since_usec && now >= since_usec &&
+	       (now - since_usec) / USEC_PER_SEC >= limit_sec;
+}
+
+static bool limits_reached(const struct sa_limits *limits, const struct sa_run *run, uint64_t now)
+{
+	return is_past(now, run->added_usec, limits->add_sec) ||
+	       is_past(now, atomic_load(&run->first_use_usec), limits->use_sec) ||
+	       (limits->bytes && atomic_load(&run->bytes) >= limits->bytes);
+}
+
+static void check_idle(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
+{
+	const struct sa *sa = entry->sa;
+	uint64_t used = atomic_load(&entry->run->last_use_usec);
+
+	if (!is_past(now, used ? used : entry->run->added_usec, sa->idle_add_sec) &&
+		!is_past(now, used, sa->idle_use_sec))
+		return;
+	if (entry->control.idle_usec && now - entry->control.idle_usec < IDLE_USEC)
+		return;
+	entry->control.idle_usec = now;
+	sadb_emit_entry(sadb, SADB_EVENT_IDLE, entry, NULL);
+}
+
+static void check_lifetime(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
+{
+	struct sa_run *run = entry->run;
+	uint32_t events = atomic_exchange(&run->events, 0), state = atomic_load(&run->state);
+
+	/* A worker that reached the limit in octets has set the state already. */
+	if (state == SA_DEAD || events & (SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_END) ||
+		limits_reached(&entry->sa->hard, run, now)) {
+		atomic_store(&run->state, SA_DEAD);
+		entry->control.dead_usec = now;
+		sadb_emit_entry(sadb, SADB_EVENT_HARD, entry, NULL);
+		return;
+	}
+	if (state == SA_MATURE &&
+		(events & SA_EVENT_SOFT_BYTES || limits_reached(&entry->sa->soft, run, now))) {
+		/* Unless a worker has found it dead meanwhile. */
+		if (atomic_compare_exchange_strong(&run->state, &state, SA_DYING))
+			sadb_emit_entry(sadb, SADB_EVENT_SOFT, entry, NULL);
+		return;
+	}
+	if (state == SA_MATURE)
+		check_idle(sadb, entry, now);
+}
+
+/* Two seconds of its traffic. */
+static void measure(struct sad_entry *entry, uint64_t now)
+{
+	struct sad_control *control = &entry->control;
+	uint64_t seq = atomic_load(&entry->run->seq), chunk;
+
+	if (now <= control->seen_usec)
+		return;
+	if (control->seen_usec && seq > control->seq_seen) {
+		uint64_t used = seq - control->seq_seen;
+
+		if (used > SEQSTORE_CHUNK_MAX)
+			used = SEQSTORE_CHUNK_MAX;
+		chunk = used * 2 * USEC_PER_SEC / (now - control->seen_usec);
+		if (chunk > SEQSTORE_CHUNK_MAX)
+			chunk = SEQSTORE_CHUNK_MAX;
+		control->chunk = chunk > SEQSTORE_CHUNK_MIN ? chunk : SEQSTORE_CHUNK_MIN;
+	}
+	control->seq_seen = seq;
+	control->seen_usec = now;
+}
+
+static void refill(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
+{
+	struct sad_control *control = &entry->control;
+	struct sa_run *run = entry->run;
+	uint64_t reserved = atomic_load(&run->seq_reserved), seq = atomic_load(&run->seq);
+
+	measure(entry, now);
+	/* Refused for good at the end of the numbers; for now, when the disk does not take it: the
+	 * worker drops what it has no number for, and the next tick tries again. */
+	if (reserved - seq <= control->chunk / 2 && reserved < sadb_seq_limit(entry->sa))
+		(void)!seqstore_reserve(sadb->parts.seqstore, control->counter_id, control->chunk,
+			sadb_seq_limit(entry->sa), &control->granted);
+}
+
+static void keep_top(struct sadb *sadb, struct sad_entry *entry)
+{
+	uint64_t top;
+
+	replay_lock(entry->run);
+	top = entry->run->top;
+	replay_unlock(entry->run);
+	if (entry->run->window && top > entry->control.top_seen &&
+		seqstore_set_top(sadb->parts.seqstore, entry->control.window_id, top) == 0)
+		entry->control.top_seen = top;
+}
+
+struct pass {
+	struct sadb *sadb;
+	uint64_t now;
+	bool granted;
+};
+
+static bool tick_entry(struct sad_entry *entry, void *userdata)
+{
+	struct pass *pass = userdata;
+	struct sadb *sadb = pass->sadb;
+
+	if (entry->control.dead_usec) {
+		if (pass->now - entry->control.dead_usec >= REAP_USEC)
+			sadb_entry_remove(sadb, entry);
+		return true;
+	}
+	check_lifetime(sadb, entry, pass->now);
+	if (entry->control.dead_usec || !sadb->parts.seqstore)
+		return true;
+	if (entry->directions & SA_INBOUND)
+		keep_top(sadb, entry);
+	if (entry->directions & SA_OUTBOUND)
+		refill(sadb, entry, pass->now);
+	pass->granted |= entry->control.granted.last != 0;
+	return true;
+}
+
+static bool grant_entry(struct sad_entry *entry, void *userdata)
+{
+	bool *on_disk = userdata;
+
+	if (*on_disk)
+		sadb_entry_grant(entry);
+	else
+		entry->control.granted = (struct seqstore_range){ 0 };
+	return true;
+}
+
+void sadb_tick(struct sadb *sadb)
+{
+	struct pass pass = { .sadb = sadb, .now = sadb_now(sadb) };
+	bool on_disk;
+
+	if (sadb->parts.seqstore)
+		seqstore_begin(sadb->parts.seqstore);
+	sad_each(sadb->parts.sad, tick_entry, &pass);
+	if (pass.granted) {
+		on_disk = seqstore_commit(sadb->parts.seqstore) == 0;
+		sad_each(sadb->parts.sad, grant_entry, &on_disk);
+	} else if (sadb->parts.seqstore) {
+		(void)!seqstore_end(
+			sadb->parts.seqstore); /* window tops: the next tick tries again */
+	}
+	(void)rcu_poll(sad_rcu(sadb->parts.sad));
+}
+
+static bool settle_entry(struct sad_entry *entry, void *userdata)
+{
+	struct sadb *sadb = userdata;
+	struct sa_run *run = entry->run;
+	uint64_t seq = atomic_load(&run->seq);
+
+	/* Failing is safe: numbers stay reserved that nobody used. */
+	if (entry->directions & SA_OUTBOUND &&
+		seqstore_settle(sadb->parts.seqstore, entry->control.counter_id,
+			atomic_load(&run->seq_reserved), seq) == 0)
+		atomic_store(&run->seq_reserved, seq);
+	if (entry->directions & SA_INBOUND)
+		keep_top(sadb, entry);
+	return true;
+}
+
+int sadb_settle(struct sadb *sadb)
+{
+	if (!sadb->parts.seqstore)
+		return 0;
+	rcu_barrier(sad_rcu(sadb->parts.sad));
+	sad_each(sadb->parts.sad, settle_entry, sadb);
+	return seqstore_sync(sadb->parts.seqstore);
+}

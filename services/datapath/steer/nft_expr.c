@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Matches and statements of one rule; every load goes through the first 128-bit register. */
+#include "services/datapath/steer/nft.h"
+
+#include <arpa/inet.h>
+#include <libnftnl/expr.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <net/if.h>
+#include <string.h>
+
+#define IPV4_SRC_AT 12
+#define IPV4_DST_AT 16
+#define IPV6_SRC_AT 8
+#define IPV6_DST_AT 24
+
+/* NULL, with the batch failed, when there is no memory. Goes to the end of the rule. */
+static struct nftnl_expr *add(struct nft_batch *batch, const char *name)
+{
+	struct nftnl_expr *expr = batch->failed ? NULL : nftnl_expr_alloc(name);
+
+	if (!expr) {
+		batch->failed = true;
+		return NULL;
+	}
+	nftnl_rule_add_expr(batch->rule, expr);
+	return expr;
+}
+
+static void set_bytes(struct nft_batch *batch, struct nftnl_expr *expr, uint16_t attr,
+	const void *bytes, size_t len)
+{
+	if (nftnl_expr_set(expr, attr, bytes, (uint32_t)len) < 0)
+		batch->failed = true;
+}
+
+static void load_meta(struct nft_batch *batch, uint32_t key)
+{
+	struct nftnl_expr *expr = add(batch, "meta");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, key);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, NFT_REG_1);
+}
+
+static void load_payload(struct nft_batch *batch, uint32_t base, uint32_t offset, uint32_t len)
+{
+	struct nftnl_expr *expr = add(batch, "payload");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+}
+
+static void compare(struct nft_batch *batch, uint32_t op, const void *bytes, size_t len)
+{
+	struct nftnl_expr *expr = add(batch, "cmp");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
+	set_bytes(batch, expr, NFTNL_EXPR_CMP_DATA, bytes, len);
+}
+
+/* register = (register & mask) ^ flip */
+static void bitwise(struct nft_batch *batch, const void *mask, const void *flip, size_t len)
+{
+	struct nftnl_expr *expr = add(batch, "bitwise");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, (uint32_t)len);
+	set_bytes(batch, expr, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	set_bytes(batch, expr, NFTNL_EXPR_BITWISE_XOR, flip, len);
+}
+
+void nft_match_family(struct nft_batch *batch, int family)
+{
+	uint8_t proto = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+	load_meta(batch, NFT_META_NFPROTO);
+	compare(batch, NFT_CMP_EQ, &proto, sizeof(proto));
+}
+
+void nft_match_protocol(struct nft_batch *batch, uint8_t protocol)
+{
+	load_meta(batch, NFT_META_L4PROTO);
+	compare(batch, NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+void nft_match_interface(struct nft_batch *batch, bool in, const char *name, enum nft_way way)
+{
+	char padded[IFNAMSIZ] = "";
+
+	memcpy(padded, name, strnlen(name, sizeof(padded) - 1));
+	load_meta(batch, in ? NFT_META_IIFNAME : NFT_META_OIFNAME);
+	compare(batch, way == NFT_IS ? NFT_CMP_EQ : NFT_CMP_NEQ, padded, sizeof(padded));
+}
+
+void nft_match_mark(struct nft_batch *batch, uint32_t mask, uint32_t value)
+{
+	uint32_t zero = 0;
+
+	load_meta(batch, NFT_META_MARK);
+	bitwise(batch, &mask, &zero, sizeof(mask));
+	compare(batch, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+void nft_match_uid(struct nft_batch *batch, uid_t uid)
+{
+	uint32_t value = uid;
+
+	load_meta(batch, NFT_META_SKUID);
+	compare(batch, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix *prefix)
+{
+	static const uint8_t none[16];
+	uint8_t mask[16] = { 0 };
+	size_t len = address_len(prefix->addr.family);
+	uint32_t at;
+
+	if (prefix->addr.family == AF_INET)
+		at = source ? IPV4_SRC_AT : IPV4_DST_AT;
+	else
+		at = source ? IPV6_SRC_AT : IPV6_DST_AT;
+	if (prefix->bits == 0)
+		return;
+	load_payload(batch, NFT_PAYLOAD_NETWORK_HEADER, at, (uint32_t)len);
+	if (prefix->bits < len * 8) {
+		memset(mask, 0xff, prefix->bits / 8U);
+		if (prefix->bits % 8)
+			mask[prefix->bits / 8] = (uint8_t)(0xff00U >> prefix->bits % 8);
+		bitwise(batch, mask, none, len);
+	}
+	compare(batch, NFT_CMP_EQ, prefix->addr.bytes, len);
+}
+
+void nft_match_port(struct nft_batch *batch, uint32_t offset, uint16_t port)
+{
+	uint16_t port_be = htons(port);
+
+	load_payload(batch, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(port_be));
+	compare(batch, NFT_CMP_EQ, &port_be, sizeof(port_be));
+}
+
+void nft_match_octet(struct nft_batch *batch, uint32_t offset, uint8_t low, uint8_t high)
+{
+	load_payload(batch, NFT_PAYLOAD_TRANSPORT_HEADER, offset, 1);
+	if (low == high) {
+		compare(batch, NFT_CMP_EQ, &low, 1);
+		return;
+	}
+	compare(batch, NFT_CMP_GTE, &low, 1);
+	compare(batch, NFT_CMP_LTE, &high, 1);
+}
+
+static void match_present(struct nft_batch *batch, uint32_t op, uint8_t type)
+{
+	struct nftnl_expr *expr = add(batch, "exthdr");
+	uint8_t yes = 1;
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_DREG, NFT_REG_1);
+	nftnl_expr_set_u8(expr, NFTNL_EXPR_EXTHDR_TYPE, type);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OFFSET, 0);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_LEN, 1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OP, op);
+	compare(batch, NFT_CMP_EQ, &yes, sizeof(yes));
+}
+
+void nft_match_ipv4_option(struct nft_batch *batch, uint8_t option)
+{
+	nft_match_family(batch, AF_INET);
+	match_present(batch, NFT_EXTHDR_OP_IPV4, option);
+}
+
+void nft_match_ipv6_header(struct nft_batch *batch, uint8_t header)
+{
+	nft_match_family(batch, AF_INET6);
+	match_present(batch, NFT_EXTHDR_OP_IPV6, header);
+}
+
+void nft_set_mark(struct nft_batch *batch, uint32_t mask, uint32_t value)
+{
+	uint32_t keep = ~mask;
+	struct nftnl_expr *expr;
+
+	load_meta(batch, NFT_META_MARK);
+	bitwise(batch, &keep, &value, sizeof(keep));
+	expr = add(batch, "meta");
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_SREG, NFT_REG_1);
+}
+
+void nft_count(struct nft_batch *batch, const char *counter)
+{
+	struct nftnl_expr *expr = add(batch, "objref");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+	if (nftnl_expr_set_str(expr, NFTNL_EXPR_OBJREF_IMM_NAME, counter) < 0)
+		batch->failed = true;
+}
+
+static struct nftnl_expr *add_verdict(struct nft_batch *batch, uint32_t verdict)
+{
+	struct nftnl_expr *expr = add(batch, "immediate");
+
+	if (!expr)
+		return NULL;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, verdict);
+	return expr;
+}
+
+void nft_accept(struct nft_batch *batch)
+{
+	(void)add_verdict(batch, NF_ACCEPT); /* the batch remembers a failure */
+}
+
+void nft_drop(struct nft_batch *batch)
+{
+	(void)add_verdict(batch, NF_DROP);
+}
+
+void nft_jump(struct nft_batch *batch, const char *chain)
+{
+	struct nftnl_expr *expr = add_verdict(batch, (uint32_t)NFT_JUMP);
+
+	if (expr && nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
+		batch->failed = true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which packets come to us, and what happens while nobody is there: nftables tables (the lid), ip
+ * rules and routes. Over-approximation is allowed toward the engine only.
+ *
+ * Where the kernel has tables that survive their owner (6.9 and later), one table is enough: others
+ * can neither flush nor change it. Before, the lid stands in two tables, a plain one and an owned
+ * one; losing either leaks nothing, and both are restored when the kernel tells of the loss.
+ */
+#ifndef DATAPATH_STEER_H
+#define DATAPATH_STEER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/cleanup.h"
+#include "common/spd/spd.h"
+#include "services/datapath/engine/engine.h"
+#include "services/datapath/steer/steer_program.h"
+
+#define STEER_MAX_UIDS 4
+#define STEER_TABLE    "netipsec"
+
+struct steer;
+
+struct steer_options {
+	const char *interface; /* "ipsec0"; borrowed */
+	uint32_t route_table;
+	uint32_t rule_priority;
+	uid_t uids[STEER_MAX_UIDS]; /* whose bypass mark counts, and who may send from port 500 */
+	size_t n_uids;
+	bool two_tables; /* do as on a kernel before 6.9 */
+	int owner_fd; /* netlink socket of a former life from the fd store, consumed; -1: none */
+};
+
+int steer_new(const struct steer_options *options, struct steer **ret_steer) MUST_CHECK;
+/* Leaves everything in place: what is protected is dropped until somebody is back. */
+struct steer *steer_free(struct steer *steer);
+DEFINE_CLEANUP(struct steer *, steer_free)
+/* ip rules, blackhole and TUN routes. Idempotent; call when the TUN is up. */
+int steer_routes(struct steer *steer) MUST_CHECK;
+/* Does the kernel hold a lid, of a former life or ours? */
+int steer_present(struct steer *steer, bool *ret_present) MUST_CHECK;
+/*
+ * Compile and load, replacing what was there in one transaction. @spd NULL: no policy (withdrawn);
+ * everything passes and the lid is lifted. @tunnels: borrowed as long as the steer lives.
+ */
+int steer_load(
+	struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels) MUST_CHECK;
+/* Readable when somebody changed nftables. */
+int steer_notify_fd(const struct steer *steer);
+/* Restores what somebody took away. *ret_restored: was there anything to restore? */
+int steer_on_notify(struct steer *steer, bool *ret_restored) MUST_CHECK;
+/* For FDSTORE: the socket that owns a table, so that it stays owned while nobody is there. */
+int steer_owner_fd(const struct steer *steer);
+/* What the kernel counted for the lines of a rule. */
+struct steer_count {
+	uint64_t rule_id;
+	bool outbound;
+	enum steer_verdict verdict;
+	uint64_t packets, bytes;
+};
+int steer_counters(struct steer *steer, void (*fn)(const struct steer_count *count, void *userdata),
+	void *userdata) MUST_CHECK;
+/* Take everything away: the explicit lifting of the lid. */
+int steer_remove(struct steer *steer) MUST_CHECK;
+
+#endif

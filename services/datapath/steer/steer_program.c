@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/steer/steer_program.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char verdict_letters[] = {
+	[STEER_ACCEPT] = 'a',
+	[STEER_DROP] = 'd',
+	[STEER_PROTECT] = 'p',
+	[STEER_GOT_CLEAR] = 'c',
+};
+
+static const char *const verdict_names[] = {
+	[STEER_ACCEPT] = "accept",
+	[STEER_DROP] = "drop",
+	[STEER_PROTECT] = "protect",
+	[STEER_GOT_CLEAR] = "got-clear",
+};
+
+static int lines_add(struct steer_lines *lines, const struct steer_line *line)
+{
+	if (lines->count == lines->room) {
+		size_t room = lines->room ? lines->room * 2 : 64;
+		struct steer_line *more = reallocarray(lines->lines, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		lines->lines = more;
+		lines->room = room;
+	}
+	lines->lines[lines->count++] = *line;
+	return 0;
+}
+
+/* What the first alternative says for sending, what any alternative allows for receiving. */
+static enum steer_verdict rule_verdict(const struct rule *rule, enum direction direction)
+{
+	if (direction == DIRECTION_OUT) {
+		if (rule_is_bypass(rule))
+			return STEER_ACCEPT;
+		return rule_is_discard(rule) ? STEER_DROP : STEER_PROTECT;
+	}
+	if (rule_has_bypass(rule))
+		return STEER_ACCEPT;
+	return rule_is_discard(rule) ? STEER_DROP : STEER_GOT_CLEAR;
+}
+
+static void line_from_selector(
+	struct steer_line *line, const struct selector *sel, enum direction direction)
+{
+	bool out = direction == DIRECTION_OUT;
+
+	line->family = sel->family;
+	if (sel->local.addr.family != AF_UNSPEC)
+		line->family = sel->local.addr.family;
+	if (sel->remote.addr.family != AF_UNSPEC)
+		line->family = sel->remote.addr.family;
+	line->protocol = sel->protocol;
+	line->has_type = sel->has_icmp_type;
+	line->type_low = sel->icmp_type_low;
+	line->type_high = sel->icmp_type_high;
+	line->has_code = sel->has_icmp_code;
+	line->code_low = sel->icmp_code_low;
+	line->code_high = sel->icmp_code_high;
+	line->src = out ? sel->local : sel->remote;
+	line->dst = out ? sel->remote : sel->local;
+	line->sport = out ? sel->local_port : sel->remote_port;
+	line->dport = out ? sel->remote_port : sel->local_port;
+}
+
+static int compile_rule(
+	struct steer_program *program, const struct rule *rule, enum direction direction)
+{
+	static const uint8_t ported[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+	struct steer_lines *lines = direction == DIRECTION_OUT ? &program->out : &program->in;
+	struct steer_line line = { .rule_id = rule->id, .verdict = rule_verdict(rule, direction) };
+	int r = 0;
+
+	line_from_selector(&line, &rule->selector, direction);
+	if (direction == DIRECTION_OUT && line.verdict != STEER_ACCEPT)
+		program->diverts = true;
+	if (line.has_type || line.has_code) {
+		/* Types are those of the family's own ICMP: the other family's protocol has none. */
+		if (line.protocol != IPPROTO_ICMP && line.protocol != IPPROTO_ICMPV6)
+			return 0;
+		line.family = line.protocol == IPPROTO_ICMP ? AF_INET : AF_INET6;
+	}
+	if ((line.sport || line.dport) && line.protocol == 0) {
+		for (size_t i = 0; i < ARRAY_SIZE(ported) && r == 0; i++) {
+			line.protocol = ported[i];
+			r = lines_add(lines, &line);
+		}
+		return r;
+	}
+	return lines_add(lines, &line);
+}
+
+int steer_compile(const struct spd *spd, struct steer_program **ret_program)
+{
+	CLEANUP(steer_program_freep) struct steer_program *program = calloc(1, sizeof(*program));
+	int r = 0;
+
+	if (!program)
+		return -ENOMEM;
+	for (size_t i = 0; spd && i < spd->count && r == 0; i++) {
+		const struct rule *rule = spd->rules[i];
+
+		if (rule->tunnel[0] != '\0')
+			continue; /* what enters a tunnel's device is judged in the engine */
+		if (rule->directions & DIRECTION_BIT_OUT)
+			r = compile_rule(program, rule, DIRECTION_OUT);
+		if (r == 0 && rule->directions & DIRECTION_BIT_IN)
+			r = compile_rule(program, rule, DIRECTION_IN);
+	}
+	if (r < 0)
+		return r;
+	*ret_program = STEAL(program);
+	return 0;
+}
+
+struct steer_program *steer_program_free(struct steer_program *program)
+{
+	if (!program)
+		return NULL;
+	free(program->out.lines);
+	free(program->in.lines);
+	free(program);
+	return NULL;
+}
+
+static void print_protocol(const struct steer_line *line, struct text *text)
+{
+	if (line->protocol == IPPROTO_TCP || line->protocol == IPPROTO_UDP)
+		text_add(text, line->protocol == IPPROTO_TCP ? " tcp" : " udp");
+	else if (line->protocol)
+		text_addf(text, " proto %u", line->protocol);
+	if (line->sport)
+		text_addf(text, " sport %u", line->sport);
+	if (line->dport)
+		text_addf(text, " dport %u", line->dport);
+	if (line->has_type)
+		text_addf(text, " type %u-%u", line->type_low, line->type_high);
+	if (line->has_code)
+		text_addf(text, " code %u-%u", line->code_low, line->code_high);
+}
+
+static void print_line(const struct steer_line *line, const char *direction, struct text *text)
+{
+	char prefix[PREFIX_TEXT_MAX], id[RULE_ID_TEXT_MAX];
+
+	text_add(text, direction);
+	if (line->family != AF_UNSPEC)
+		text_add(text, line->family == AF_INET ? " ip" : " ip6");
+	if (line->src.addr.family != AF_UNSPEC)
+		text_addf(text, " saddr %s", prefix_format(&line->src, prefix));
+	if (line->dst.addr.family != AF_UNSPEC)
+		text_addf(text, " daddr %s", prefix_format(&line->dst, prefix));
+	print_protocol(line, text);
+	text_addf(text, " -> %s %s\n", verdict_names[line->verdict],
+		rule_id_format(line->rule_id, id));
+}
+
+void steer_program_print(const struct steer_program *program, struct text *text)
+{
+	if (program->diverts)
+		text_add(text, "out source-routed -> protect\n");
+	for (size_t i = 0; i < program->out.count; i++)
+		print_line(&program->out.lines[i], "out", text);
+	for (size_t i = 0; i < program->in.count; i++)
+		print_line(&program->in.lines[i], "in", text);
+}
+
+const char *steer_counter_name(
+	const struct steer_line *line, bool outbound, char ret_name[static STEER_COUNTER_MAX])
+{
+	char id[RULE_ID_TEXT_MAX];
+	int r;
+
+	ret_name[0] = '\0';
+	if (line->verdict == STEER_PROTECT)
+		return ret_name;
+	r = text_fixed(ret_name, STEER_COUNTER_MAX, "%c%c%s", outbound ? 'o' : 'i',
+		verdict_letters[line->verdict], rule_id_format(line->rule_id, id));
+	if (r < 0)
+		ret_name[0] = '\0';
+	return ret_name;
+}
+
+bool steer_counter_parse(const char *name, bool *ret_outbound, enum steer_verdict *ret_verdict,
+	uint64_t *ret_rule_id)
+{
+	const char *letter;
+	uint64_t id = 0;
+
+	if (strlen(name) != 18 || (name[0] != 'o' && name[0] != 'i'))
+		return false;
+	letter = memchr(verdict_letters, name[1], sizeof(verdict_letters));
+	if (!letter)
+		return false;
+	for (size_t i = 2; i < 18; i++) {
+		int digit = hex_digit(name[i]);
+
+		if (digit < 0)
+			return false;
+		id = id << 4 | (uint64_t)digit;
+	}
+	*ret_outbound = name[0] == 'o';
+	*ret_verdict = (enum steer_verdict)(letter - verdict_letters);
+	*ret_rule_id = id;
+	return true;
+}

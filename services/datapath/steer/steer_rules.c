@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/steer/steer_rules.h"
+
+#include <linux/netfilter.h>
+#include <netinet/in.h>
+
+#include "common/marks.h"
+
+#define IKE_PORT       500
+#define OPTION_LSRR    131
+#define OPTION_SSRR    137
+#define PORT_SOURCE_AT 0
+#define PORT_DEST_AT   2
+#define ICMP_TYPE_AT   0
+#define ICMP_CODE_AT   1
+
+/* "ipsec", "out" and "in" are words of the nft language, so the chains are called otherwise. */
+static const struct nft_hook hooks[] = {
+	{ "divert", "route", NF_INET_LOCAL_OUT, -150 },
+	{ "admit", "filter", NF_INET_LOCAL_IN, -150 },
+	{ "arrive", "filter", NF_INET_PRE_ROUTING, -300 },
+	{ "guard", "filter", NF_INET_POST_ROUTING, 300 },
+};
+#define DIVERT hooks[0].chain
+#define ADMIT  hooks[1].chain
+#define ARRIVE hooks[2].chain
+#define GUARD  hooks[3].chain
+
+static void accept_interface(struct nft_batch *batch, const char *chain, bool in, const char *name)
+{
+	nft_rule_begin(batch, chain);
+	nft_match_interface(batch, in, name, NFT_IS);
+	nft_accept(batch);
+	nft_rule_end(batch);
+}
+
+/* Neighbour and router discovery, redirect, multicast listeners: without them no SA could be made. */
+static void accept_discovery(struct nft_batch *batch, const char *chain)
+{
+	static const uint8_t types[][2] = { { 130, 132 }, { 133, 137 }, { 143, 143 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		nft_rule_begin(batch, chain);
+		nft_match_family(batch, AF_INET6);
+		nft_match_protocol(batch, IPPROTO_ICMPV6);
+		nft_match_octet(batch, ICMP_TYPE_AT, types[i][0], types[i][1]);
+		nft_accept(batch);
+		nft_rule_end(batch);
+	}
+}
+
+static void accept_protocol(struct nft_batch *batch, const char *chain, uint8_t protocol)
+{
+	nft_rule_begin(batch, chain);
+	nft_match_protocol(batch, protocol);
+	nft_accept(batch);
+	nft_rule_end(batch);
+}
+
+/* A mark alone is no proof: containers' root may set one, so the sender's user counts too. */
+static void accept_bypass(struct nft_batch *batch, uid_t uid)
+{
+	nft_rule_begin(batch, DIVERT);
+	nft_match_mark(batch, MARK_BYPASS, MARK_BYPASS);
+	nft_match_uid(batch, uid);
+	nft_accept(batch);
+	nft_rule_end(batch);
+}
+
+/* Clear is what has the local port 500; a remote port anybody could name. */
+static void accept_ike_out(struct nft_batch *batch, uid_t uid)
+{
+	nft_rule_begin(batch, DIVERT);
+	nft_match_protocol(batch, IPPROTO_UDP);
+	nft_match_port(batch, PORT_SOURCE_AT, IKE_PORT);
+	nft_match_uid(batch, uid);
+	nft_accept(batch);
+	nft_rule_end(batch);
+}
+
+static void protect(struct nft_batch *batch)
+{
+	nft_set_mark(batch, MARK_PROTECT, MARK_PROTECT);
+	nft_accept(batch);
+}
+
+/* A source route hides the final destination from the lines below: the engine looks inside. */
+static void divert_source_routed(struct nft_batch *batch)
+{
+	static const uint8_t options[] = { OPTION_LSRR, OPTION_SSRR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		nft_rule_begin(batch, DIVERT);
+		nft_match_ipv4_option(batch, options[i]);
+		protect(batch);
+		nft_rule_end(batch);
+	}
+	nft_rule_begin(batch, DIVERT);
+	nft_match_ipv6_header(batch, IPPROTO_ROUTING);
+	protect(batch);
+	nft_rule_end(batch);
+}
+
+static void jump(struct nft_batch *batch, const char *from, const char *to)
+{
+	nft_rule_begin(batch, from);
+	nft_jump(batch, to);
+	nft_rule_end(batch);
+}
+
+static void add_divert(struct nft_batch *batch, const struct steer_frame *frame)
+{
+	const struct steer_options *options = frame->options;
+
+	for (size_t i = 0; i < options->n_uids; i++)
+		accept_bypass(batch, options->uids[i]);
+	accept_interface(batch, DIVERT, false, "lo");
+	for (size_t i = 0; frame->tunnels && i < frame->tunnels->count; i++)
+		accept_interface(batch, DIVERT, false, frame->tunnels->tunnels[i].name);
+	accept_discovery(batch, DIVERT);
+	for (size_t i = 0; i < options->n_uids; i++)
+		accept_ike_out(batch, options->uids[i]);
+	if (frame->diverts)
+		divert_source_routed(batch);
+	jump(batch, DIVERT, frame->out_chain);
+}
+
+/* Plain IP in IP between the ends of a tunnel is the engine's to judge. */
+static void accept_tunnel(struct nft_batch *batch, const struct tunnel *tunnel)
+{
+	static const uint8_t protocols[] = { IPPROTO_IPIP, IPPROTO_IPV6 };
+	struct prefix src = prefix_host(&tunnel->dst), dst = prefix_host(&tunnel->src);
+
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		nft_rule_begin(batch, ADMIT);
+		nft_match_family(batch, tunnel->src.family);
+		nft_match_prefix(batch, true, &src);
+		nft_match_prefix(batch, false, &dst);
+		nft_match_protocol(batch, protocols[i]);
+		nft_accept(batch);
+		nft_rule_end(batch);
+	}
+}
+
+static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
+{
+	accept_interface(batch, ADMIT, true, "lo");
+	nft_rule_begin(batch, ADMIT);
+	nft_match_interface(batch, true, frame->options->interface, NFT_IS);
+	nft_match_mark(batch, MARK_DECRYPTED, MARK_DECRYPTED);
+	nft_accept(batch);
+	nft_rule_end(batch);
+	accept_protocol(batch, ADMIT, IPPROTO_ESP);
+	accept_protocol(batch, ADMIT, IPPROTO_AH);
+	for (size_t i = 0; frame->tunnels && i < frame->tunnels->count; i++)
+		accept_tunnel(batch, &frame->tunnels->tunnels[i]);
+	accept_discovery(batch, ADMIT);
+	nft_rule_begin(batch, ADMIT);
+	nft_match_protocol(batch, IPPROTO_UDP);
+	nft_match_port(batch, PORT_DEST_AT, IKE_PORT);
+	nft_accept(batch);
+	nft_rule_end(batch);
+	jump(batch, ADMIT, frame->in_chain);
+}
+
+static void mark_arrival(struct nft_batch *batch, const char *interface, uint32_t mark)
+{
+	nft_rule_begin(batch, ARRIVE);
+	nft_match_interface(batch, true, interface, NFT_IS);
+	nft_set_mark(batch, MARK_FLAGS, mark);
+	nft_accept(batch);
+	nft_rule_end(batch);
+}
+
+static void add_arrive(struct nft_batch *batch, const struct steer_frame *frame)
+{
+	/* The protect mark makes a strict reverse path check look into the table that has the TUN. */
+	mark_arrival(batch, frame->options->interface, MARK_PROTECT | MARK_DECRYPTED);
+	for (size_t i = 0; frame->tunnels && i < frame->tunnels->count; i++)
+		mark_arrival(batch, frame->tunnels->tunnels[i].name, MARK_DECRYPTED);
+}
+
+/* A socket bound to a device does not follow the mark: the kernel takes the peer for on-link. */
+static void add_guard(struct nft_batch *batch, const struct steer_frame *frame)
+{
+	nft_rule_begin(batch, GUARD);
+	nft_match_mark(batch, MARK_PROTECT, MARK_PROTECT);
+	nft_match_interface(batch, false, frame->options->interface, NFT_IS_NOT);
+	nft_drop(batch);
+	nft_rule_end(batch);
+}
+
+void steer_rules_frame(struct nft_batch *batch, const struct steer_frame *frame)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		struct nft_hook hook = hooks[i];
+
+		hook.priority += frame->delay;
+		nft_hook_add(batch, &hook);
+		nft_chain_flush(batch, hooks[i].chain);
+	}
+	add_divert(batch, frame);
+	add_admit(batch, frame);
+	add_arrive(batch, frame);
+	add_guard(batch, frame);
+}
+
+static void match_line(struct nft_batch *batch, const struct steer_line *line)
+{
+	if (line->family != AF_UNSPEC)
+		nft_match_family(batch, line->family);
+	if (line->src.addr.family != AF_UNSPEC)
+		nft_match_prefix(batch, true, &line->src);
+	if (line->dst.addr.family != AF_UNSPEC)
+		nft_match_prefix(batch, false, &line->dst);
+	if (line->protocol)
+		nft_match_protocol(batch, line->protocol);
+	if (line->sport)
+		nft_match_port(batch, PORT_SOURCE_AT, line->sport);
+	if (line->dport)
+		nft_match_port(batch, PORT_DEST_AT, line->dport);
+	if (line->has_type)
+		nft_match_octet(batch, ICMP_TYPE_AT, line->type_low, line->type_high);
+	if (line->has_code)
+		nft_match_octet(batch, ICMP_CODE_AT, line->code_low, line->code_high);
+}
+
+void steer_rules_line(struct nft_batch *batch, const char *chain, const struct steer_line *line,
+	bool outbound, bool counted)
+{
+	char counter[STEER_COUNTER_MAX];
+
+	nft_rule_begin(batch, chain);
+	match_line(batch, line);
+	if (counted && steer_counter_name(line, outbound, counter)[0] != '\0')
+		nft_count(batch, counter);
+	switch (line->verdict) {
+	case STEER_ACCEPT:
+		nft_accept(batch);
+		break;
+	case STEER_DROP:
+	case STEER_GOT_CLEAR:
+		nft_drop(batch);
+		break;
+	case STEER_PROTECT:
+		protect(batch);
+		break;
+	}
+	nft_rule_end(batch);
+}

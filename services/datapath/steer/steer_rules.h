@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The fixed part of the lid, and the lines of a program, as nftables rules. */
+#ifndef DATAPATH_STEER_RULES_H
+#define DATAPATH_STEER_RULES_H
+
+#include "services/datapath/steer/nft.h"
+#include "services/datapath/steer/steer.h"
+
+#define STEER_CHAIN_MAX 32
+
+struct steer_frame {
+	const struct steer_options *options;
+	const struct tunnel_table *tunnels; /* NULL: none */
+	const char *out_chain, *in_chain; /* where the program's lines stand */
+	bool diverts;
+	int32_t delay; /* added to the hooks' priorities, so that of two tables one is first */
+};
+
+/* The chains that hang on hooks: made if missing, their rules replaced. */
+void steer_rules_frame(struct nft_batch *batch, const struct steer_frame *frame);
+/* One line at the end of a chain. @counted: names a counter that exists. */
+void steer_rules_line(struct nft_batch *batch, const char *chain, const struct steer_line *line,
+	bool outbound, bool counted);
+
+#endif

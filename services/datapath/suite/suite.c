@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "services/datapath/suite/suite.h"
+
+#include <errno.h>
+
+#include "common/base/cleanup.h"
+#include "common/model/algorithm.h"
+
+/* RFC 4303 section 2.4: pad length and next header end on a boundary of four octets. */
+#define ESP_ALIGN 4U
+
+/* clang-format off */
+static const struct suite_cipher ciphers[] = {
+	/* number             name          RFC         128 bits       192 bits       256 bits       block IV salt ICV nonce */
+	{ ALG_ENCR_NULL,      "null",       "RFC 2410", NULL,          NULL,          NULL,          1,  0,  0,  0, SUITE_IV_NONE },
+	{ ALG_ENCR_AES_CBC,   "aes-cbc",    "RFC 3602", "AES-128-CBC", "AES-192-CBC", "AES-256-CBC", 16, 16, 0,  0, SUITE_IV_RANDOM },
+	{ ALG_ENCR_AES_GCM8,  "aes-gcm-8",  "RFC 4106", "AES-128-GCM", "AES-192-GCM", "AES-256-GCM", 1,  8,  4,  8, SUITE_IV_COUNTER },
+	{ ALG_ENCR_AES_GCM12, "aes-gcm-12", "RFC 4106", "AES-128-GCM", "AES-192-GCM", "AES-256-GCM", 1,  8,  4, 12, SUITE_IV_COUNTER },
+	{ ALG_ENCR_AES_GCM16, "aes-gcm-16", "RFC 4106", "AES-128-GCM", "AES-192-GCM", "AES-256-GCM", 1,  8,  4, 16, SUITE_IV_COUNTER },
+};
+
+static const struct suite_auth auths[] = {
+	{ ALG_AUTH_HMAC_MD5,    "hmac-md5-96",       "RFC 2403", "MD5",    16, 12 },
+	{ ALG_AUTH_HMAC_SHA1,   "hmac-sha1-96",      "RFC 2404", "SHA1",   20, 12 },
+	{ ALG_AUTH_HMAC_SHA256, "hmac-sha2-256-128", "RFC 4868", "SHA256", 32, 16 },
+	{ ALG_AUTH_HMAC_SHA384, "hmac-sha2-384-192", "RFC 4868", "SHA384", 48, 24 },
+	{ ALG_AUTH_HMAC_SHA512, "hmac-sha2-512-256", "RFC 4868", "SHA512", 64, 32 },
+};
+/* clang-format on */
+
+const struct suite_cipher *suite_cipher_row(uint8_t encr)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ciphers); i++) {
+		if (ciphers[i].encr == encr)
+			return &ciphers[i];
+	}
+	return NULL;
+}
+
+const struct suite_auth *suite_auth_row(uint8_t auth)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(auths); i++) {
+		if (auths[i].auth == auth)
+			return &auths[i];
+	}
+	return NULL;
+}
+
+const char *suite_evp_cipher(const struct suite *suite)
+{
+	switch (suite->key_bits) {
+	case 128:
+		return suite->cipher->evp_128;
+	case 192:
+		return suite->cipher->evp_192;
+	case 256:
+		return suite->cipher->evp_256;
+	default:
+		return NULL;
+	}
+}
+
+static int check_cipher_key(const struct sa *sa, const struct suite *suite)
+{
+	const struct suite_cipher *cipher = suite->cipher;
+	size_t need = ((size_t)sa->encr_key_bits + sa->salt_bits + sa->iv_bits) / 8;
+
+	if (cipher->encr == ALG_ENCR_NULL) /* RFC 2410 section 2.1: no key */
+		return sa->encr_key_bits == 0 && !sa->encr_key ? 0 : -EINVAL;
+	if (!suite_evp_cipher(suite) || sa->salt_bits != cipher->salt_bytes * 8U)
+		return -EINVAL;
+	return secret_len(sa->encr_key) >= need ? 0 : -EINVAL;
+}
+
+static int check_auth_key(const struct sa *sa, const struct suite *suite)
+{
+	if (!suite->auth)
+		return 0;
+	/* RFC 4868 section 2.1.1: other lengths are not taken. */
+	if (sa->auth_key_bits != suite->auth->key_bytes * 8U ||
+		secret_len(sa->auth_key) != suite->auth->key_bytes)
+		return -EINVAL;
+	return 0;
+}
+
+int suite_of(const struct sa *sa, struct suite *ret_suite)
+{
+	struct suite suite = { .key_bits = sa->encr_key_bits };
+	int r;
+
+	if (sa->proto != SA_PROTO_ESP)
+		return -ENOTSUP;
+	suite.cipher = suite_cipher_row(sa->encr);
+	if (!suite.cipher)
+		return -ENOTSUP;
+	if (sa->auth != ALG_AUTH_NONE) {
+		suite.auth = suite_auth_row(sa->auth);
+		if (!suite.auth)
+			return -ENOTSUP;
+	}
+	if (suite.cipher->icv_bytes != 0 && suite.auth)
+		return -EINVAL;
+	if (suite.cipher->encr == ALG_ENCR_NULL && !suite.auth) /* RFC 4301 section 4.2 */
+		return -EINVAL;
+	r = check_cipher_key(sa, &suite);
+	if (r < 0)
+		return r;
+	r = check_auth_key(sa, &suite);
+	if (r < 0)
+		return r;
+	suite.iv_bytes = suite.cipher->iv_bytes;
+	suite.icv_bytes = suite.auth ? suite.auth->icv_bytes : suite.cipher->icv_bytes;
+	suite.align = suite.cipher->block_bytes > ESP_ALIGN ? suite.cipher->block_bytes : ESP_ALIGN;
+	*ret_suite = suite;
+	return 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The reference provider: one OpenSSL cipher context each way, keyed once, and prepared HMAC states. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "common/base/bytes.h"
+#include "services/datapath/suite/suite.h"
+#include "services/datapath/suite/suite_hmac.h"
+
+#define ESP_HEADER  8U
+#define AAD_MAX	    12U
+#define NONCE_MAX   16U
+#define RANDOM_POOL 512U /* octets: random numbers are drawn for 32 packets at once */
+
+struct suite_context {
+	struct suite suite;
+	EVP_CIPHER_CTX *seal, *open; /* NULL for the NULL cipher */
+	struct suite_hmac *hmac; /* NULL: none, or combined */
+	uint8_t salt[4];
+	size_t random_left;
+	uint8_t random[RANDOM_POOL];
+};
+
+static EVP_CIPHER_CTX *cipher_context(
+	const struct suite *suite, const EVP_CIPHER *cipher, const uint8_t *key, int encrypt)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int combined = suite->cipher->icv_bytes != 0;
+
+	if (!ctx)
+		return NULL;
+	if (EVP_CipherInit_ex(ctx, cipher, NULL, NULL, NULL, encrypt) == 1 &&
+		(!combined || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, 12, NULL) == 1) &&
+		EVP_CipherInit_ex(ctx, NULL, NULL, key, NULL, encrypt) == 1 &&
+		EVP_CIPHER_CTX_set_padding(ctx, 0) == 1)
+		return ctx;
+	EVP_CIPHER_CTX_free(ctx);
+	return NULL;
+}
+
+static int prepare_cipher(struct suite_context *context, const struct sa *sa)
+{
+	const char *name = suite_evp_cipher(&context->suite);
+	const uint8_t *key = secret_bytes(sa->encr_key);
+	EVP_CIPHER *cipher;
+
+	if (!name) /* NULL encryption */
+		return 0;
+	cipher = EVP_CIPHER_fetch(NULL, name, NULL);
+	if (!cipher)
+		return -ENOTSUP;
+	context->seal = cipher_context(&context->suite, cipher, key, 1);
+	context->open = cipher_context(&context->suite, cipher, key, 0);
+	EVP_CIPHER_free(cipher);
+	if (!context->seal || !context->open)
+		return -EIO;
+	memcpy(context->salt, key + sa->encr_key_bits / 8, context->suite.cipher->salt_bytes);
+	return 0;
+}
+
+int suite_context_new(const struct sa *sa, struct suite_context **ret_context)
+{
+	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
+	int r;
+
+	context = calloc(1, sizeof(*context));
+	if (!context)
+		return -ENOMEM;
+	r = suite_of(sa, &context->suite);
+	if (r < 0)
+		return r;
+	r = prepare_cipher(context, sa);
+	if (r < 0)
+		return r;
+	if (context->suite.auth) {
+		r = suite_hmac_new(context->suite.auth, secret_bytes(sa->auth_key),
+			secret_len(sa->auth_key), &context->hmac);
+		if (r < 0)
+			return r;
+	}
+	*ret_context = STEAL(context);
+	return 0;
+}
+
+struct suite_context *suite_context_free(struct suite_context *context)
+{
+	if (!context)
+		return NULL;
+	EVP_CIPHER_CTX_free(context->seal);
+	EVP_CIPHER_CTX_free(context->open);
+	(void)suite_hmac_free(context->hmac);
+	OPENSSL_cleanse(context, sizeof(*context));
+	free(context);
+	return NULL;
+}
+
+/* RFC 3602 section 3: unpredictable, so never a counter or the last block. */
+static bool random_iv(struct suite_context *context, uint8_t *iv, size_t len)
+{
+	if (context->random_left < len) {
+		if (RAND_bytes(context->random, RANDOM_POOL) != 1)
+			return false;
+		context->random_left = RANDOM_POOL;
+	}
+	context->random_left -= len;
+	memcpy(iv, context->random + context->random_left, len);
+	return true;
+}
+
+/* RFC 4106 section 5: SPI and sequence number, with the high half between them for ESN. */
+static size_t make_aad(const struct suite_job *job, uint8_t aad[static AAD_MAX])
+{
+	if (!job->esn) {
+		memcpy(aad, job->esp, ESP_HEADER);
+		return ESP_HEADER;
+	}
+	memcpy(aad, job->esp, 4);
+	store_be32(aad + 4, (uint32_t)(job->seq >> 32));
+	store_be32(aad + 8, (uint32_t)job->seq);
+	return AAD_MAX;
+}
+
+static bool run_cipher(struct suite_context *context, const struct suite_job *job, bool encrypt)
+{
+	const struct suite_cipher *cipher = context->suite.cipher;
+	EVP_CIPHER_CTX *ctx = encrypt ? context->seal : context->open;
+	uint8_t *iv = job->esp + ESP_HEADER, *text = iv + context->suite.iv_bytes;
+	uint8_t *icv = text + job->text_len;
+	uint8_t nonce[NONCE_MAX], aad[AAD_MAX];
+	int len = 0, icv_len = cipher->icv_bytes;
+
+	memcpy(nonce, context->salt, cipher->salt_bytes);
+	memcpy(nonce + cipher->salt_bytes, iv, cipher->iv_bytes);
+	if (EVP_CipherInit_ex(ctx, NULL, NULL, NULL, nonce, encrypt) != 1)
+		return false;
+	if (icv_len != 0) {
+		if (EVP_CipherUpdate(ctx, NULL, &len, aad, (int)make_aad(job, aad)) != 1)
+			return false;
+		if (!encrypt && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, icv_len, icv) != 1)
+			return false;
+	}
+	if (EVP_CipherUpdate(ctx, text, &len, text, (int)job->text_len) != 1)
+		return false;
+	if (icv_len == 0)
+		return true; /* whole blocks and no padding: nothing is left to be finished */
+	if (EVP_CipherFinal_ex(ctx, text + len, &len) != 1)
+		return false;
+	return !encrypt || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, icv_len, icv) == 1;
+}
+
+static void sum_job(const struct suite_context *context, const struct suite_job *job, uint8_t *icv)
+{
+	uint8_t high[4];
+
+	store_be32(high, (uint32_t)(job->seq >> 32));
+	suite_hmac_sum(context->hmac, job->esp,
+		ESP_HEADER + context->suite.iv_bytes + job->text_len, high, job->esn ? 4 : 0, icv);
+}
+
+static bool seal_job(struct suite_context *context, struct suite_job *job)
+{
+	size_t iv_len = context->suite.iv_bytes;
+
+	if (context->suite.cipher->iv == SUITE_IV_RANDOM && !job->iv_given &&
+		!random_iv(context, job->esp + ESP_HEADER, iv_len))
+		return false;
+	if (context->seal && !run_cipher(context, job, true))
+		return false;
+	if (context->hmac)
+		sum_job(context, job, job->esp + ESP_HEADER + iv_len + job->text_len);
+	return true;
+}
+
+static bool open_job(struct suite_context *context, struct suite_job *job)
+{
+	uint8_t *text = job->esp + ESP_HEADER + context->suite.iv_bytes;
+	uint8_t icv[SUITE_MAX_ICV];
+
+	if (context->hmac) {
+		sum_job(context, job, icv);
+		if (CRYPTO_memcmp(icv, text + job->text_len, context->suite.icv_bytes) != 0)
+			return false;
+	}
+	if (!context->open || run_cipher(context, job, false))
+		return true;
+	OPENSSL_cleanse(text, job->text_len); /* nothing of it may be looked at */
+	return false;
+}
+
+void suite_seal(struct suite_context *context, struct suite_job *jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		jobs[i].ok = seal_job(context, &jobs[i]);
+}
+
+void suite_open(struct suite_context *context, struct suite_job *jobs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		jobs[i].ok = open_job(context, &jobs[i]);
+}
