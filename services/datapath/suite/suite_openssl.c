@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "services/datapath/suite/suite.h"
 #include "services/datapath/suite/suite_hmac.h"
+#include "services/datapath/suite/suite_provider.h"
 
 #define ESP_HEADER  8U
 #define AAD_MAX	    12U
 #define NONCE_MAX   16U
 #define RANDOM_POOL 512U /* octets: random numbers are drawn for 32 packets at once */
 
-struct suite_context {
+struct openssl_context {
 	struct suite suite;
 	EVP_CIPHER_CTX *seal, *open; /* NULL for the NULL cipher */
 	struct suite_hmac *hmac; /* NULL: none, or combined */
@@ -41,7 +41,7 @@ static EVP_CIPHER_CTX *cipher_context(
 	return NULL;
 }
 
-static int prepare_cipher(struct suite_context *context, const struct sa *sa)
+static int prepare_cipher(struct openssl_context *context, const struct sa *sa)
 {
 	const char *name = suite_evp_cipher(&context->suite);
 	const uint8_t *key = secret_bytes(sa->encr_key);
@@ -61,44 +61,39 @@ static int prepare_cipher(struct suite_context *context, const struct sa *sa)
 	return 0;
 }
 
-int suite_context_new(const struct sa *sa, struct suite_context **ret_context)
+static void context_free(void *own)
 {
-	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
-	int r;
+	struct openssl_context *context = own;
 
-	context = calloc(1, sizeof(*context));
-	if (!context)
-		return -ENOMEM;
-	r = suite_of(sa, &context->suite);
-	if (r < 0)
-		return r;
-	r = prepare_cipher(context, sa);
-	if (r < 0)
-		return r;
-	if (context->suite.auth) {
-		r = suite_hmac_new(context->suite.auth, secret_bytes(sa->auth_key),
-			secret_len(sa->auth_key), &context->hmac);
-		if (r < 0)
-			return r;
-	}
-	*ret_context = STEAL(context);
-	return 0;
-}
-
-struct suite_context *suite_context_free(struct suite_context *context)
-{
-	if (!context)
-		return NULL;
 	EVP_CIPHER_CTX_free(context->seal);
 	EVP_CIPHER_CTX_free(context->open);
 	(void)suite_hmac_free(context->hmac);
 	OPENSSL_cleanse(context, sizeof(*context));
 	free(context);
-	return NULL;
+}
+
+static int context_new(const struct suite *suite, const struct sa *sa, void **ret_context)
+{
+	struct openssl_context *context = calloc(1, sizeof(*context));
+	int r;
+
+	if (!context)
+		return -ENOMEM;
+	context->suite = *suite;
+	r = prepare_cipher(context, sa);
+	if (r == 0 && suite->auth)
+		r = suite_hmac_new(suite->auth, secret_bytes(sa->auth_key),
+			secret_len(sa->auth_key), &context->hmac);
+	if (r < 0) {
+		context_free(context);
+		return r;
+	}
+	*ret_context = context;
+	return 0;
 }
 
 /* RFC 3602 section 3: unpredictable, so never a counter or the last block. */
-static bool random_iv(struct suite_context *context, uint8_t *iv, size_t len)
+static bool random_iv(struct openssl_context *context, uint8_t *iv, size_t len)
 {
 	if (context->random_left < len) {
 		if (RAND_bytes(context->random, RANDOM_POOL) != 1)
@@ -123,7 +118,7 @@ static size_t make_aad(const struct suite_job *job, uint8_t aad[static AAD_MAX])
 	return AAD_MAX;
 }
 
-static bool run_cipher(struct suite_context *context, const struct suite_job *job, bool encrypt)
+static bool run_cipher(struct openssl_context *context, const struct suite_job *job, bool encrypt)
 {
 	const struct suite_cipher *cipher = context->suite.cipher;
 	EVP_CIPHER_CTX *ctx = encrypt ? context->seal : context->open;
@@ -151,7 +146,8 @@ static bool run_cipher(struct suite_context *context, const struct suite_job *jo
 	return !encrypt || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, icv_len, icv) == 1;
 }
 
-static void sum_job(const struct suite_context *context, const struct suite_job *job, uint8_t *icv)
+static void sum_job(
+	const struct openssl_context *context, const struct suite_job *job, uint8_t *icv)
 {
 	uint8_t high[4];
 
@@ -160,7 +156,7 @@ static void sum_job(const struct suite_context *context, const struct suite_job 
 		ESP_HEADER + context->suite.iv_bytes + job->text_len, high, job->esn ? 4 : 0, icv);
 }
 
-static bool seal_job(struct suite_context *context, struct suite_job *job)
+static bool seal_job(struct openssl_context *context, struct suite_job *job)
 {
 	size_t iv_len = context->suite.iv_bytes;
 
@@ -174,7 +170,7 @@ static bool seal_job(struct suite_context *context, struct suite_job *job)
 	return true;
 }
 
-static bool open_job(struct suite_context *context, struct suite_job *job)
+static bool open_job(struct openssl_context *context, struct suite_job *job)
 {
 	uint8_t *text = job->esp + ESP_HEADER + context->suite.iv_bytes;
 	uint8_t icv[SUITE_MAX_ICV];
@@ -190,14 +186,29 @@ static bool open_job(struct suite_context *context, struct suite_job *job)
 	return false;
 }
 
-void suite_seal(struct suite_context *context, struct suite_job *jobs, size_t n)
+static void seal_jobs(void *context, struct suite_job *jobs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		jobs[i].ok = seal_job(context, &jobs[i]);
 }
 
-void suite_open(struct suite_context *context, struct suite_job *jobs, size_t n)
+static void open_jobs(void *context, struct suite_job *jobs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		jobs[i].ok = open_job(context, &jobs[i]);
 }
+
+/* Every row names what it is called here. */
+static bool supports(const struct suite *suite)
+{
+	return suite->cipher != NULL;
+}
+
+const struct suite_provider suite_openssl = {
+	.name = "openssl",
+	.supports = supports,
+	.context_new = context_new,
+	.context_free = context_free,
+	.seal = seal_jobs,
+	.open = open_jobs,
+};
