@@ -3,25 +3,21 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <string.h>
 
 #include "common/base/bytes.h"
 #include "services/datapath/suite/suite_hmac.h"
 #include "services/datapath/suite/suite_provider.h"
 
-#define ESP_HEADER  8U
-#define AAD_MAX	    12U
-#define NONCE_MAX   16U
-#define RANDOM_POOL 512U /* octets: random numbers are drawn for 32 packets at once */
+#define ESP_HEADER 8U
+#define NONCE_MAX  16U
 
 struct openssl_context {
 	struct suite suite;
 	EVP_CIPHER_CTX *seal, *open; /* NULL for the NULL cipher */
 	struct suite_hmac *hmac; /* NULL: none, or combined */
 	uint8_t salt[4];
-	size_t random_left;
-	uint8_t random[RANDOM_POOL];
+	struct suite_random random;
 };
 
 static EVP_CIPHER_CTX *cipher_context(
@@ -72,11 +68,13 @@ static void context_free(void *own)
 	free(context);
 }
 
-static int context_new(const struct suite *suite, const struct sa *sa, void **ret_context)
+static int context_new(
+	const struct suite *suite, const struct sa *sa, struct suite_lane *lane, void **ret_context)
 {
 	struct openssl_context *context = calloc(1, sizeof(*context));
 	int r;
 
+	(void)lane;
 	if (!context)
 		return -ENOMEM;
 	context->suite = *suite;
@@ -92,39 +90,13 @@ static int context_new(const struct suite *suite, const struct sa *sa, void **re
 	return 0;
 }
 
-/* RFC 3602 section 3: unpredictable, so never a counter or the last block. */
-static bool random_iv(struct openssl_context *context, uint8_t *iv, size_t len)
-{
-	if (context->random_left < len) {
-		if (RAND_bytes(context->random, RANDOM_POOL) != 1)
-			return false;
-		context->random_left = RANDOM_POOL;
-	}
-	context->random_left -= len;
-	memcpy(iv, context->random + context->random_left, len);
-	return true;
-}
-
-/* RFC 4106 section 5: SPI and sequence number, with the high half between them for ESN. */
-static size_t make_aad(const struct suite_job *job, uint8_t aad[static AAD_MAX])
-{
-	if (!job->esn) {
-		memcpy(aad, job->esp, ESP_HEADER);
-		return ESP_HEADER;
-	}
-	memcpy(aad, job->esp, 4);
-	store_be32(aad + 4, (uint32_t)(job->seq >> 32));
-	store_be32(aad + 8, (uint32_t)job->seq);
-	return AAD_MAX;
-}
-
 static bool run_cipher(struct openssl_context *context, const struct suite_job *job, bool encrypt)
 {
 	const struct suite_cipher *cipher = context->suite.cipher;
 	EVP_CIPHER_CTX *ctx = encrypt ? context->seal : context->open;
 	uint8_t *iv = job->esp + ESP_HEADER, *text = iv + context->suite.iv_bytes;
 	uint8_t *icv = text + job->text_len;
-	uint8_t nonce[NONCE_MAX], aad[AAD_MAX];
+	uint8_t nonce[NONCE_MAX], aad[SUITE_MAX_AAD];
 	int len = 0, icv_len = cipher->icv_bytes;
 
 	memcpy(nonce, context->salt, cipher->salt_bytes);
@@ -132,7 +104,7 @@ static bool run_cipher(struct openssl_context *context, const struct suite_job *
 	if (EVP_CipherInit_ex(ctx, NULL, NULL, NULL, nonce, encrypt) != 1)
 		return false;
 	if (icv_len != 0) {
-		if (EVP_CipherUpdate(ctx, NULL, &len, aad, (int)make_aad(job, aad)) != 1)
+		if (EVP_CipherUpdate(ctx, NULL, &len, aad, (int)suite_job_aad(job, aad)) != 1)
 			return false;
 		if (!encrypt && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, icv_len, icv) != 1)
 			return false;
@@ -161,7 +133,7 @@ static bool seal_job(struct openssl_context *context, struct suite_job *job)
 	size_t iv_len = context->suite.iv_bytes;
 
 	if (context->suite.cipher->iv == SUITE_IV_RANDOM && !job->iv_given &&
-		!random_iv(context, job->esp + ESP_HEADER, iv_len))
+		!suite_random_iv(&context->random, job->esp + ESP_HEADER, iv_len))
 		return false;
 	if (context->seal && !run_cipher(context, job, true))
 		return false;
