@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "common/base/clock.h"
 #include "services/datapath/esp/esp.h"
 #include "services/datapath/replay/replay.h"
+#include "services/datapath/replay/sa_use.h"
 
 struct open_run {
 	struct suite_job jobs[ESP_BATCH];
@@ -164,45 +164,24 @@ static enum verdict finish(const struct esp_sa *esp, struct packet *pkt, struct 
 	return finish_transport(pkt, view, before, payload, next_header);
 }
 
-static void note_limits(const struct esp_sa *esp, uint64_t total)
-{
-	uint32_t event = 0;
-
-	if (esp->sa->soft.bytes != 0 && total >= esp->sa->soft.bytes)
-		event |= SA_EVENT_SOFT_BYTES;
-	if (esp->sa->hard.bytes != 0 && total >= esp->sa->hard.bytes) {
-		atomic_store_explicit(&esp->run->state, SA_DEAD, memory_order_relaxed);
-		event |= SA_EVENT_HARD_BYTES;
-	}
-	if (event != 0)
-		(void)atomic_fetch_or_explicit(&esp->run->events, event, memory_order_release);
-}
-
 /* Counters of authentic packets. The one that reaches the hard limit in octets is dropped. */
 static void charge(const struct esp_sa *esp, struct open_run *batch, enum verdict *verdicts)
 {
-	struct sa_run *run = esp->run;
-	uint64_t now = esp->now_usec != 0 ? esp->now_usec : clock_boot_usec(), never = 0, sum = 0;
-	uint64_t total, hard = esp->sa->hard.bytes;
+	uint64_t sum = 0, total;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < batch->n; i++)
 		sum += esp->suite->iv_bytes + batch->jobs[i].text_len;
-	total = atomic_fetch_add_explicit(&run->bytes, sum, memory_order_relaxed);
-	note_limits(esp, total + sum);
+	total = atomic_fetch_add_explicit(&esp->run->bytes, sum, memory_order_relaxed);
 	for (size_t i = 0; i < batch->n; i++) {
 		total += esp->suite->iv_bytes + batch->jobs[i].text_len;
-		if (hard == 0 || total < hard)
+		if (sa_use_within(esp->sa, esp->run, total))
 			keep_job(batch, i, &kept);
 		else
 			verdicts[batch->at[i]] = VERDICT_ESP_BYTES_EXPIRE;
 	}
 	batch->n = kept;
-	(void)atomic_fetch_add_explicit(&run->packets, kept, memory_order_relaxed);
-	if (atomic_load_explicit(&run->first_use_usec, memory_order_relaxed) == 0)
-		(void)atomic_compare_exchange_strong_explicit(&run->first_use_usec, &never, now,
-			memory_order_relaxed, memory_order_relaxed);
-	atomic_store_explicit(&run->last_use_usec, now, memory_order_relaxed);
+	sa_use_note(esp->run, kept, esp->now_usec);
 }
 
 void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts, struct packet_view *views,

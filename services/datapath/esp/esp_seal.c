@@ -6,11 +6,8 @@
 
 #include "common/base/bytes.h"
 #include "common/base/checked.h"
-#include "common/base/clock.h"
 #include "services/datapath/esp/esp.h"
-
-/* A refill is asked for before the smallest reservation is half used up. */
-#define RESERVE_LOW (UINT64_C(1) << 13)
+#include "services/datapath/replay/sa_use.h"
 
 /* One packet on its way: where its pieces are once room was made. */
 struct seal_place {
@@ -115,43 +112,10 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 	return VERDICT_OUT_PROTECTED;
 }
 
-static void raise_event(struct sa_run *run, uint32_t event)
-{
-	if ((atomic_load_explicit(&run->events, memory_order_relaxed) & event) == 0)
-		(void)atomic_fetch_or_explicit(&run->events, event, memory_order_release);
-}
-
-/* Take up to @n numbers: how many there were, *ret_first is the first. */
-static size_t take_numbers(const struct esp_sa *esp, size_t n, uint64_t *ret_first)
-{
-	struct sa_run *run = esp->run;
-	uint64_t end = (esp->sa->flags & SA_FLAG_ESN) != 0 ? UINT64_MAX - 1 : UINT32_MAX;
-	uint64_t reserved = atomic_load_explicit(&run->seq_reserved, memory_order_acquire);
-	uint64_t limit = reserved < end ? reserved : end;
-	uint64_t last = atomic_load_explicit(&run->seq, memory_order_relaxed);
-	size_t taken;
-
-	do {
-		taken = last >= limit ? 0 : n;
-		if (taken > limit - last)
-			taken = (size_t)(limit - last);
-	} while (taken > 0 && !atomic_compare_exchange_weak_explicit(&run->seq, &last, last + taken,
-				      memory_order_relaxed, memory_order_relaxed));
-	*ret_first = last + 1;
-	if (last + taken >= end)
-		raise_event(run, SA_EVENT_SEQ_END);
-	else if (limit < end && limit - (last + taken) <= RESERVE_LOW)
-		raise_event(run, SA_EVENT_SEQ_HALF);
-	return taken;
-}
-
 static enum verdict no_number(const struct esp_sa *esp)
 {
-	uint64_t end = (esp->sa->flags & SA_FLAG_ESN) != 0 ? UINT64_MAX - 1 : UINT32_MAX;
-
-	return atomic_load_explicit(&esp->run->seq, memory_order_relaxed) >= end
-		       ? VERDICT_ESP_SEQ_EXHAUSTED
-		       : VERDICT_ESP_SEQ_UNRESERVED;
+	return sa_use_is_exhausted(esp->sa, esp->run) ? VERDICT_ESP_SEQ_EXHAUSTED
+						      : VERDICT_ESP_SEQ_UNRESERVED;
 }
 
 static void number_job(
@@ -170,33 +134,6 @@ static void number_job(
 	}
 }
 
-/* Lifetimes in octets: IV, data, padding, 2. False: the hard limit is reached with this packet. */
-static bool charge(const struct esp_sa *esp, const struct suite_job *job, uint64_t *total)
-{
-	const struct sa_limits *soft = &esp->sa->soft, *hard = &esp->sa->hard;
-
-	*total += esp->suite->iv_bytes + job->text_len;
-	if (soft->bytes != 0 && *total >= soft->bytes)
-		raise_event(esp->run, SA_EVENT_SOFT_BYTES);
-	if (hard->bytes == 0 || *total < hard->bytes)
-		return true;
-	atomic_store_explicit(&esp->run->state, SA_DEAD, memory_order_relaxed);
-	raise_event(esp->run, SA_EVENT_HARD_BYTES);
-	return false;
-}
-
-static void note_use(const struct esp_sa *esp, size_t packets)
-{
-	struct sa_run *run = esp->run;
-	uint64_t now = esp->now_usec != 0 ? esp->now_usec : clock_boot_usec(), never = 0;
-
-	(void)atomic_fetch_add_explicit(&run->packets, packets, memory_order_relaxed);
-	if (atomic_load_explicit(&run->first_use_usec, memory_order_relaxed) == 0)
-		(void)atomic_compare_exchange_strong_explicit(&run->first_use_usec, &never, now,
-			memory_order_relaxed, memory_order_relaxed);
-	atomic_store_explicit(&run->last_use_usec, now, memory_order_relaxed);
-}
-
 /* What is left of the batch, moved together; at[i] is where the job's packet stands in it. */
 struct seal_run {
 	struct suite_job jobs[ESP_BATCH];
@@ -204,6 +141,7 @@ struct seal_run {
 	size_t n;
 };
 
+/* Lifetimes in octets: IV, data, padding, 2. */
 static void charge_all(const struct esp_sa *esp, struct seal_run *batch, enum verdict *verdicts)
 {
 	uint64_t sum = 0, total;
@@ -213,7 +151,8 @@ static void charge_all(const struct esp_sa *esp, struct seal_run *batch, enum ve
 		sum += esp->suite->iv_bytes + batch->jobs[i].text_len;
 	total = atomic_fetch_add_explicit(&esp->run->bytes, sum, memory_order_relaxed);
 	for (size_t i = 0; i < batch->n; i++) {
-		if (!charge(esp, &batch->jobs[i], &total)) {
+		total += esp->suite->iv_bytes + batch->jobs[i].text_len;
+		if (!sa_use_within(esp->sa, esp->run, total)) {
 			verdicts[batch->at[i]] = VERDICT_ESP_BYTES_EXPIRE;
 			continue;
 		}
@@ -232,7 +171,7 @@ static void seal_all(const struct esp_sa *esp, struct packet *const *pkts, struc
 	if (choice && choice->seq != 0)
 		first = choice->seq;
 	else
-		numbered = take_numbers(esp, batch->n, &first);
+		numbered = sa_use_numbers(esp->sa, esp->run, batch->n, &first);
 	for (size_t i = numbered; i < batch->n; i++)
 		verdicts[batch->at[i]] = no_number(esp);
 	for (size_t i = 0; i < numbered; i++)
@@ -252,7 +191,7 @@ static void seal_all(const struct esp_sa *esp, struct packet *const *pkts, struc
 		done++;
 	}
 	if (done > 0)
-		note_use(esp, done);
+		sa_use_note(esp->run, done, esp->now_usec);
 }
 
 static void seal_batch(const struct esp_sa *esp, struct packet *const *pkts, size_t n,
