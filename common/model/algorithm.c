@@ -76,6 +76,12 @@ bool alg_is_weak(uint8_t proto, uint8_t number)
 	       (number == ALG_ENCR_DES || number == ALG_ENCR_3DES || number == ALG_ENCR_BLOWFISH);
 }
 
+bool alg_is_ah_only(uint8_t number)
+{
+	return number == ALG_AUTH_AES_GMAC128 || number == ALG_AUTH_AES_GMAC192 ||
+	       number == ALG_AUTH_AES_GMAC256;
+}
+
 void alg_print(const struct alg_table *table, uint8_t proto, uint8_t number, struct text *text)
 {
 	const struct algorithm *alg = table ? alg_find(table, proto, number) : NULL;

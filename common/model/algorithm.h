@@ -23,6 +23,11 @@
 #define ALG_AUTH_HMAC_SHA256 5
 #define ALG_AUTH_HMAC_SHA384 6
 #define ALG_AUTH_HMAC_SHA512 7
+#define ALG_AUTH_AES_XCBC    9
+#define ALG_AUTH_AES_GMAC128 11
+#define ALG_AUTH_AES_GMAC192 12
+#define ALG_AUTH_AES_GMAC256 13
+#define ALG_AUTH_AES_CMAC    249
 #define ALG_ENCR_NONE	     0
 #define ALG_ENCR_DES	     2
 #define ALG_ENCR_3DES	     3
@@ -87,6 +92,8 @@ bool alg_is_combined(const struct algorithm *alg);
 bool alg_takes_key(const struct algorithm *alg, unsigned int bits);
 /* Known to be broken or short: DES, 3DES, Blowfish, HMAC-MD5. */
 bool alg_is_weak(uint8_t proto, uint8_t number);
+/* An authentication algorithm that ESP must not combine with a cipher (RFC 4543 section 5.3): GMAC. */
+bool alg_is_ah_only(uint8_t number);
 /* Primary name, or the number when the table has none. */
 void alg_print(const struct alg_table *table, uint8_t proto, uint8_t number, struct text *text);
 

@@ -39,7 +39,9 @@ static const char *refuse_action(const struct alg_table *algorithms, const struc
 	if (!why && action->has_esp_auth) {
 		*ret_proto = ALG_PROTO_AH;
 		*ret_number = action->esp_auth.number;
-		why = refuse_number(algorithms, ALG_PROTO_AH, action->esp_auth.number);
+		why = alg_is_ah_only(action->esp_auth.number)
+			      ? "is not for ESP"
+			      : refuse_number(algorithms, ALG_PROTO_AH, action->esp_auth.number);
 	}
 	return why;
 }

@@ -93,7 +93,8 @@ static int check_auth(const struct sadb *sadb, const struct sa *sa, struct sadb_
 			return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_AALG);
 		return 0;
 	}
-	if (!is_auth_known(sadb, sa->auth))
+	if (!is_auth_known(sadb, sa->auth) ||
+		(sa->proto == SA_PROTO_ESP && alg_is_ah_only(sa->auth)))
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_AALG);
 	if (!sa->auth_key)
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_AKEY);

@@ -20,11 +20,17 @@ static const struct suite_cipher ciphers[] = {
 };
 
 static const struct suite_auth auths[] = {
-	{ ALG_AUTH_HMAC_MD5,    "hmac-md5-96",       "RFC 2403", "MD5",    16, 12 },
-	{ ALG_AUTH_HMAC_SHA1,   "hmac-sha1-96",      "RFC 2404", "SHA1",   20, 12 },
-	{ ALG_AUTH_HMAC_SHA256, "hmac-sha2-256-128", "RFC 4868", "SHA256", 32, 16 },
-	{ ALG_AUTH_HMAC_SHA384, "hmac-sha2-384-192", "RFC 4868", "SHA384", 48, 24 },
-	{ ALG_AUTH_HMAC_SHA512, "hmac-sha2-512-256", "RFC 4868", "SHA512", 64, 32 },
+	/* number               name                 RFC         sum             OpenSSL       key ICV IV */
+	{ ALG_AUTH_HMAC_MD5,    "hmac-md5-96",       "RFC 2403", SUITE_MAC_HMAC, "MD5",         16, 12, 0 },
+	{ ALG_AUTH_HMAC_SHA1,   "hmac-sha1-96",      "RFC 2404", SUITE_MAC_HMAC, "SHA1",        20, 12, 0 },
+	{ ALG_AUTH_HMAC_SHA256, "hmac-sha2-256-128", "RFC 4868", SUITE_MAC_HMAC, "SHA256",      32, 16, 0 },
+	{ ALG_AUTH_HMAC_SHA384, "hmac-sha2-384-192", "RFC 4868", SUITE_MAC_HMAC, "SHA384",      48, 24, 0 },
+	{ ALG_AUTH_HMAC_SHA512, "hmac-sha2-512-256", "RFC 4868", SUITE_MAC_HMAC, "SHA512",      64, 32, 0 },
+	{ ALG_AUTH_AES_XCBC,    "aes-xcbc-96",       "RFC 3566", SUITE_MAC_XCBC, "AES-128-CBC", 16, 12, 0 },
+	{ ALG_AUTH_AES_GMAC128, "aes-gmac-128",      "RFC 4543", SUITE_MAC_GMAC, "AES-128-GCM", 20, 16, 8 },
+	{ ALG_AUTH_AES_GMAC192, "aes-gmac-192",      "RFC 4543", SUITE_MAC_GMAC, "AES-192-GCM", 28, 16, 8 },
+	{ ALG_AUTH_AES_GMAC256, "aes-gmac-256",      "RFC 4543", SUITE_MAC_GMAC, "AES-256-GCM", 36, 16, 8 },
+	{ ALG_AUTH_AES_CMAC,    "aes-cmac-96",       "RFC 4494", SUITE_MAC_CMAC, "AES-128-CBC", 16, 12, 0 },
 };
 /* clang-format on */
 
@@ -97,6 +103,8 @@ int suite_of(const struct sa *sa, struct suite *ret_suite)
 		suite.auth = suite_auth_row(sa->auth);
 		if (!suite.auth)
 			return -ENOTSUP;
+		if (alg_is_ah_only(sa->auth)) /* RFC 4543 section 5.3: never beside a cipher */
+			return -EINVAL;
 	}
 	if (suite.cipher->icv_bytes != 0 && suite.auth)
 		return -EINVAL;

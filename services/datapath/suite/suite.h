@@ -29,12 +29,23 @@ struct suite_cipher {
 	enum suite_iv iv;
 };
 
+enum suite_mac_kind { SUITE_MAC_HMAC, SUITE_MAC_XCBC, SUITE_MAC_CMAC, SUITE_MAC_GMAC };
+
 struct suite_auth {
 	uint8_t auth; /* ALG_AUTH_* */
 	const char *name; /* "hmac-sha2-256-128" */
 	const char *rfc;
-	const char *evp_digest;
-	uint8_t key_bytes, icv_bytes;
+	enum suite_mac_kind mac;
+	const char *evp; /* OpenSSL's name of the digest or the cipher */
+	uint8_t key_bytes; /* GMAC: with its salt */
+	uint8_t icv_bytes; /* the sum as sent */
+	uint8_t iv_bytes; /* sent in front of the sum, in AH's field for both: GMAC, of AH alone */
+};
+
+/* A run of octets of something that is summed; an empty one may have no address. */
+struct suite_part {
+	const uint8_t *bytes;
+	size_t len;
 };
 
 /* What packet code needs to know; derived once from the SA. */

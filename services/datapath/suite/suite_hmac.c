@@ -92,7 +92,7 @@ static void hash_key_block(const struct hash *hash, const uint8_t *key, size_t l
 int suite_hmac_new(const struct suite_auth *auth, const uint8_t *key, size_t key_len,
 	struct suite_hmac **ret_hmac)
 {
-	const struct hash *hash = hash_find(auth->evp_digest);
+	const struct hash *hash = hash_find(auth->evp);
 	struct suite_hmac *hmac;
 
 	if (!hash || key_len > hash->block_bytes)
@@ -116,15 +116,16 @@ struct suite_hmac *suite_hmac_free(struct suite_hmac *hmac)
 	return NULL;
 }
 
-void suite_hmac_sum(const struct suite_hmac *hmac, const uint8_t *bytes, size_t len,
-	const uint8_t *tail, size_t tail_len, uint8_t *ret_icv)
+void suite_hmac_sum(
+	const struct suite_hmac *hmac, const struct suite_part *parts, size_t n, uint8_t *ret_icv)
 {
 	union hash_state state = hmac->inner;
 	uint8_t digest[SUITE_HMAC_MAX_DIGEST];
 
-	hmac->hash->update(&state, bytes, len);
-	if (tail_len > 0)
-		hmac->hash->update(&state, tail, tail_len);
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].len > 0)
+			hmac->hash->update(&state, parts[i].bytes, parts[i].len);
+	}
 	hmac->hash->final(&state, digest);
 	state = hmac->outer;
 	hmac->hash->update(&state, digest, hmac->hash->digest_bytes);

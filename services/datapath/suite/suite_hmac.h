@@ -21,8 +21,8 @@ int suite_hmac_new(const struct suite_auth *auth, const uint8_t *key, size_t key
 	struct suite_hmac **ret_hmac) MUST_CHECK;
 struct suite_hmac *suite_hmac_free(struct suite_hmac *hmac); /* cleansed */
 DEFINE_CLEANUP(struct suite_hmac *, suite_hmac_free)
-/* Over @bytes, then @tail (may be empty). @ret_icv: auth->icv_bytes. */
-void suite_hmac_sum(const struct suite_hmac *hmac, const uint8_t *bytes, size_t len,
-	const uint8_t *tail, size_t tail_len, uint8_t *ret_icv);
+/* Over all parts in their order. @ret_icv: auth->icv_bytes. */
+void suite_hmac_sum(
+	const struct suite_hmac *hmac, const struct suite_part *parts, size_t n, uint8_t *ret_icv);
 
 #endif

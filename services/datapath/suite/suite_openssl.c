@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The reference provider: one OpenSSL cipher context each way, keyed once, and prepared HMAC states. */
+/* The reference provider: one OpenSSL cipher context each way, keyed once, and a prepared sum. */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "services/datapath/suite/suite_hmac.h"
+#include "services/datapath/suite/suite_mac.h"
 #include "services/datapath/suite/suite_provider.h"
 
 #define ESP_HEADER 8U
@@ -15,7 +15,7 @@
 struct openssl_context {
 	struct suite suite;
 	EVP_CIPHER_CTX *seal, *open; /* NULL for the NULL cipher */
-	struct suite_hmac *hmac; /* NULL: none, or combined */
+	struct suite_mac *mac; /* NULL: none, or combined */
 	uint8_t salt[4];
 	struct suite_random random;
 };
@@ -63,7 +63,7 @@ static void context_free(void *own)
 
 	EVP_CIPHER_CTX_free(context->seal);
 	EVP_CIPHER_CTX_free(context->open);
-	(void)suite_hmac_free(context->hmac);
+	(void)suite_mac_free(context->mac);
 	OPENSSL_cleanse(context, sizeof(*context));
 	free(context);
 }
@@ -80,8 +80,8 @@ static int context_new(
 	context->suite = *suite;
 	r = prepare_cipher(context, sa);
 	if (r == 0 && suite->auth)
-		r = suite_hmac_new(suite->auth, secret_bytes(sa->auth_key),
-			secret_len(sa->auth_key), &context->hmac);
+		r = suite_mac_new(suite->auth, secret_bytes(sa->auth_key), secret_len(sa->auth_key),
+			&context->mac);
 	if (r < 0) {
 		context_free(context);
 		return r;
@@ -118,14 +118,18 @@ static bool run_cipher(struct openssl_context *context, const struct suite_job *
 	return !encrypt || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, icv_len, icv) == 1;
 }
 
-static void sum_job(
+/* RFC 4303 section 2.2.1: with ESN the high half is summed behind the packet, and not sent. */
+static bool sum_job(
 	const struct openssl_context *context, const struct suite_job *job, uint8_t *icv)
 {
 	uint8_t high[4];
+	const struct suite_part parts[] = {
+		{ job->esp, ESP_HEADER + context->suite.iv_bytes + job->text_len },
+		{ high, sizeof(high) },
+	};
 
 	store_be32(high, (uint32_t)(job->seq >> 32));
-	suite_hmac_sum(context->hmac, job->esp,
-		ESP_HEADER + context->suite.iv_bytes + job->text_len, high, job->esn ? 4 : 0, icv);
+	return suite_mac_sum(context->mac, NULL, parts, job->esn ? 2 : 1, icv);
 }
 
 static bool seal_job(struct openssl_context *context, struct suite_job *job)
@@ -137,9 +141,8 @@ static bool seal_job(struct openssl_context *context, struct suite_job *job)
 		return false;
 	if (context->seal && !run_cipher(context, job, true))
 		return false;
-	if (context->hmac)
-		sum_job(context, job, job->esp + ESP_HEADER + iv_len + job->text_len);
-	return true;
+	return !context->mac ||
+	       sum_job(context, job, job->esp + ESP_HEADER + iv_len + job->text_len);
 }
 
 static bool open_job(struct openssl_context *context, struct suite_job *job)
@@ -147,9 +150,9 @@ static bool open_job(struct openssl_context *context, struct suite_job *job)
 	uint8_t *text = job->esp + ESP_HEADER + context->suite.iv_bytes;
 	uint8_t icv[SUITE_MAX_ICV];
 
-	if (context->hmac) {
-		sum_job(context, job, icv);
-		if (CRYPTO_memcmp(icv, text + job->text_len, context->suite.icv_bytes) != 0)
+	if (context->mac) {
+		if (!sum_job(context, job, icv) ||
+			CRYPTO_memcmp(icv, text + job->text_len, context->suite.icv_bytes) != 0)
 			return false;
 	}
 	if (!context->open || run_cipher(context, job, false))
