@@ -75,6 +75,8 @@ static const struct {
 	  56, 48, 17, 40, 48, 17, 40, "udp 2001:db8::1 > 2001:db8::2" },
 	{ "v6 later fragment of options", "60000000 00102c40 " V6_ADDRS "3c00000800000001 ffffffffffffffff",
 	  true, 56, 48, 60, 40, 48, 60, 40, "protocol 60 2001:db8::1 > 2001:db8::2" },
+	{ "v6 second fragment header unsays the first", "60000000 00182c40 " V6_ADDRS
+	  "2c00000100000001 1100000000000002 0035 1f90 00080000", REFUSED },
 	{ "v6 routing type 0, one to go", "60000000 00182b40 " V6_ADDRS
 	  "3b02000100000000 20010db8000000000000000000000003", true, 64, 64, 59, 40, 64, 59, 40,
 	  "protocol 59 2001:db8::1 > 2001:db8::3" },

@@ -15,6 +15,8 @@
 	X(OUT_PROTECTED,        out_protected,        "sent protected")                    \
 	X(OUT_BYPASSED,         out_bypassed,         "sent in clear by policy")           \
 	X(OUT_ENCAPSULATED,     out_encapsulated,     "sent as plain IP in IP")            \
+	X(OUT_HELD,             out_held,             "fragment into a tunnel, waits for the others") \
+	X(IN_HELD,              in_held,              "fragment out of a tunnel, waits for the others") \
 	X(IN_ACCEPTED,          in_accepted,          "opened and accepted")               \
 	X(IN_CLEAR,             in_clear,             "accepted in clear by policy")       \
 	X(SPD_EXPLICIT,         spd_explicit,         "policy says drop")                  \
@@ -29,6 +31,11 @@
 	X(SPD_NO_POLICY,        spd_no_policy,        "marked for protection, no rule protects it") \
 	X(SPD_MALFORMED_PACKET, spd_malformed_packet, "not a sound IP packet")             \
 	X(SPD_MALFORMED_FRAG,   spd_malformed_frag,   "fragment where whole datagrams are needed") \
+	X(SPD_OVERLAP_FRAG,     spd_overlap_frag,     "fragment contradicts another of its datagram") \
+	X(SPD_EVIL_FRAG,        spd_evil_frag,        "fragment repeats what is held, or ends beyond 65535") \
+	X(SPD_MAX_FRAGS,        spd_max_frags,        "datagram in too many fragments")    \
+	X(SPD_EXPIRED_FRAGS,    spd_expired_frags,    "fragment whose datagram was not complete in time") \
+	X(SPD_NOMEM,            spd_nomem,            "no room for fragments")             \
 	X(SADB_ACQUIRE,         sadb_acquire,         "no SA, asked for one")              \
 	X(ESP_NOMEM,            esp_nomem,            "no room")                           \
 	X(ESP_NO_SA,            esp_no_sa,            "no SA with this SPI and destination") \
@@ -62,7 +69,7 @@ struct counters {
 
 const char *verdict_name(enum verdict verdict); /* "esp_no_sa" */
 const char *verdict_text(enum verdict verdict);
-/* Was the packet lost? False for the first five. */
+/* Was the packet lost? False for those whose names begin with out_ or in_. */
 bool verdict_is_drop(enum verdict verdict);
 
 static inline void counters_add(struct counters *counters, enum verdict verdict)

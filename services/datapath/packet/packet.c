@@ -175,6 +175,9 @@ static bool ipv6_extension(const struct packet *pkt, struct packet_view *view, b
 	if (view->protocol == IPPROTO_FRAGMENT) {
 		uint16_t fragment = load_be16(p + 2);
 
+		if (view->fragment_at != 0) /* a second one could unsay what the first said */
+			return false;
+		view->fragment_at = view->upper;
 		view->is_fragment = (fragment & 0xfff9) != 0; /* an atomic one is whole */
 		view->is_first_fragment = view->is_fragment && (fragment & 0xfff8) == 0;
 		view->fragment_id = load_be32(p + 4);

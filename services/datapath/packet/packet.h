@@ -56,6 +56,7 @@ struct packet_view {
 	uint8_t esp_protocol; /* what stands there now */
 	size_t esp_protocol_at; /* the octet that will say 50 */
 	bool is_fragment, is_first_fragment;
+	size_t fragment_at; /* IPv6: where the fragment header begins, 0: there is none */
 	uint32_t fragment_id;
 	bool dont_fragment; /* IPv4 DF; true for IPv6 */
 	size_t total_len; /* as the header says, <= pkt->len */
