@@ -5,31 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/model/algorithm.h"
-
-static const struct name_row {
-	const char *name;
-	uint8_t number;
-} encr_names[] = {
-	{ "null", ALG_ENCR_NULL },		{ "aes-cbc", ALG_ENCR_AES_CBC },
-	{ "aes-gcm-8", ALG_ENCR_AES_GCM8 },	{ "aes-gcm-12", ALG_ENCR_AES_GCM12 },
-	{ "aes-gcm-16", ALG_ENCR_AES_GCM16 },
-}, auth_names[] = {
-	{ "none", ALG_AUTH_NONE },
-	{ "hmac-md5-96", ALG_AUTH_HMAC_MD5 },
-	{ "hmac-sha1-96", ALG_AUTH_HMAC_SHA1 },
-	{ "hmac-sha2-256-128", ALG_AUTH_HMAC_SHA256 },
-	{ "hmac-sha2-384-192", ALG_AUTH_HMAC_SHA384 },
-	{ "hmac-sha2-512-256", ALG_AUTH_HMAC_SHA512 },
-};
-
-static const struct name_row *find_name(const struct name_row *rows, size_t count, const char *name)
-{
-	for (size_t i = 0; name && i < count; i++) {
-		if (strcmp(rows[i].name, name) == 0)
-			return &rows[i];
-	}
-	return NULL;
-}
+#include "services/datapath/suite/suite.h"
 
 const char *vector_text(struct json_object *object, const char *key)
 {
@@ -84,31 +60,54 @@ static bool read_keys(struct json_object *object, struct sa *sa)
 	return key.len == 0 || secret_new(key.bytes, key.len, &sa->auth_key) == 0;
 }
 
-static const struct name_row *encr_of(struct json_object *object)
+/* Names are the engine's own, from its table. 0: it has no row of that name. */
+static uint8_t encr_of(struct json_object *object)
 {
-	return find_name(encr_names, ARRAY_SIZE(encr_names), vector_text(object, "encr"));
+	const char *name = vector_text(object, "encr");
+
+	for (unsigned int n = 1; name && n <= UINT8_MAX; n++) {
+		const struct suite_cipher *row = suite_cipher_row((uint8_t)n);
+
+		if (row && strcmp(row->name, name) == 0)
+			return row->encr;
+	}
+	return 0;
 }
 
-static const struct name_row *auth_of(struct json_object *object)
+/* As above, ALG_AUTH_NONE for "none". */
+static bool auth_of(struct json_object *object, uint8_t *ret_auth)
 {
-	return find_name(auth_names, ARRAY_SIZE(auth_names), vector_text(object, "auth"));
+	const char *name = vector_text(object, "auth");
+
+	*ret_auth = ALG_AUTH_NONE;
+	if (!name || strcmp(name, "none") == 0)
+		return name != NULL;
+	for (unsigned int n = 1; n <= UINT8_MAX; n++) {
+		const struct suite_auth *row = suite_auth_row((uint8_t)n);
+
+		*ret_auth = (uint8_t)n;
+		if (row && strcmp(row->name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool vector_has_suite(struct json_object *object)
 {
-	return encr_of(object) && auth_of(object);
+	uint8_t auth;
+
+	return encr_of(object) != 0 && auth_of(object, &auth);
 }
 
 bool vector_sa(struct json_object *object, struct sa *sa)
 {
 	const char *mode = vector_text(object, "mode");
 
-	if (!vector_has_suite(object) || !mode)
+	sa->encr = encr_of(object);
+	if (!mode || sa->encr == 0 || !auth_of(object, &sa->auth))
 		return false;
 	sa->proto = SA_PROTO_ESP;
 	sa->spi = (uint32_t)vector_number(object, "spi", 0);
-	sa->encr = encr_of(object)->number;
-	sa->auth = auth_of(object)->number;
 	sa->mode = strcmp(mode, "tunnel") == 0 ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT;
 	if (vector_number(object, "esn_hi", -1) >= 0)
 		sa->flags |= SA_FLAG_ESN;
