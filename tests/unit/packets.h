@@ -44,7 +44,20 @@ struct test_suite {
 	{ "gcm12-192",     ALG_ENCR_AES_GCM12, 192, 32, ALG_AUTH_NONE, 0, 12,  8,  4 },      \
 	{ "gcm16-128",     ALG_ENCR_AES_GCM16, 128, 32, ALG_AUTH_NONE, 0, 16,  8,  4 },      \
 	{ "gcm16-192",     ALG_ENCR_AES_GCM16, 192, 32, ALG_AUTH_NONE, 0, 16,  8,  4 },      \
-	{ "gcm16-256",     ALG_ENCR_AES_GCM16, 256, 32, ALG_AUTH_NONE, 0, 16,  8,  4 }
+	{ "gcm16-256",     ALG_ENCR_AES_GCM16, 256, 32, ALG_AUTH_NONE, 0, 16,  8,  4 },      \
+	{ "aes128-xcbc",   ALG_ENCR_AES_CBC, 128, 0, ALG_AUTH_AES_XCBC,  128, 12, 16, 16 },  \
+	{ "null-cmac",     ALG_ENCR_NULL,    0, 0, ALG_AUTH_AES_CMAC,    128, 12,  0,  4 },  \
+	{ "des-md5",       ALG_ENCR_DES,     64, 0, ALG_AUTH_HMAC_MD5,   128, 12,  8,  8 },  \
+	{ "3des-sha1",     ALG_ENCR_3DES,    192, 0, ALG_AUTH_HMAC_SHA1, 160, 12,  8,  8 },  \
+	{ "blowfish-sha1", ALG_ENCR_BLOWFISH, 128, 0, ALG_AUTH_HMAC_SHA1, 160, 12, 8,  8 },  \
+	{ "ctr128-sha256", ALG_ENCR_AES_CTR, 128, 32, ALG_AUTH_HMAC_SHA256, 256, 16, 8, 4 }, \
+	{ "ctr256-cmac",   ALG_ENCR_AES_CTR, 256, 32, ALG_AUTH_AES_CMAC, 128, 12,  8,  4 },  \
+	{ "ccm8-128",      ALG_ENCR_AES_CCM8,  128, 24, ALG_AUTH_NONE, 0,  8,  8,  4 },      \
+	{ "ccm12-192",     ALG_ENCR_AES_CCM12, 192, 24, ALG_AUTH_NONE, 0, 12,  8,  4 },      \
+	{ "ccm16-256",     ALG_ENCR_AES_CCM16, 256, 24, ALG_AUTH_NONE, 0, 16,  8,  4 },      \
+	{ "gmac-128",      ALG_ENCR_AES_GMAC,  128, 32, ALG_AUTH_NONE, 0, 16,  8,  4 },      \
+	{ "gmac-256",      ALG_ENCR_AES_GMAC,  256, 32, ALG_AUTH_NONE, 0, 16,  8,  4 },      \
+	{ "chacha20",      ALG_ENCR_CHACHA20,  256, 32, ALG_AUTH_NONE, 0, 16,  8,  4 }
 /* clang-format on */
 
 static inline size_t test_hex(const char *hex, uint8_t *ret_bytes, size_t size)

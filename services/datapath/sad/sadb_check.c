@@ -199,8 +199,10 @@ static struct pfkey_algorithm cipher_row(const struct sadb *sadb, const struct s
 		.iv_bits = (uint8_t)(row->iv_bytes * 8),
 		.salt_bits = (uint8_t)(row->salt_bytes * 8) };
 
-	out.min_bits = row->evp_128 ? 128 : 0;
-	out.max_bits = row->evp_256 ? 256 : row->evp_192 ? 192 : out.min_bits;
+	out.min_bits = row->sizes[0].bits;
+	out.max_bits = out.min_bits;
+	for (size_t i = 0; i < SUITE_KEY_SIZES && row->sizes[i].bits != 0; i++)
+		out.max_bits = row->sizes[i].bits;
 	if (alg && alg->key_min_bits) {
 		out.min_bits = alg->key_min_bits;
 		out.max_bits = alg->key_max_bits;

@@ -9,14 +9,37 @@
 /* RFC 4303 section 2.4: pad length and next header end on a boundary of four octets. */
 #define ESP_ALIGN 4U
 
+#define ONE(bits, evp)            \
+	{                         \
+		{                 \
+			bits, evp \
+		}                 \
+	}
+#define AES(mode)                                                   \
+	{                                                           \
+		{ 128, "AES-128-" mode }, { 192, "AES-192-" mode }, \
+		{                                                   \
+			256, "AES-256-" mode                        \
+		}                                                   \
+	}
+
 /* clang-format off */
 static const struct suite_cipher ciphers[] = {
-	/* number             name          RFC         128 bits       192 bits       256 bits       block IV salt ICV nonce */
-	{ ALG_ENCR_NULL,      "null",       "RFC 2410", NULL,          NULL,          NULL,          1,  0,  0,  0, SUITE_IV_NONE },
-	{ ALG_ENCR_AES_CBC,   "aes-cbc",    "RFC 3602", "AES-128-CBC", "AES-192-CBC", "AES-256-CBC", 16, 16, 0,  0, SUITE_IV_RANDOM },
-	{ ALG_ENCR_AES_GCM8,  "aes-gcm-8",  "RFC 4106", "AES-128-GCM", "AES-192-GCM", "AES-256-GCM", 1,  8,  4,  8, SUITE_IV_COUNTER },
-	{ ALG_ENCR_AES_GCM12, "aes-gcm-12", "RFC 4106", "AES-128-GCM", "AES-192-GCM", "AES-256-GCM", 1,  8,  4, 12, SUITE_IV_COUNTER },
-	{ ALG_ENCR_AES_GCM16, "aes-gcm-16", "RFC 4106", "AES-128-GCM", "AES-192-GCM", "AES-256-GCM", 1,  8,  4, 16, SUITE_IV_COUNTER },
+	/* number              name            RFC         mode             keys               block IV salt ICV nonce legacy */
+	{ ALG_ENCR_DES,       "des-cbc",       "RFC 2405", SUITE_MODE_CBC,  ONE(64, "DES-CBC"),       8,  8, 0,  0, SUITE_IV_RANDOM,  true },
+	{ ALG_ENCR_3DES,      "3des-cbc",      "RFC 2451", SUITE_MODE_CBC,  ONE(192, "DES-EDE3-CBC"), 8,  8, 0,  0, SUITE_IV_RANDOM,  false },
+	{ ALG_ENCR_BLOWFISH,  "blowfish-cbc",  "RFC 2451", SUITE_MODE_CBC,  ONE(128, "BF-CBC"),       8,  8, 0,  0, SUITE_IV_RANDOM,  true },
+	{ ALG_ENCR_NULL,      "null",          "RFC 2410", SUITE_MODE_NULL, { { 0 } },                1,  0, 0,  0, SUITE_IV_NONE,    false },
+	{ ALG_ENCR_AES_CBC,   "aes-cbc",       "RFC 3602", SUITE_MODE_CBC,  AES("CBC"),              16, 16, 0,  0, SUITE_IV_RANDOM,  false },
+	{ ALG_ENCR_AES_CTR,   "aes-ctr",       "RFC 3686", SUITE_MODE_CTR,  AES("CTR"),               1,  8, 4,  0, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_AES_CCM8,  "aes-ccm-8",     "RFC 4309", SUITE_MODE_CCM,  AES("CCM"),               1,  8, 3,  8, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_AES_CCM12, "aes-ccm-12",    "RFC 4309", SUITE_MODE_CCM,  AES("CCM"),               1,  8, 3, 12, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_AES_CCM16, "aes-ccm-16",    "RFC 4309", SUITE_MODE_CCM,  AES("CCM"),               1,  8, 3, 16, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_AES_GCM8,  "aes-gcm-8",     "RFC 4106", SUITE_MODE_AEAD, AES("GCM"),               1,  8, 4,  8, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_AES_GCM12, "aes-gcm-12",    "RFC 4106", SUITE_MODE_AEAD, AES("GCM"),               1,  8, 4, 12, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_AES_GCM16, "aes-gcm-16",    "RFC 4106", SUITE_MODE_AEAD, AES("GCM"),               1,  8, 4, 16, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_AES_GMAC,  "aes-gmac",      "RFC 4543", SUITE_MODE_GMAC, AES("GCM"),               1,  8, 4, 16, SUITE_IV_COUNTER, false },
+	{ ALG_ENCR_CHACHA20,  "chacha20-poly1305", "RFC 7634", SUITE_MODE_AEAD, ONE(256, "ChaCha20-Poly1305"), 1, 8, 4, 16, SUITE_IV_COUNTER, false },
 };
 
 static const struct suite_auth auths[] = {
@@ -54,16 +77,11 @@ const struct suite_auth *suite_auth_row(uint8_t auth)
 
 const char *suite_evp_cipher(const struct suite *suite)
 {
-	switch (suite->key_bits) {
-	case 128:
-		return suite->cipher->evp_128;
-	case 192:
-		return suite->cipher->evp_192;
-	case 256:
-		return suite->cipher->evp_256;
-	default:
-		return NULL;
+	for (size_t i = 0; i < SUITE_KEY_SIZES && suite->cipher->sizes[i].bits != 0; i++) {
+		if (suite->cipher->sizes[i].bits == suite->key_bits)
+			return suite->cipher->sizes[i].evp;
 	}
+	return NULL;
 }
 
 static int check_cipher_key(const struct sa *sa, const struct suite *suite)

@@ -18,15 +18,33 @@
 
 enum suite_iv { SUITE_IV_NONE, SUITE_IV_RANDOM, SUITE_IV_COUNTER };
 
+/* How key, nonce, text and ICV go together; SUITE_MODE_GMAC sums and enciphers nothing. */
+enum suite_mode {
+	SUITE_MODE_NULL,
+	SUITE_MODE_CBC,
+	SUITE_MODE_CTR,
+	SUITE_MODE_CCM,
+	SUITE_MODE_AEAD, /* GCM, ChaCha20-Poly1305 */
+	SUITE_MODE_GMAC,
+};
+
+#define SUITE_KEY_SIZES 3
+
+struct suite_key_size {
+	uint16_t bits; /* 0: no further size */
+	const char *evp; /* OpenSSL's name of the cipher */
+};
+
 struct suite_cipher {
 	uint8_t encr; /* ALG_ENCR_* */
 	const char *name; /* "aes-gcm-16" */
 	const char *rfc;
-	const char *evp_128, *evp_192,
-		*evp_256; /* OpenSSL names by key size, NULL: size not taken */
+	enum suite_mode mode;
+	struct suite_key_size sizes[SUITE_KEY_SIZES]; /* rising */
 	uint8_t block_bytes, iv_bytes, salt_bytes;
 	uint8_t icv_bytes; /* combined mode; 0: integrity apart */
 	enum suite_iv iv;
+	bool legacy; /* OpenSSL has it in its legacy provider only */
 };
 
 enum suite_mac_kind { SUITE_MAC_HMAC, SUITE_MAC_XCBC, SUITE_MAC_CMAC, SUITE_MAC_GMAC };

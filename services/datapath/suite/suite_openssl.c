@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 #include <string.h>
 
 #include "common/base/bytes.h"
@@ -15,26 +16,58 @@
 struct openssl_context {
 	struct suite suite;
 	EVP_CIPHER_CTX *seal, *open; /* NULL for the NULL cipher */
+	/* Legacy ciphers live in a library of their own, so that nothing else comes upon them. */
+	OSSL_LIB_CTX *library;
+	OSSL_PROVIDER *legacy;
 	struct suite_mac *mac; /* NULL: none, or combined */
 	uint8_t salt[4];
 	struct suite_random random;
 };
 
+/* Octets of the nonce of a combined mode. */
+static int nonce_len(const struct suite_cipher *cipher)
+{
+	return cipher->salt_bytes + cipher->iv_bytes;
+}
+
+/* CCM wants to know the length of its ICV before the key. */
+static bool set_lengths(EVP_CIPHER_CTX *ctx, const struct suite_cipher *cipher)
+{
+	if (cipher->icv_bytes == 0)
+		return true;
+	if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, nonce_len(cipher), NULL) != 1)
+		return false;
+	return cipher->mode != SUITE_MODE_CCM ||
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, cipher->icv_bytes, NULL) == 1;
+}
+
 static EVP_CIPHER_CTX *cipher_context(
 	const struct suite *suite, const EVP_CIPHER *cipher, const uint8_t *key, int encrypt)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int combined = suite->cipher->icv_bytes != 0;
 
 	if (!ctx)
 		return NULL;
 	if (EVP_CipherInit_ex(ctx, cipher, NULL, NULL, NULL, encrypt) == 1 &&
-		(!combined || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, 12, NULL) == 1) &&
+		set_lengths(ctx, suite->cipher) &&
 		EVP_CipherInit_ex(ctx, NULL, NULL, key, NULL, encrypt) == 1 &&
 		EVP_CIPHER_CTX_set_padding(ctx, 0) == 1)
 		return ctx;
 	EVP_CIPHER_CTX_free(ctx);
 	return NULL;
+}
+
+static EVP_CIPHER *fetch_cipher(struct openssl_context *context, const char *name)
+{
+	if (context->suite.cipher->legacy) {
+		context->library = OSSL_LIB_CTX_new();
+		if (!context->library)
+			return NULL;
+		context->legacy = OSSL_PROVIDER_load(context->library, "legacy");
+		if (!context->legacy)
+			return NULL;
+	}
+	return EVP_CIPHER_fetch(context->library, name, NULL);
 }
 
 static int prepare_cipher(struct openssl_context *context, const struct sa *sa)
@@ -45,7 +78,7 @@ static int prepare_cipher(struct openssl_context *context, const struct sa *sa)
 
 	if (!name) /* NULL encryption */
 		return 0;
-	cipher = EVP_CIPHER_fetch(NULL, name, NULL);
+	cipher = fetch_cipher(context, name);
 	if (!cipher)
 		return -ENOTSUP;
 	context->seal = cipher_context(&context->suite, cipher, key, 1);
@@ -63,6 +96,9 @@ static void context_free(void *own)
 
 	EVP_CIPHER_CTX_free(context->seal);
 	EVP_CIPHER_CTX_free(context->open);
+	if (context->legacy)
+		(void)OSSL_PROVIDER_unload(context->legacy);
+	OSSL_LIB_CTX_free(context->library);
 	(void)suite_mac_free(context->mac);
 	OPENSSL_cleanse(context, sizeof(*context));
 	free(context);
@@ -90,32 +126,84 @@ static int context_new(
 	return 0;
 }
 
+/* What a cipher works on. */
+struct places {
+	uint8_t *iv, *text, *icv;
+	int text_len, icv_len;
+};
+
+static struct places places_of(const struct openssl_context *context, const struct suite_job *job)
+{
+	struct places at = {
+		.iv = job->esp + ESP_HEADER,
+		.text_len = (int)job->text_len,
+		.icv_len = context->suite.cipher->icv_bytes,
+	};
+
+	at.text = at.iv + context->suite.iv_bytes;
+	at.icv = at.text + job->text_len;
+	return at;
+}
+
+/* Salt and IV; in counter mode the first block's number behind them (RFC 3686 section 4). */
+static bool set_nonce(
+	const struct openssl_context *context, EVP_CIPHER_CTX *ctx, const uint8_t *iv, bool encrypt)
+{
+	const struct suite_cipher *cipher = context->suite.cipher;
+	uint8_t nonce[NONCE_MAX];
+
+	memcpy(nonce, context->salt, cipher->salt_bytes);
+	memcpy(nonce + cipher->salt_bytes, iv, cipher->iv_bytes);
+	if (cipher->mode == SUITE_MODE_CTR)
+		store_be32(nonce + 12, 1);
+	return EVP_CipherInit_ex(ctx, NULL, NULL, NULL, nonce, encrypt) == 1;
+}
+
+/* CCM is one pass that is told all lengths before; opening, the text is not given out unless it is sound. */
+static bool run_ccm(EVP_CIPHER_CTX *ctx, const struct suite_job *job, const struct places *at)
+{
+	uint8_t aad[SUITE_MAX_AAD];
+	int len = 0;
+
+	return EVP_CipherUpdate(ctx, NULL, &len, NULL, at->text_len) == 1 &&
+	       EVP_CipherUpdate(ctx, NULL, &len, aad, (int)suite_job_aad(job, aad)) == 1 &&
+	       EVP_CipherUpdate(ctx, at->text, &len, at->text, at->text_len) == 1;
+}
+
+/* RFC 4543 section 3.3: the IV and the whole text are additional data too. */
+static bool run_aead(EVP_CIPHER_CTX *ctx, const struct suite_cipher *cipher,
+	const struct suite_job *job, const struct places *at)
+{
+	uint8_t aad[SUITE_MAX_AAD], none[NONCE_MAX];
+	int len = 0;
+
+	if (EVP_CipherUpdate(ctx, NULL, &len, aad, (int)suite_job_aad(job, aad)) != 1)
+		return false;
+	if (cipher->mode == SUITE_MODE_GMAC)
+		return EVP_CipherUpdate(ctx, NULL, &len, at->iv, cipher->iv_bytes + at->text_len) ==
+			       1 &&
+		       EVP_CipherFinal_ex(ctx, none, &len) == 1;
+	return EVP_CipherUpdate(ctx, at->text, &len, at->text, at->text_len) == 1 &&
+	       EVP_CipherFinal_ex(ctx, at->text + len, &len) == 1;
+}
+
 static bool run_cipher(struct openssl_context *context, const struct suite_job *job, bool encrypt)
 {
 	const struct suite_cipher *cipher = context->suite.cipher;
 	EVP_CIPHER_CTX *ctx = encrypt ? context->seal : context->open;
-	uint8_t *iv = job->esp + ESP_HEADER, *text = iv + context->suite.iv_bytes;
-	uint8_t *icv = text + job->text_len;
-	uint8_t nonce[NONCE_MAX], aad[SUITE_MAX_AAD];
-	int len = 0, icv_len = cipher->icv_bytes;
+	struct places at = places_of(context, job);
+	int len = 0;
 
-	memcpy(nonce, context->salt, cipher->salt_bytes);
-	memcpy(nonce + cipher->salt_bytes, iv, cipher->iv_bytes);
-	if (EVP_CipherInit_ex(ctx, NULL, NULL, NULL, nonce, encrypt) != 1)
+	if (!set_nonce(context, ctx, at.iv, encrypt))
 		return false;
-	if (icv_len != 0) {
-		if (EVP_CipherUpdate(ctx, NULL, &len, aad, (int)suite_job_aad(job, aad)) != 1)
-			return false;
-		if (!encrypt && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, icv_len, icv) != 1)
-			return false;
-	}
-	if (EVP_CipherUpdate(ctx, text, &len, text, (int)job->text_len) != 1)
+	if (at.icv_len == 0) /* whole blocks and no padding: nothing is left to be finished */
+		return EVP_CipherUpdate(ctx, at.text, &len, at.text, at.text_len) == 1;
+	if (!encrypt && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, at.icv_len, at.icv) != 1)
 		return false;
-	if (icv_len == 0)
-		return true; /* whole blocks and no padding: nothing is left to be finished */
-	if (EVP_CipherFinal_ex(ctx, text + len, &len) != 1)
+	if (!(cipher->mode == SUITE_MODE_CCM ? run_ccm(ctx, job, &at)
+					     : run_aead(ctx, cipher, job, &at)))
 		return false;
-	return !encrypt || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, icv_len, icv) == 1;
+	return !encrypt || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, at.icv_len, at.icv) == 1;
 }
 
 /* RFC 4303 section 2.2.1: with ESN the high half is summed behind the packet, and not sent. */
