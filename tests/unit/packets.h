@@ -16,6 +16,7 @@
 #include "services/datapath/esp/esp.h"
 #include "services/datapath/packet/packet.h"
 #include "services/datapath/replay/sa_run.h"
+#include "services/datapath/suite/suite_provider.h"
 
 #define UDP_PORT_A 4660
 #define UDP_PORT_B 22136
@@ -130,6 +131,23 @@ static inline struct sa_run *test_run(uint32_t window)
 	return run;
 }
 
+/* The suites of ESP run once for each provider: NETIPSEC_PROVIDER names the one that comes first. */
+static inline int test_context_new(const struct sa *sa, struct suite_context **ret_context)
+{
+	const char *name = getenv("NETIPSEC_PROVIDER");
+	const struct suite_provider *provider = &suite_openssl;
+	struct suite suite;
+	int r = suite_of(sa, &suite);
+
+	if (r < 0)
+		return r;
+	if (name && strcmp(name, suite_ipsec_mb.name) == 0)
+		provider = suite_provider_for(SUITE_CHOICE_IPSEC_MB, &suite);
+	else
+		ck_assert(!name || strcmp(name, suite_openssl.name) == 0);
+	return suite_context_new_by(provider, &suite, sa, NULL, ret_context);
+}
+
 /* An SA with everything that a transform needs. */
 struct test_esp {
 	struct esp_sa esp;
@@ -145,7 +163,7 @@ static inline void test_esp_init(struct test_esp *t, struct sa *sa, uint32_t win
 	t->sa = sa;
 	t->run = test_run(window);
 	ck_assert_int_eq(suite_of(sa, &t->suite), 0);
-	ck_assert_int_eq(suite_context_new(sa, &t->context), 0);
+	ck_assert_int_eq(test_context_new(sa, &t->context), 0);
 	t->esp = (struct esp_sa){
 		.sa = sa,
 		.suite = &t->suite,

@@ -77,7 +77,7 @@ static struct worker *start(const struct test_esp *shared, const uint8_t (*wire)
 	for (size_t i = 0; i < WORKERS; i++) {
 		workers[i].esp = shared->esp;
 		workers[i].wire = wire;
-		ck_assert_int_eq(suite_context_new(shared->sa, &workers[i].context), 0);
+		ck_assert_int_eq(test_context_new(shared->sa, &workers[i].context), 0);
 		workers[i].esp.context = workers[i].context;
 	}
 	for (size_t i = 0; i < WORKERS; i++)

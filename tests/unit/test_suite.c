@@ -110,7 +110,7 @@ START_TEST(cbc_vectors)
 	(void)secret_unref(sa->encr_key);
 	ck_assert_uint_eq(test_hex(cbc[_i].key, key, sizeof(key)), 16);
 	ck_assert_int_eq(secret_new(key, 16, &sa->encr_key), 0);
-	ck_assert_int_eq(suite_context_new(sa, &context), 0);
+	ck_assert_int_eq(test_context_new(sa, &context), 0);
 	ck_assert_uint_eq(test_hex(cbc[_i].iv, esp + 8, 16), 16);
 	job.text_len = test_hex(cbc[_i].clear, esp + 24, 200);
 	len = test_hex(cbc[_i].sealed, want, sizeof(want));
@@ -140,7 +140,7 @@ START_TEST(gcm_keystream)
 
 	(void)secret_unref(sa->encr_key);
 	ck_assert_int_eq(secret_new(zeros, sizeof(zeros), &sa->encr_key), 0);
-	ck_assert_int_eq(suite_context_new(sa, &context), 0);
+	ck_assert_int_eq(test_context_new(sa, &context), 0);
 	suite_seal(context, &job, 1);
 	ck_assert(job.ok);
 	(void)test_hex(keystream, want, sizeof(want));
@@ -215,7 +215,7 @@ START_TEST(both_null)
 	struct suite suite;
 
 	ck_assert_int_eq(suite_of(sa, &suite), -EINVAL);
-	ck_assert_int_eq(suite_context_new(sa, &context), -EINVAL);
+	ck_assert_int_eq(test_context_new(sa, &context), -EINVAL);
 }
 END_TEST
 
@@ -232,7 +232,7 @@ START_TEST(batch_of_jobs)
 
 	for (size_t k = 0; k < TEXT; k++)
 		clear[k] = (uint8_t)(k * 11);
-	ck_assert_int_eq(suite_context_new(sa, &context), 0);
+	ck_assert_int_eq(test_context_new(sa, &context), 0);
 	for (size_t k = 0; k < JOBS; k++) {
 		memset(esp[k], 0, sizeof(esp[k]));
 		esp[k][7] = (uint8_t)k;

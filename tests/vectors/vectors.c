@@ -3,7 +3,8 @@
  * netipsec-vectors FILE.json...: runs ESP packets that somebody else made through the real code, both
  * ways: opened they give what is written there, sealed with the same number, IV and padding they are
  * the same octets, and one bit changed they are refused. What no row of ours can do is skipped by
- * name. With --shared DIRECTORY: all files there; no such directory is a skip (77).
+ * name. With --shared DIRECTORY: all files there; no such directory is a skip (77). --provider before
+ * the files: who computes what it can, openssl or ipsec-mb.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 
 #include "common/base/bytes.h"
 #include "services/datapath/esp/esp.h"
+#include "services/datapath/suite/suite_provider.h"
 #include "tests/vectors/vector.h"
 
 #define EXIT_SKIP 77
@@ -28,6 +30,7 @@ struct vector {
 
 struct tally {
 	unsigned int passed, failed, skipped;
+	enum suite_choice choice;
 	struct text why; /* of the vector in work */
 };
 
@@ -117,6 +120,7 @@ static bool read_vector(struct json_object *object, struct vector *v, struct tal
 struct bench {
 	struct esp_sa esp;
 	struct suite suite;
+	enum suite_choice choice;
 	struct suite_context *context;
 	struct sa_run *run; /* no window: its bitmap is empty */
 	struct packet pkt;
@@ -133,7 +137,8 @@ static bool bench_init(struct bench *bench, const struct vector *v, const struct
 	packet_init(&bench->pkt, bench->buffer, sizeof(bench->buffer));
 	p = packet_append(&bench->pkt, octets->len);
 	if (!p || suite_of(v->sa, &bench->suite) < 0 ||
-		suite_context_new(v->sa, &bench->context) < 0)
+		suite_context_new_by(suite_provider_for(bench->choice, &bench->suite),
+			&bench->suite, v->sa, NULL, &bench->context) < 0)
 		return false;
 	memcpy(p, octets->bytes, octets->len);
 	bench->esp = (struct esp_sa){
@@ -243,6 +248,7 @@ static void run_vector(struct json_object *object, struct tally *tally)
 	memset(&v, 0, sizeof(v));
 	v.sa = sa_new();
 	bench.run = calloc(1, sizeof(*bench.run));
+	bench.choice = tally->choice;
 	ok = v.sa && bench.run && read_vector(object, &v, tally) && run_open(&bench, &v, tally) &&
 	     (strcmp(v.expect, "accept") != 0 || run_seal(&bench, &v, tally));
 	if (ok) {
@@ -294,13 +300,31 @@ static int run_directory(const char *path, struct tally *tally)
 	return 0;
 }
 
+static bool choose(const char *provider, enum suite_choice *ret_choice)
+{
+	if (strcmp(provider, suite_ipsec_mb.name) == 0)
+		*ret_choice = SUITE_CHOICE_IPSEC_MB;
+	else if (strcmp(provider, suite_openssl.name) == 0)
+		*ret_choice = SUITE_CHOICE_OPENSSL;
+	else
+		return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const char *shared = getenv("NETIPSEC_SHARED");
-	struct tally tally = { 0 };
+	struct tally tally = { .choice = SUITE_CHOICE_OPENSSL };
 	char path[512];
 
 	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--provider") == 0 && i + 1 < argc) {
+			if (!choose(argv[++i], &tally.choice)) {
+				fprintf(stderr, "netipsec-vectors: no provider '%s'\n", argv[i]);
+				return 2;
+			}
+			continue;
+		}
 		if (strcmp(argv[i], "--shared") != 0 || i + 1 == argc) {
 			run_file(argv[i], &tally);
 			continue;

@@ -13,6 +13,12 @@ struct suite_context {
 	struct suite_lane *lane; /* its own, or NULL */
 };
 
+const struct suite_provider *suite_provider_for(enum suite_choice choice, const struct suite *suite)
+{
+	return choice != SUITE_CHOICE_OPENSSL && suite_ipsec_mb.supports(suite) ? &suite_ipsec_mb
+										: &suite_openssl;
+}
+
 int suite_context_new_by(const struct suite_provider *provider, const struct suite *suite,
 	const struct sa *sa, struct suite_lane *lane, struct suite_context **ret_context)
 {
@@ -59,6 +65,8 @@ struct suite_lane *suite_lane_new(void)
 
 struct suite_lane *suite_lane_free(struct suite_lane *lane)
 {
+	if (lane && lane->memory)
+		lane->release(lane->memory);
 	free(lane);
 	return NULL;
 }

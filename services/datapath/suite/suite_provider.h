@@ -7,7 +7,8 @@
 
 /* What the contexts of one thread may share: memory of a provider that is too much for each SA. */
 struct suite_lane {
-	void *mb; /* of suite_ipsec_mb, NULL until an SA needs it */
+	void *memory; /* NULL until an SA needs it */
+	void (*release)(void *memory);
 };
 struct suite_lane *suite_lane_new(void); /* NULL: no memory */
 /* When none of its contexts will seal or open again. */
@@ -27,6 +28,13 @@ struct suite_provider {
 };
 
 extern const struct suite_provider suite_openssl; /* takes every row */
+extern const struct suite_provider suite_ipsec_mb; /* AES-GCM, and AES-CBC with HMAC */
+
+/* As `provider` in datapath.cfg says. */
+enum suite_choice { SUITE_CHOICE_AUTO, SUITE_CHOICE_OPENSSL, SUITE_CHOICE_IPSEC_MB };
+/* Where the chosen one does not take the suite, or is not in this build or CPU: the reference one. */
+const struct suite_provider *suite_provider_for(
+	enum suite_choice choice, const struct suite *suite);
 
 /*
  * suite_context_new() for a provider that supports the suite. @lane: of the thread that will use the
