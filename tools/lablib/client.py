@@ -36,7 +36,7 @@ def enter_argv(where, host, command, cwd="/"):
         raise Refused(f"no host '{host}'; there are: {' '.join(description['hosts'])}")
     with place.connect(where.host_path(host)) as connection:
         pid = linux.peer_pid(connection)
-    argv = ["nsenter", "-t", str(pid), "-m", "-n", "-u", "-i", "-p"]
+    argv = ["nsenter", "-t", str(pid), "-m", "-r", "-n", "-u", "-i", "-p"]
     if description["userns"]:
         argv += ["-U", "--preserve-credentials"]
     argv += ["/usr/bin/env", "-C", cwd]
