@@ -66,7 +66,9 @@ static int open_tunnel(struct plant *plant, struct netlink *route, const struct 
 
 	if (r < 0)
 		return r;
-	plant->n_tunnels++;
+	plant->fragments[plant->n_tunnels++] = frag_store_new();
+	if (!plant->fragments[plant->n_tunnels - 1])
+		return -ENOMEM;
 	r = rtnl_link_alias(route, tun->ifindex, TUNNEL_ALIAS);
 	if (r == 0)
 		r = rtnl_link_setup(route, tun->ifindex, mtu);
@@ -222,8 +224,10 @@ struct plant *plant_free(struct plant *plant)
 	seqstore_free(plant->seqstore);
 	arena_free(plant->arena);
 	wire_close(&plant->wire);
-	for (size_t i = 0; i < plant->n_tunnels; i++)
+	for (size_t i = 0; i < plant->n_tunnels; i++) {
 		tun_close(&plant->tunnels[i]);
+		frag_store_free(plant->fragments[i]);
+	}
 	tun_close(&plant->host);
 	steer_free(plant->steer);
 	counter_store_close(&plant->counters);
@@ -242,6 +246,7 @@ int plant_start(struct plant *plant)
 		.host = &plant->host,
 		.tunnels = plant->tunnels,
 		.n_tunnels = plant->n_tunnels,
+		.fragments = plant->fragments,
 		.path_mtu = &plant->path_mtu,
 		.wake_fd = plant->wake_fd,
 	};

@@ -30,6 +30,7 @@ struct plant {
 	struct tun host;
 	struct tun tunnels[ENGINE_MAX_TUNNELS];
 	size_t n_tunnels;
+	struct frag_store *fragments[ENGINE_MAX_TUNNELS]; /* of these tunnels */
 	struct wire wire;
 	int wake_fd; /* readable when a mailbox holds something */
 	_Atomic uint32_t path_mtu;

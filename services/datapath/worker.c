@@ -92,6 +92,26 @@ static void to_stack(struct worker *worker, struct packet *pkt, int tunnel)
 		counters_add(worker->setup.counters, VERDICT_IO_SEND_FAILED);
 }
 
+static void to_wire(struct worker *worker, size_t n)
+{
+	wire_send(worker->port, worker->to_wire, n, worker->sent);
+	for (size_t i = 0; i < n; i++)
+		if (!worker->sent[i])
+			counters_add(worker->setup.counters, VERDICT_IO_SEND_FAILED);
+}
+
+static void follow(struct worker *worker, struct engine_result *result, struct packet *pkt)
+{
+	while (engine_follow(worker->engine, result, pkt)) {
+		if (result->exit == ENGINE_TO_HOST) {
+			to_stack(worker, pkt, result->tunnel);
+			continue;
+		}
+		worker->to_wire[0] = pkt;
+		to_wire(worker, 1);
+	}
+}
+
 static void deliver(struct worker *worker, size_t n)
 {
 	size_t n_wire = 0;
@@ -101,6 +121,7 @@ static void deliver(struct worker *worker, size_t n)
 
 		switch (result->exit) {
 		case ENGINE_DROP:
+		case ENGINE_HELD:
 			break;
 		case ENGINE_TO_WIRE:
 		case ENGINE_TO_WIRE_CLEAR:
@@ -112,12 +133,12 @@ static void deliver(struct worker *worker, size_t n)
 			break;
 		}
 	}
-	if (n_wire == 0)
-		return;
-	wire_send(worker->port, worker->to_wire, n_wire, worker->sent);
-	for (size_t i = 0; i < n_wire; i++)
-		if (!worker->sent[i])
-			counters_add(worker->setup.counters, VERDICT_IO_SEND_FAILED);
+	if (n_wire > 0)
+		to_wire(worker, n_wire);
+	/* The batch is away, so its buffers are free for the fragments that follow. */
+	for (size_t i = 0; i < n; i++)
+		if (worker->results[i].more)
+			follow(worker, &worker->results[i], worker->batch[i]);
 }
 
 static void run_outbound(struct worker *worker, int tunnel)
@@ -223,7 +244,8 @@ static int make_parts(struct worker *worker)
 		.counters = worker->setup.counters,
 		.on_acquire = on_acquire,
 		.on_event = on_event,
-		.userdata = worker };
+		.userdata = worker,
+		.fragments = worker->setup.fragments };
 	void *buffers = mmap(NULL, (size_t)BATCH * BUFFER_LEN, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int r;

@@ -24,6 +24,7 @@ struct worker_setup {
 	const struct tun *host; /* where host policy's packets come from */
 	const struct tun *tunnels; /* one a tunnel, in the order of the tunnel table */
 	size_t n_tunnels;
+	struct frag_store *const *fragments; /* one a tunnel */
 	const _Atomic uint32_t *path_mtu; /* of outer packets; may change */
 	struct counters *counters; /* of this worker alone */
 	int wake_fd; /* eventfd of the control thread */

@@ -38,6 +38,7 @@ struct host {
 	_Atomic int stop; /* of threads */
 	uint32_t mtu;
 	engine_mtu_fn mtu_of;
+	struct frag_store *const *fragments;
 };
 
 static inline void on_acquire(const struct sadb_acquire *acquire, void *userdata)
@@ -143,7 +144,8 @@ static inline void host_start(struct host *host, const char *here, const char *h
 		.on_event = on_event,
 		.userdata = host,
 		.path_mtu = host->mtu,
-		.mtu_of = host->mtu_of };
+		.mtu_of = host->mtu_of,
+		.fragments = host->fragments };
 	struct engine_view *view;
 
 	for (size_t i = 0; i < host->n_sas; i++) {

@@ -12,6 +12,7 @@
 #include "common/base/rcu.h"
 #include "common/spd/spd.h"
 #include "services/datapath/packet/counters.h"
+#include "services/datapath/packet/frag_store.h"
 #include "services/datapath/esp/esp.h"
 #include "services/datapath/packet/packet.h"
 #include "services/datapath/sad/sad.h"
@@ -71,6 +72,7 @@ enum engine_exit {
 	ENGINE_TO_WIRE, /* protected or plain IP in IP; send with the bypass mark */
 	ENGINE_TO_WIRE_CLEAR, /* policy bypasses it: as it came */
 	ENGINE_TO_HOST, /* clear packet for the stack, through the TUN of `tunnel` */
+	ENGINE_HELD, /* a fragment that waits for the others of its datagram; the packet is free */
 	ENGINE_TO_SENDER, /* ICMP error made in place of the packet, goes back through that TUN */
 };
 
@@ -80,6 +82,9 @@ struct engine_result {
 	int tunnel; /* index into tunnel_table, -1: host */
 	uint64_t rule_id; /* that decided, 0: none */
 	bool fragment; /* TO_WIRE: longer than the path takes; the sender of the outer packet fragments */
+	struct frag_train *more; /* what follows the packet on the same way; see engine_follow() */
+	struct sad_entry
+		*entry; /* TO_WIRE: that sealed it, NULL: none; until the worker is quiescent */
 };
 
 /* What a worker tells the control thread; must not block. */
@@ -100,6 +105,8 @@ struct engine_setup {
 	uint32_t path_mtu; /* of outer packets, 0: unknown */
 	engine_mtu_fn mtu_of; /* NULL, or it answers 0: path_mtu counts */
 	enum esp_padding padding;
+	/* One a tunnel, shared by all workers; NULL: fragments whose ports are asked for are dropped. */
+	struct frag_store *const *fragments;
 };
 int engine_new(const struct engine_setup *setup, struct engine **ret_engine) MUST_CHECK;
 struct engine *engine_free(struct engine *engine);
@@ -117,6 +124,11 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 /* Inbound: whole IP packets from the wire, protocol ESP (or AH, or 4/41 of a tunnel). */
 void engine_inbound(
 	struct engine *engine, struct packet **pkts, size_t n, struct engine_result *ret_results);
+/*
+ * For results with TO_HOST or TO_WIRE, before the next batch and until it says false: the next
+ * fragment of the datagram, made ready for the same way, into @pkt on its own buffer.
+ */
+bool engine_follow(struct engine *engine, struct engine_result *result, struct packet *pkt);
 /*
  * Inbound policy for a packet that came in clear: VERDICT_IN_CLEAR, SPD_GOT_CLEAR or SPD_EXPLICIT.
  * The same decision that steering compiles into the kernel; tests hold one against the other.

@@ -13,6 +13,7 @@ struct inbound {
 	struct packet *pkt;
 	struct packet_view *view; /* of pkt: inner packet of a tunnel-mode SA, else the outer one */
 	const struct sa *sa; /* NULL: it came in clear */
+	uint64_t serial; /* of the SA */
 	struct address outer_local, outer_remote;
 	uint8_t outer_protocol; /* tunnels: 4 or 41 */
 	struct engine_result *result;
@@ -100,6 +101,14 @@ static enum verdict check_tunnel(
 	return check_match(in, &match, &carried);
 }
 
+/* Do the rules of the tunnel, or the selectors of the SA, need what only a first fragment shows? */
+static bool asks_ports(const struct inbound *in, int index)
+{
+	return engine_names_ports(
+		       in->engine->view, in->engine->view->tunnels->tunnels[index].name) ||
+	       (in->sa && (in->sa->inner_src_port != 0 || in->sa->inner_dst_port != 0));
+}
+
 /* IP in IP that a transport-mode SA carried, or that came plain: the inner packet is still inside. */
 static void decide_encapsulated(struct inbound *in, int index)
 {
@@ -118,6 +127,11 @@ static void decide_encapsulated(struct inbound *in, int index)
 	if (!packet_pull(&inner, in->view->upper) || !packet_parse(&inner, &view) ||
 		(view.family == AF_INET) != (in->view->protocol == IPPROTO_IPIP)) {
 		drop(in, VERDICT_ESP_BAD_INNER);
+		return;
+	}
+	/* Nobody vouches that clear fragments belong together: they do not wait here. */
+	if (!in->sa && view.is_fragment && asks_ports(in, index)) {
+		drop(in, VERDICT_SPD_GOT_CLEAR);
 		return;
 	}
 	packet_flow(&inner, &view, DIRECTION_IN, &flow);
@@ -139,13 +153,21 @@ static void decide_tunnel_mode(struct inbound *in)
 	enum verdict verdict;
 	struct flow flow;
 
-	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
 	in->outer_protocol = in->view->family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6;
 	if (index == ENGINE_HOST) { /* tunnel mode exists on tunnels only */
 		drop(in, VERDICT_SPD_GOT_SECURE);
 		return;
 	}
 	in->result->tunnel = index;
+	if (in->view->is_fragment && asks_ports(in, index)) {
+		struct engine_held held = {
+			.direction = DIRECTION_IN, .tunnel = (size_t)index, .tag = in->serial
+		};
+
+		if (!engine_hold(in->engine, &held, in->pkt, in->view, in->result))
+			return;
+	}
+	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
 	verdict = check_tunnel(in, &in->engine->view->tunnels->tunnels[index], &flow);
 	if (is_accepted(verdict))
 		admit(in, verdict);
@@ -256,6 +278,7 @@ static void decide_group(struct engine *engine, struct engine_result *results)
 			.pkt = group->pkts[i],
 			.view = &group->views[i],
 			.sa = group->entry->sa,
+			.serial = group->entry->serial,
 			.outer_local = engine->outer_dst[at],
 			.outer_remote = engine->outer_src[at],
 			.result = &results[at],
@@ -312,5 +335,5 @@ void engine_inbound(
 		decide_group(engine, ret_results);
 	}
 	for (size_t i = 0; i < n; i++)
-		counters_add(engine->setup.counters, ret_results[i].verdict);
+		engine_end(engine, &ret_results[i]);
 }

@@ -54,6 +54,30 @@ bool engine_prepare(struct engine *engine, struct sad_entry *entry, struct esp_s
 /* Tell the control thread what the batch has raised. @before: events before it. */
 void engine_tell_events(struct engine *engine, struct sad_entry *entry, uint32_t before);
 
+/* Do rules of this head name ports or ICMP types, which later fragments do not show? */
+bool engine_names_ports(const struct engine_view *view, const char *head);
+struct engine_held {
+	enum direction direction;
+	size_t tunnel;
+	uint64_t tag; /* how it came: the SA's serial */
+};
+/*
+ * Keep a fragment until its datagram is whole. True: it is; @pkt is the first fragment and the
+ * others follow it in @result. False: the result is settled, held or dropped.
+ */
+bool engine_hold(struct engine *engine, const struct engine_held *held, struct packet *pkt,
+	struct packet_view *view, struct engine_result *result);
+/* Cut before encryption, as IPv4 without DF allows: @pkt is the first fragment, others follow. */
+bool engine_cut(
+	struct engine_result *result, struct packet *pkt, struct packet_view *view, size_t limit);
+/* Count what became of the packet and, when it goes no further, of those that follow it. */
+void engine_end(struct engine *engine, struct engine_result *result);
+/* Plain IP in IP. False: there is no room. */
+bool engine_encapsulate(struct engine *engine, const struct tunnel *tunnel, struct packet *pkt);
+/* n <= ESP_BATCH packets of one SA; @tunnel: where they came from. */
+void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
+	struct packet *const *pkts, size_t n, enum verdict *ret_verdicts);
+
 /*
  * Turn a packet that is too long into the ICMP error that its sender gets (RFC 1191, RFC 4443
  * section 3.2), as if from its destination. False: no error may be sent about it.

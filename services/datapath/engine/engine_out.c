@@ -18,6 +18,7 @@ struct outbound {
 	const struct tunnel *tunnel; /* NULL: host */
 	struct engine_result *result;
 	struct sad_entry **entry;
+	size_t limit; /* octets of it that fit the path, 0: any */
 };
 
 static void settle(struct outbound *out, enum engine_exit exit, enum verdict verdict)
@@ -66,18 +67,26 @@ static bool refuse_length(struct outbound *out, size_t limit)
 	return true;
 }
 
-/* Plain IP in IP. False: there is no room. */
-static bool encapsulate(struct outbound *out)
+bool engine_encapsulate(struct engine *engine, const struct tunnel *tunnel, struct packet *pkt)
 {
 	struct packet_outer outer;
+	struct packet_view view;
 
-	packet_outer_of(out->pkt, out->view, &out->tunnel->src, &out->tunnel->dst, &outer);
-	outer.id = out->engine->ip_id++;
-	if (!packet_push(out->pkt, packet_outer_len(outer.dst)) || out->pkt->len > PACKET_MAX_LEN)
+	if (!packet_parse(pkt, &view))
 		return false;
-	packet_write_outer(out->pkt->data, &outer);
-	packet_set_length(out->pkt);
-	return packet_parse(out->pkt, out->view);
+	packet_outer_of(pkt, &view, &tunnel->src, &tunnel->dst, &outer);
+	outer.id = engine->ip_id++;
+	if (!packet_push(pkt, packet_outer_len(outer.dst)) || pkt->len > PACKET_MAX_LEN)
+		return false;
+	packet_write_outer(pkt->data, &outer);
+	packet_set_length(pkt);
+	return true;
+}
+
+static bool encapsulate(struct outbound *out)
+{
+	return engine_encapsulate(out->engine, out->tunnel, out->pkt) &&
+	       packet_parse(out->pkt, out->view);
 }
 
 static void send_encapsulated(struct outbound *out)
@@ -168,7 +177,8 @@ static bool refuse_sealed_length(struct outbound *out, const struct sad_entry *e
 	if (path == 0)
 		return false;
 	limit = esp_clear_mtu(entry->sa, &entry->suite, path, keep);
-	return refuse_length(out, limit > header ? limit - header : 0);
+	out->limit = limit > header ? limit - header : 0;
+	return refuse_length(out, out->limit);
 }
 
 static void protect(struct outbound *out, const struct rule *rule, const struct flow *flow)
@@ -197,6 +207,12 @@ static void protect(struct outbound *out, const struct rule *rule, const struct 
 	}
 	if (refuse_sealed_length(out, entry))
 		return;
+	/* RFC 4301 section 7: fragments without ports must not go where ports are agreed on. */
+	if (out->result->fragment && entry->sa->mode == SA_MODE_TUNNEL &&
+		!(entry->sa->flags & SA_FLAG_UNIQUE) &&
+		!engine_names_ports(out->engine->view, rule->tunnel) &&
+		engine_cut(out->result, out->pkt, out->view, out->limit))
+		out->result->fragment = false;
 	if (out->tunnel && mode == SA_MODE_TRANSPORT && !encapsulate(out)) {
 		drop(out, VERDICT_ESP_NOMEM);
 		return;
@@ -248,6 +264,13 @@ static void decide(struct outbound *out)
 		drop(out, VERDICT_SPD_MALFORMED_PACKET);
 		return;
 	}
+	if (out->tunnel && out->view->is_fragment && engine_names_ports(view, out->tunnel->name)) {
+		struct engine_held held = { .direction = DIRECTION_OUT,
+			.tunnel = (size_t)out->result->tunnel };
+
+		if (!engine_hold(out->engine, &held, out->pkt, out->view, out->result))
+			return;
+	}
 	packet_flow(out->pkt, out->view, DIRECTION_OUT, &flow);
 	engine_classify(view, out->tunnel ? out->tunnel->name : "", &flow, &match);
 	if (match.rule)
@@ -260,18 +283,30 @@ static void decide(struct outbound *out)
 		drop(out, out->tunnel ? VERDICT_SPD_EXPLICIT : VERDICT_SPD_NO_POLICY);
 }
 
+void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
+	struct packet *const *pkts, size_t n, enum verdict *ret_verdicts)
+{
+	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_relaxed);
+	struct esp_sa esp;
+
+	if (engine_prepare(engine, entry, &esp)) {
+		if (address_is_unspecified(&entry->sa->src) && tunnel >= 0)
+			esp.outer_src = &engine->view->tunnels->tunnels[tunnel].src;
+		esp_seal_batch(&esp, pkts, n, ret_verdicts);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			ret_verdicts[i] = VERDICT_IP_IPSEC_NOT_LOADED;
+	}
+	engine_tell_events(engine, entry, events);
+}
+
 /* All packets of the batch that the SA of packet @first takes, in their order. */
 static void seal_group(struct engine *engine, struct packet **pkts, size_t first, size_t n,
 	struct engine_result *results)
 {
 	struct sad_entry *entry = engine->entries[first];
 	struct engine_group *group = &engine->group;
-	struct esp_sa esp;
-	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_relaxed);
-	bool ready = engine_prepare(engine, entry, &esp);
 
-	if (address_is_unspecified(&entry->sa->src) && results[first].tunnel >= 0)
-		esp.outer_src = &engine->view->tunnels->tunnels[results[first].tunnel].src;
 	group->entry = entry;
 	group->n = 0;
 	for (size_t i = first; i < n; i++) {
@@ -281,16 +316,15 @@ static void seal_group(struct engine *engine, struct packet **pkts, size_t first
 		group->pkts[group->n] = pkts[i];
 		group->at[group->n++] = (uint8_t)i;
 	}
-	if (ready)
-		esp_seal_batch(&esp, group->pkts, group->n, group->verdicts);
+	engine_seal(engine, entry, results[first].tunnel, group->pkts, group->n, group->verdicts);
 	for (size_t i = 0; i < group->n; i++) {
 		struct engine_result *result = &results[group->at[i]];
 
-		result->verdict = ready ? group->verdicts[i] : VERDICT_IP_IPSEC_NOT_LOADED;
+		result->verdict = group->verdicts[i];
+		result->entry = entry;
 		result->exit = result->verdict == VERDICT_OUT_PROTECTED ? ENGINE_TO_WIRE
 									: ENGINE_DROP;
 	}
-	engine_tell_events(engine, entry, events);
 }
 
 void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int tunnel,
@@ -327,5 +361,5 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 			seal_group(engine, pkts, i, n, ret_results);
 	}
 	for (size_t i = 0; i < n; i++)
-		counters_add(engine->setup.counters, ret_results[i].verdict);
+		engine_end(engine, &ret_results[i]);
 }
