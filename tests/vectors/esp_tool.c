@@ -2,16 +2,19 @@
 /*
  * esp-tool: one JSON object a line on standard input, one answer a line: the packet as it is sealed
  * or opened in hexadecimal, or the verdict against it. Fields as in the vectors, and
+ *   proto       esp, unless it is ah
  *   do          seal | open | offers: the suites there are, as one object
  *   packet      whole IP packet
  *   src, dst    outer addresses for tunnel mode
  *   window      of the replay check, of which only the number `top` has been seen
  */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "common/base/cleanup.h"
 #include "common/base/text.h"
 #include "common/model/algorithm.h"
+#include "services/datapath/ah/ah.h"
 #include "services/datapath/esp/esp.h"
 #include "services/datapath/replay/replay.h"
 #include "tests/vectors/vector.h"
@@ -25,6 +28,7 @@ struct work {
 	uint8_t buffer[PACKET_HEADROOM + PACKET_OCTETS_MAX + PACKET_TAILROOM];
 	struct suite suite;
 	struct suite_context *context;
+	struct suite_mac *mac;
 	struct sa_run *run;
 };
 
@@ -56,37 +60,74 @@ static bool read_packet(struct work *work, struct json_object *object)
 	return p != NULL;
 }
 
+static bool prepare(struct work *work, const struct sa *sa)
+{
+	if (sa->proto == SA_PROTO_AH)
+		return ah_suite_of(sa, &work->suite) == 0 &&
+		       suite_mac_new(work->suite.auth, secret_bytes(sa->auth_key),
+			       secret_len(sa->auth_key), &work->mac) == 0;
+	return suite_of(sa, &work->suite) == 0 && suite_context_new(sa, &work->context) == 0;
+}
+
+static int seal(struct work *work, const struct sa *sa, uint64_t seq)
+{
+	struct esp_choice choice = { .seq = seq };
+	struct ah_choice ah_choice = { .seq = seq };
+	struct ah_sa ah = { .sa = sa, .suite = &work->suite, .mac = work->mac, .run = work->run };
+	struct esp_sa esp = {
+		.sa = sa, .suite = &work->suite, .context = work->context, .run = work->run
+	};
+
+	return sa->proto == SA_PROTO_AH ? (int)ah_seal(&ah, &work->pkt, &ah_choice)
+					: (int)esp_seal(&esp, &work->pkt, &choice);
+}
+
+static int open_packet(struct work *work, const struct sa *sa)
+{
+	struct ah_sa ah = { .sa = sa, .suite = &work->suite, .mac = work->mac, .run = work->run };
+	struct esp_sa esp = {
+		.sa = sa, .suite = &work->suite, .context = work->context, .run = work->run
+	};
+	struct packet_view view;
+
+	if (!packet_parse(&work->pkt, &view))
+		return VERDICT_SPD_MALFORMED_PACKET;
+	if (sa->proto == SA_PROTO_ESP)
+		return (int)esp_open(&esp, &work->pkt, &view);
+	return view.protocol == IPPROTO_AH ? (int)ah_open(&ah, &work->pkt, &view)
+					   : VERDICT_AH_NO_SA;
+}
+
+/* What the other end has seen. False: that cannot be. */
+static bool prepare_window(
+	struct work *work, struct json_object *object, const struct sa *sa, uint64_t seq)
+{
+	uint64_t top = (sa->flags & SA_FLAG_ESN) != 0 ? seq : 0;
+
+	work->run->window = (uint32_t)vector_number(object, "window", 0);
+	work->run->top = (uint64_t)vector_number(object, "top", (int64_t)top);
+	if (work->run->window > SA_RUN_WINDOW_MAX)
+		return false;
+	if (work->run->window == 0 || work->run->top == 0)
+		return true;
+	top = work->run->top--;
+	return replay_accept(work->run, top) == REPLAY_OK;
+}
+
 /* -1: the request is broken; else a verdict. */
 static int transform(struct work *work, struct json_object *object, struct sa *sa)
 {
 	const char *act = vector_text(object, "do");
 	uint64_t seq = (uint64_t)vector_number(object, "seq", 1);
-	struct esp_choice choice = { .seq = seq };
-	struct esp_sa esp = { .sa = sa, .suite = &work->suite, .run = work->run };
-	struct packet_view view;
 
 	if (!act || !vector_sa(object, sa) || !read_packet(work, object) ||
 		!read_address(object, "src", &sa->src) || !read_address(object, "dst", &sa->dst) ||
-		suite_of(sa, &work->suite) < 0 || suite_context_new(sa, &work->context) < 0)
+		!prepare(work, sa))
 		return -1;
-	esp.context = work->context;
-	choice.seq |= (uint64_t)vector_number(object, "esn_hi", 0) << 32;
+	seq |= (uint64_t)vector_number(object, "esn_hi", 0) << 32;
 	if (strcmp(act, "seal") == 0)
-		return (int)esp_seal(&esp, &work->pkt, &choice);
-	work->run->window = (uint32_t)vector_number(object, "window", 0);
-	work->run->top = (sa->flags & SA_FLAG_ESN) != 0 ? choice.seq : 0;
-	work->run->top = (uint64_t)vector_number(object, "top", (int64_t)work->run->top);
-	if (work->run->window > SA_RUN_WINDOW_MAX)
-		return -1;
-	if (work->run->window != 0 && work->run->top != 0) {
-		uint64_t top = work->run->top--;
-
-		if (replay_accept(work->run, top) != REPLAY_OK)
-			return -1;
-	}
-	if (!packet_parse(&work->pkt, &view))
-		return VERDICT_SPD_MALFORMED_PACKET;
-	return (int)esp_open(&esp, &work->pkt, &view);
+		return seal(work, sa, seq);
+	return prepare_window(work, object, sa, seq) ? open_packet(work, sa) : -1;
 }
 
 static void answer(const struct work *work, int verdict)
@@ -195,6 +236,7 @@ static void serve(struct work *work, const char *line)
 	else
 		answer(work, object && sa && work->run ? transform(work, object, sa) : -1);
 	work->context = suite_context_free(work->context);
+	work->mac = suite_mac_free(work->mac);
 	free(work->run);
 	(void)sa_free(sa);
 	(void)json_object_put(object);

@@ -41,6 +41,13 @@ int64_t vector_number(struct json_object *object, const char *key, int64_t absen
 	return json_object_get_int64(value);
 }
 
+static bool is_ah(struct json_object *object)
+{
+	const char *proto = vector_text(object, "proto");
+
+	return proto && strcmp(proto, "ah") == 0;
+}
+
 /* Keys: the cipher's with its salt behind, and the integrity key. */
 static bool read_keys(struct json_object *object, struct sa *sa)
 {
@@ -52,10 +59,17 @@ static bool read_keys(struct json_object *object, struct sa *sa)
 	memcpy(key.bytes + key.len, salt.bytes, salt.len);
 	sa->encr_key_bits = (uint16_t)(key.len * 8);
 	sa->salt_bits = (uint16_t)(salt.len * 8);
-	if (key.len + salt.len > 0 && secret_new(key.bytes, key.len + salt.len, &sa->encr_key) < 0)
+	if (is_ah(object))
+		sa->encr_key_bits = sa->salt_bits = 0;
+	else if (key.len + salt.len > 0 &&
+		 secret_new(key.bytes, key.len + salt.len, &sa->encr_key) < 0)
 		return false;
 	if (!octets_get(object, "auth_key", &key))
 		return false;
+	if (key.len > 0) { /* GMAC in AH */
+		memcpy(key.bytes + key.len, salt.bytes, is_ah(object) ? salt.len : 0);
+		key.len += is_ah(object) ? salt.len : 0;
+	}
 	sa->auth_key_bits = (uint16_t)(key.len * 8);
 	return key.len == 0 || secret_new(key.bytes, key.len, &sa->auth_key) == 0;
 }
@@ -74,14 +88,18 @@ static uint8_t encr_of(struct json_object *object)
 	return 0;
 }
 
-/* As above, ALG_AUTH_NONE for "none". */
+/* As above, ALG_AUTH_NONE for "none". GMAC in AH goes by the length of its key. */
 static bool auth_of(struct json_object *object, uint8_t *ret_auth)
 {
-	const char *name = vector_text(object, "auth");
+	const char *name = vector_text(object, "auth"), *key = vector_text(object, "auth_key");
+	char gmac[32];
 
 	*ret_auth = ALG_AUTH_NONE;
 	if (!name || strcmp(name, "none") == 0)
 		return name != NULL;
+	if (is_ah(object) && strcmp(name, "aes-gmac") == 0 &&
+		text_fixed(gmac, sizeof(gmac), "aes-gmac-%zu", key ? strlen(key) * 4 : 0) == 0)
+		name = gmac;
 	for (unsigned int n = 1; n <= UINT8_MAX; n++) {
 		const struct suite_auth *row = suite_auth_row((uint8_t)n);
 
@@ -96,17 +114,17 @@ bool vector_has_suite(struct json_object *object)
 {
 	uint8_t auth;
 
-	return encr_of(object) != 0 && auth_of(object, &auth);
+	return (is_ah(object) || encr_of(object) != 0) && auth_of(object, &auth);
 }
 
 bool vector_sa(struct json_object *object, struct sa *sa)
 {
 	const char *mode = vector_text(object, "mode");
 
-	sa->encr = encr_of(object);
-	if (!mode || sa->encr == 0 || !auth_of(object, &sa->auth))
+	sa->encr = is_ah(object) ? ALG_ENCR_NONE : encr_of(object);
+	if (!mode || (sa->encr == 0 && !is_ah(object)) || !auth_of(object, &sa->auth))
 		return false;
-	sa->proto = SA_PROTO_ESP;
+	sa->proto = is_ah(object) ? SA_PROTO_AH : SA_PROTO_ESP;
 	sa->spi = (uint32_t)vector_number(object, "spi", 0);
 	sa->mode = strcmp(mode, "tunnel") == 0 ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT;
 	if (vector_number(object, "esn_hi", -1) >= 0)

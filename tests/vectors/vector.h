@@ -25,7 +25,7 @@ bool octets_get(struct json_object *object, const char *key, struct octets *ret)
 
 /* Is there a row of ours for its `encr` and `auth`? */
 bool vector_has_suite(struct json_object *object);
-/* `spi mode encr encr_key salt auth auth_key esn_hi natt`. */
+/* `proto spi mode encr encr_key salt auth auth_key esn_hi natt`. */
 bool vector_sa(struct json_object *object, struct sa *sa);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * netipsec-vectors FILE.json...: runs ESP packets that somebody else made through the real code, both
- * ways: opened they give what is written there, sealed with the same number, IV and padding they are
+ * netipsec-vectors FILE.json...: runs ESP and AH packets that somebody else made through the real code,
+ * both ways: opened they give what is written there, sealed with the same number, IV and padding they are
  * the same octets, and one bit changed they are refused. What no row of ours can do is skipped by
  * name. With --shared DIRECTORY: all files there; no such directory is a skip (77). --provider before
  * the files: who computes what it can, openssl or ipsec-mb.
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
+#include "services/datapath/ah/ah.h"
 #include "services/datapath/esp/esp.h"
 #include "services/datapath/suite/suite_provider.h"
 #include "tests/vectors/vector.h"
@@ -33,6 +34,11 @@ struct tally {
 	enum suite_choice choice;
 	struct text why; /* of the vector in work */
 };
+
+static bool is_ah(const struct vector *v)
+{
+	return v->sa->proto == SA_PROTO_AH;
+}
 
 static bool PRINTF_LIKE(2, 3) fail(struct tally *tally, const char *format, ...)
 {
@@ -102,7 +108,8 @@ static bool read_vector(struct json_object *object, struct vector *v, struct tal
 
 	v->id = vector_text(object, "id");
 	v->expect = vector_text(object, "expect");
-	if (!proto || strcmp(proto, "esp") != 0 || !vector_has_suite(object))
+	if (!proto || (strcmp(proto, "esp") != 0 && strcmp(proto, "ah") != 0) ||
+		!vector_has_suite(object))
 		return fail(tally, "skip: %s %s %s", proto, vector_text(object, "encr"),
 			vector_text(object, "auth"));
 	if (!vector_sa(object, v->sa))
@@ -113,12 +120,15 @@ static bool read_vector(struct json_object *object, struct vector *v, struct tal
 		v->seq |= (uint64_t)esn_high << 32;
 	if (!read_packets(object, v))
 		return fail(tally, "octets do not read");
-	return suite_of(v->sa, &suite) == 0 || fail(tally, "no suite of ours takes these keys");
+	return (is_ah(v) ? ah_suite_of(v->sa, &suite) : suite_of(v->sa, &suite)) == 0 ||
+	       fail(tally, "no suite of ours takes these keys");
 }
 
-/* Everything that esp_seal() and esp_open() want, and a packet to work on. */
+/* Everything that sealing and opening want, and a packet to work on. */
 struct bench {
 	struct esp_sa esp;
+	struct ah_sa ah;
+	struct suite_mac *mac;
 	struct suite suite;
 	enum suite_choice choice;
 	struct suite_context *context;
@@ -126,6 +136,24 @@ struct bench {
 	struct packet pkt;
 	uint8_t buffer[PACKET_HEADROOM + OCTETS_MAX + PACKET_TAILROOM];
 };
+
+static bool bench_init_ah(struct bench *bench, const struct vector *v)
+{
+	if (ah_suite_of(v->sa, &bench->suite) < 0 ||
+		suite_mac_new(bench->suite.auth, secret_bytes(v->sa->auth_key),
+			secret_len(v->sa->auth_key), &bench->mac) < 0)
+		return false;
+	bench->ah = (struct ah_sa){
+		.sa = v->sa, .suite = &bench->suite, .mac = bench->mac, .run = bench->run
+	};
+	return true;
+}
+
+static void bench_done(struct bench *bench)
+{
+	bench->context = suite_context_free(bench->context);
+	bench->mac = suite_mac_free(bench->mac);
+}
 
 static bool bench_init(struct bench *bench, const struct vector *v, const struct octets *octets)
 {
@@ -136,11 +164,15 @@ static bool bench_init(struct bench *bench, const struct vector *v, const struct
 	atomic_store(&bench->run->seq_reserved, UINT64_MAX);
 	packet_init(&bench->pkt, bench->buffer, sizeof(bench->buffer));
 	p = packet_append(&bench->pkt, octets->len);
-	if (!p || suite_of(v->sa, &bench->suite) < 0 ||
+	if (!p)
+		return false;
+	memcpy(p, octets->bytes, octets->len);
+	if (is_ah(v))
+		return bench_init_ah(bench, v);
+	if (suite_of(v->sa, &bench->suite) < 0 ||
 		suite_context_new_by(suite_provider_for(bench->choice, &bench->suite),
 			&bench->suite, v->sa, NULL, &bench->context) < 0)
 		return false;
-	memcpy(p, octets->bytes, octets->len);
 	bench->esp = (struct esp_sa){
 		.sa = v->sa, .suite = &bench->suite, .context = bench->context, .run = bench->run
 	};
@@ -159,10 +191,17 @@ static enum verdict open_octets(
 	if (packet_parse(&bench->pkt, view)) {
 		uint8_t want = (v->sa->flags & SA_FLAG_ENCAP) != 0 ? IPPROTO_UDP : IPPROTO_ESP;
 
-		verdict = view->protocol == want ? esp_open(&bench->esp, &bench->pkt, view)
-						 : VERDICT_ESP_NO_SA;
+		struct packet_view clear = *view;
+
+		if (is_ah(v))
+			verdict = view->protocol == IPPROTO_AH
+					  ? ah_open(&bench->ah, &bench->pkt, &clear)
+					  : VERDICT_AH_NO_SA;
+		else
+			verdict = view->protocol == want ? esp_open(&bench->esp, &bench->pkt, view)
+							 : VERDICT_ESP_NO_SA;
 	}
-	bench->context = suite_context_free(bench->context);
+	bench_done(bench);
 	return verdict;
 }
 
@@ -200,7 +239,8 @@ static bool run_open(struct bench *bench, const struct vector *v, struct tally *
 		return true;
 	for (size_t at = esp_offset(&view); at < v->sealed.len; at += 5) {
 		verdict = open_octets(bench, v, &view, at);
-		if (verdict != VERDICT_ESP_BAD_AUTH)
+		if (verdict != VERDICT_ESP_BAD_AUTH && verdict != VERDICT_AH_BAD_AUTH &&
+			verdict != VERDICT_AH_BAD_LENGTH)
 			return fail(tally, "octet %zu changed: %s", at, verdict_name(verdict));
 	}
 	return true;
@@ -208,24 +248,27 @@ static bool run_open(struct bench *bench, const struct vector *v, struct tally *
 
 static bool run_seal(struct bench *bench, struct vector *v, struct tally *tally)
 {
-	struct esp_choice choice = { .seq = v->seq,
+	const struct esp_choice choice = { .seq = v->seq,
 		.iv = v->iv.bytes,
 		.padding = v->padding.bytes,
 		.padding_len = v->padding.len };
+	struct ah_choice ah_choice = { .seq = v->seq, .iv = v->iv.bytes };
 	struct packet sealed = { .data = v->sealed.bytes, .len = v->sealed.len };
 	struct packet_view want, got;
 	enum verdict verdict;
 	size_t at;
 
-	if (!v->plain.given || v->plain.len == 0 || !v->padding.given ||
+	if (!v->plain.given || v->plain.len == 0 || !(v->padding.given || is_ah(v)) ||
 		!packet_parse(&sealed, &want))
 		return true; /* nothing to seal is written there */
 	v->sa->src = want.src;
 	v->sa->dst = want.dst;
 	if (!bench_init(bench, v, &v->plain))
 		return fail(tally, "no memory");
-	verdict = esp_seal(&bench->esp, &bench->pkt, &choice);
-	bench->context = suite_context_free(bench->context);
+	ah_choice.id = load_be16(sealed.data + 4); /* that AH covers */
+	verdict = is_ah(v) ? ah_seal(&bench->ah, &bench->pkt, &ah_choice)
+			   : esp_seal(&bench->esp, &bench->pkt, &choice);
+	bench_done(bench);
 	if (verdict != VERDICT_OUT_PROTECTED)
 		return fail(tally, "sealed: %s", verdict_name(verdict));
 	if (!packet_parse(&bench->pkt, &got) || got.protocol != want.protocol ||

@@ -27,6 +27,7 @@
 	X(SPD_BAD_AHALG,        spd_bad_ahalg,        "AH algorithm is not the policy's")  \
 	X(SPD_BAD_ESPEALG,      spd_bad_espealg,      "ESP cipher is not the policy's")    \
 	X(SPD_BAD_ESPAALG,      spd_bad_espaalg,      "ESP integrity algorithm is not the policy's") \
+	X(SPD_AH_INNERMISMATCH, spd_ah_innermismatch, "packet is outside the selectors of its AH SA") \
 	X(SPD_ESP_INNERMISMATCH, spd_esp_innermismatch, "packet is outside the selectors of its SA") \
 	X(SPD_NO_POLICY,        spd_no_policy,        "marked for protection, no rule protects it") \
 	X(SPD_MALFORMED_PACKET, spd_malformed_packet, "not a sound IP packet")             \
@@ -53,7 +54,20 @@
 	X(ESP_SEQ_UNRESERVED,   esp_seq_unreserved,   "no reserved sequence number")       \
 	X(ESP_BYTES_EXPIRE,     esp_bytes_expire,     "byte lifetime used up")             \
 	X(ESP_TOO_BIG,          esp_too_big,          "too long for the path once protected") \
-	X(AH_NO_SA,             ah_no_sa,             "AH, which no SA here takes")         \
+	X(AH_NOMEM,             ah_nomem,             "AH: no room") \
+	X(AH_NO_SA,             ah_no_sa,             "AH: no SA with this SPI and destination") \
+	X(AH_BAD_LENGTH,        ah_bad_length,        "AH: header length is not the algorithm's") \
+	X(AH_BAD_V4_OPTS,       ah_bad_v4_opts,       "IPv4 options are not sound")        \
+	X(AH_BAD_V6_HDRS,       ah_bad_v6_hdrs,       "IPv6 extension headers that AH cannot cover") \
+	X(AH_EARLY_REPLAY,      ah_early_replay,      "AH: sequence number seen or too old, before the ICV") \
+	X(AH_REPLAY,            ah_replay,            "AH: sequence number seen, after the ICV") \
+	X(AH_BAD_AUTH,          ah_bad_auth,          "AH: integrity check failed") \
+	X(AH_CRYPTO_FAILED,     ah_crypto_failed,     "AH: integrity algorithm failed") \
+	X(AH_BAD_INNER,         ah_bad_inner,         "AH: inner packet or next header is not sound") \
+	X(AH_ECN,               ah_ecn,               "AH: congestion mark on an inner packet that cannot carry it") \
+	X(AH_SEQ_EXHAUSTED,     ah_seq_exhausted,     "AH: sequence numbers used up") \
+	X(AH_SEQ_UNRESERVED,    ah_seq_unreserved,    "AH: no reserved sequence number") \
+	X(AH_BYTES_EXPIRE,      ah_bytes_expire,      "AH: byte lifetime used up") \
 	X(IP_IPSEC_NOT_LOADED,  ip_ipsec_not_loaded,  "algorithm is not available")        \
 	X(IO_SEND_FAILED,       io_send_failed,       "the system refused to send")
 /* clang-format on */
