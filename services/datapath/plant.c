@@ -22,7 +22,9 @@ static bool is_local(const struct address *addr, void *userdata)
 
 static int open_databases(struct plant *plant, struct fdstore *store)
 {
-	struct sadb_parts parts = { .is_local = is_local, .is_local_userdata = plant };
+	struct sadb_parts parts = { .is_local = is_local,
+		.is_local_userdata = plant,
+		.provider = (enum suite_choice)plant->settings->provider };
 	CLEANUP(freep) char *state = NULL;
 	int fd = fdstore_take(store, FDSTORE_ARENA),
 	    r = file_system_path(DATAPATH_STATE_DIR, &state);

@@ -16,6 +16,8 @@
 #define TUNNEL_MAX_ADDR ARRAY_SIZE(((struct tunnel *)NULL)->addresses)
 
 static const char *const backends[] = { "auto", "engine", NULL };
+/* In the order of enum suite_choice. */
+static const char *const providers[] = { "auto", "openssl", "ipsec-mb", NULL };
 
 static int take_tunnel(struct config_setting_t *group, struct conf_loc at, struct conf_diags *diags,
 	void *ret_settings);
@@ -27,6 +29,11 @@ static const struct setting table[] = {
 		.offset = AT(backend),
 		.choices = backends,
 		.help = "who moves the packets" },
+	{ .type = SETTING_CHOICE,
+		.name = "provider",
+		.offset = AT(provider),
+		.choices = providers,
+		.help = "the library that seals and opens" },
 	{ .type = SETTING_STRING,
 		.name = "interface",
 		.offset = AT(interface),
@@ -313,9 +320,9 @@ static bool tunnel_equal(const struct tunnel *a, const struct tunnel *b)
 bool datapath_settings_equal(const struct datapath_settings *a, const struct datapath_settings *b)
 {
 	if (strcmp(a->interface, b->interface) != 0 || strcmp(a->ike_user, b->ike_user) != 0 ||
-		a->workers != b->workers || a->route_table != b->route_table ||
-		a->rule_priority != b->rule_priority || a->path_mtu != b->path_mtu ||
-		a->tunnels.count != b->tunnels.count)
+		a->provider != b->provider || a->workers != b->workers ||
+		a->route_table != b->route_table || a->rule_priority != b->rule_priority ||
+		a->path_mtu != b->path_mtu || a->tunnels.count != b->tunnels.count)
 		return false;
 	for (size_t i = 0; i < a->tunnels.count; i++)
 		if (!tunnel_equal(&a->tunnels.tunnels[i], &b->tunnels.tunnels[i]))

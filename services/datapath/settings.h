@@ -14,6 +14,7 @@
 
 struct datapath_settings {
 	int backend; /* index into the choices: auto, engine */
+	int provider; /* enum suite_choice */
 	char *interface; /* owned, as all strings */
 	char *ike_user;
 	uint64_t workers;

@@ -43,6 +43,8 @@ static struct sad_entry *entry_new(
 	entry->sa->auth = ALG_AUTH_HMAC_SHA256;
 	ck_assert_int_eq(secret_new(key, 32, &entry->sa->auth_key), 0);
 	entry->sa->auth_key_bits = 256;
+	ck_assert_int_eq(suite_of(entry->sa, &entry->suite), 0);
+	entry->provider = suite_provider_for(SUITE_CHOICE_AUTO, &entry->suite);
 	entry->directions = directions;
 	entry->run = calloc(1, sizeof(*entry->run));
 	entry->run->state = SA_MATURE;
@@ -389,8 +391,19 @@ START_TEST(freed_after_the_readers)
 }
 END_TEST
 
+static int refuse_context(
+	const struct suite *suite, const struct sa *sa, struct suite_lane *lane, void **ret_context)
+{
+	(void)suite;
+	(void)sa;
+	(void)lane;
+	*ret_context = NULL;
+	return -ENOMEM;
+}
+
 START_TEST(contexts)
 {
+	static const struct suite_provider none = { .name = "none", .context_new = refuse_context };
 	struct fixture f = fixture_new();
 	struct sad_entry *entry = add(&f, entry_new(1, NULL, "192.0.2.9", SA_OUTBOUND));
 	struct suite_context *first = sad_context(entry, 0);
@@ -398,7 +411,7 @@ START_TEST(contexts)
 	ck_assert_ptr_nonnull(first);
 	ck_assert_ptr_eq(sad_context(entry, 0), first);
 	ck_assert_ptr_ne(sad_context(entry, 1), first);
-	entry->sa->encr = 250; /* one that nobody can make a context for */
+	entry->provider = &none;
 	ck_assert_ptr_null(sad_context(entry, 2));
 	fixture_done(&f);
 }

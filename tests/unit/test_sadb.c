@@ -253,6 +253,27 @@ START_TEST(no_state_directory)
 }
 END_TEST
 
+START_TEST(provider_as_set)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sadb_parts parts = { .sad = f->sad,
+		.arena = f->arena,
+		.is_local = fixture_is_local,
+		.provider = SUITE_CHOICE_OPENSSL };
+	CLEANUP(sadb_freep) struct sadb *sadb = NULL;
+	struct sad_entry *entry = fixture_add(f, fixture_sa_in(1));
+	struct sadb_refusal refusal = { 0 };
+
+	ck_assert_ptr_eq(entry->provider, suite_provider_for(SUITE_CHOICE_AUTO, &entry->suite));
+	ck_assert_int_eq(sadb_new(&parts, &sadb), 0);
+	ck_assert_int_eq(sadb_add(sadb, fixture_sa_in(2), NULL, &refusal), 0);
+	ck_assert_ptr_eq(fixture_find(f, 2)->provider, &suite_openssl);
+	ck_assert_ptr_nonnull(sad_context(fixture_find(f, 2), 0));
+	sadb = sadb_free(sadb);
+	fixture_done(f);
+}
+END_TEST
+
 START_TEST(refilled)
 {
 	struct sadb_fixture *f = fixture_new();
@@ -499,6 +520,7 @@ int main(void)
 	tcase_add_test(tc, window_top_is_remembered);
 	tcase_add_test(tc, restored);
 	tcase_add_test(tc, no_state_directory);
+	tcase_add_test(tc, provider_as_set);
 	tcase_add_test(tc, refilled);
 	tcase_add_test(tc, used_up);
 	tcase_add_test(tc, add_time);

@@ -278,6 +278,7 @@ static void add_sa(struct sad_entry *sad, void *userdata)
 	add_string(entry, "origin", sa->origin == SA_ORIGIN_KEYS ? "keys" : "pfkey");
 	add_algorithm(entry, "encryption", dump, ALG_PROTO_ESP, sa->encr);
 	add_algorithm(entry, "authentication", dump, ALG_PROTO_AH, sa->auth);
+	add_string(entry, "provider", sad->provider ? sad->provider->name : suite_openssl.name);
 	add_nonzero(entry, "encryption_bits", sa->encr_key_bits);
 	add_nonzero(entry, "authentication_bits", sa->auth_key_bits);
 	add_nonzero(entry, "reqid", sa->reqid);

@@ -29,6 +29,7 @@ struct sad {
 	uint64_t next_serial;
 	struct sad_entry *oldest, *newest;
 	bool retiring; /* somebody may still read the former table */
+	struct suite_lane *lanes[SAD_MAX_WORKERS]; /* of each worker, made by it */
 };
 
 struct retired {
@@ -172,6 +173,8 @@ struct sad *sad_free(struct sad *sad)
 		next = entry->newer;
 		sad_entry_free(entry);
 	}
+	for (size_t i = 0; i < SAD_MAX_WORKERS; i++)
+		(void)suite_lane_free(sad->lanes[i]);
 	free(sad->table);
 	free(sad);
 	return NULL;
@@ -345,12 +348,23 @@ struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, u
 	return entry;
 }
 
+static bool make_context(
+	const struct sad_entry *entry, struct suite_lane **lane, struct suite_context **ret_context)
+{
+	const struct suite_provider *provider = entry->provider ? entry->provider : &suite_openssl;
+
+	if (!*lane)
+		*lane = suite_lane_new();
+	return *lane &&
+	       suite_context_new_by(provider, &entry->suite, entry->sa, *lane, ret_context) == 0;
+}
+
 struct suite_context *sad_context(struct sad_entry *entry, unsigned int worker)
 {
 	struct suite_context *context = atomic_load_explicit(
 		&entry->contexts[worker], memory_order_relaxed); /* only this worker writes it */
 
-	if (!context && suite_context_new(entry->sa, &context) == 0)
+	if (!context && make_context(entry, &entry->sad->lanes[worker], &context))
 		atomic_store_explicit(&entry->contexts[worker], context, memory_order_release);
 	return context;
 }

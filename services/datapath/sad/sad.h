@@ -17,7 +17,7 @@
 #include "common/model/sa.h"
 #include "services/datapath/replay/sa_run.h"
 #include "services/datapath/sad/seqstore.h"
-#include "services/datapath/suite/suite.h"
+#include "services/datapath/suite/suite_provider.h"
 
 #define SAD_MAX_WORKERS 16
 
@@ -38,6 +38,7 @@ struct sad_control {
 struct sad_entry {
 	struct sa *sa; /* record; immutable, owned */
 	struct suite suite;
+	const struct suite_provider *provider; /* of its contexts; NULL: the reference one */
 	struct sa_run *run; /* in the arena */
 	size_t arena_slot;
 	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as settled */

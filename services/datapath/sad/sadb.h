@@ -59,6 +59,7 @@ typedef void (*sadb_event_fn)(const struct sadb_event *event, void *userdata);
 struct sadb_parts { /* borrowed */
 	struct sad *sad;
 	struct arena *arena;
+	enum suite_choice provider; /* of SAs that come */
 	struct seqstore *seqstore; /* NULL: state directory unusable, outbound SAs are refused */
 	/* Is this address one of ours? For the direction of an SA. */
 	bool (*is_local)(const struct address *addr, void *userdata);

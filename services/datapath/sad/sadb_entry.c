@@ -109,6 +109,7 @@ int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_ent
 	if (r < 0)
 		return r;
 	entry->directions = sadb_directions(sadb, entry->sa);
+	entry->provider = suite_provider_for(sadb->parts.provider, &entry->suite);
 	control = &entry->control;
 	control->counter_mode = entry->suite.cipher->iv == SUITE_IV_COUNTER;
 	control->chunk = SEQSTORE_CHUNK_MIN;

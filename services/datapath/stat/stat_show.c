@@ -99,6 +99,11 @@ static void cell_algorithms(struct json_object *entry, struct text *text)
 	text_addf(text, "%s%s%s", encr, encr[0] && auth[0] ? "+" : "", auth);
 }
 
+static void cell_provider(struct json_object *entry, struct text *text)
+{
+	text_add(text, str_of(entry, "provider"));
+}
+
 static void cell_state(struct json_object *entry, struct text *text)
 {
 	text_add(text, str_of(entry, "state"));
@@ -124,6 +129,7 @@ static const struct column sa_columns[] = {
 	{ "ENDS", 0, cell_ends },
 	{ "USE", 0, cell_way },
 	{ "ALGORITHMS", 0, cell_algorithms },
+	{ "BY", 0, cell_provider },
 	{ "STATE", 0, cell_state },
 	{ "SEQUENCE", SCOLS_FL_RIGHT, cell_sequence },
 	{ "PACKETS", SCOLS_FL_RIGHT, cell_packets },
