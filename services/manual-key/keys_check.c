@@ -57,6 +57,9 @@ static void check_esp_algorithms(struct keys_parser *p)
 	if (sa->encr == ALG_ENCR_NULL && is_given(p, KEYS_ENCR_KEY))
 		keys_error(p, p->at[KEYS_ENCR_KEY], "key-null",
 			"Cannot specify a key with NULL encryption algorithm");
+	if (alg_is_ah_only(sa->auth))
+		keys_error(p, p->at[KEYS_AUTH_ALG], "key-algorithm",
+			"GMAC as auth_alg goes with AH alone; for ESP it is an encr_alg");
 	if (!add)
 		return;
 	if (sa->encr != ALG_ENCR_NULL && sa->encr != ALG_ENCR_NONE && !is_given(p, KEYS_ENCR_KEY) &&

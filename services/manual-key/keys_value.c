@@ -147,7 +147,7 @@ void keys_parse_algorithm(struct keys_parser *p, const struct keys_keyword *kw,
 	if (alg_is_weak(proto, alg->number))
 		conf_warning(p->diags, value->at, "alg-weak", "%s is weak, for old peers only",
 			alg->names[0]);
-	if (!auth && (alg->flags & (ALG_FLAG_COUNTER | ALG_FLAG_COMBINED)))
+	if (alg->flags & (ALG_FLAG_COUNTER | ALG_FLAG_COMBINED))
 		conf_warning(p->diags, value->at, "key-static-counter",
 			"static keys with a counter mode are dangerous");
 }

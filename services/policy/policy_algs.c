@@ -114,6 +114,16 @@ static int compare_strength(const struct algorithm *a, const struct algorithm *b
 	return (int)b->key_min_bits - (int)a->key_min_bits;
 }
 
+/* GMAC is for AH among integrity algorithms, and among ciphers it hides nothing. */
+static bool any_means(enum property_slot slot, const struct algorithm *alg)
+{
+	if (alg->proto != slot_proto(slot) || alg->number == 0)
+		return false;
+	if (slot == PROP_ESP_AUTH)
+		return !alg_is_ah_only(alg->number);
+	return slot != PROP_ENCR || alg->number != ALG_ENCR_AES_GMAC;
+}
+
 /* All algorithms that @choice lets `any` stand for; number 0 is the wildcard itself. */
 static void collect_any(struct policy_parser *p, enum property_slot slot,
 	const struct alg_choice *choice, struct alg_candidates *list)
@@ -126,8 +136,7 @@ static void collect_any(struct policy_parser *p, enum property_slot slot,
 		const struct algorithm *alg = &algs->entries[i];
 		size_t at = list->count;
 
-		if (alg->proto != slot_proto(slot) || alg->number == 0 ||
-			!choice_need(alg, choice, &need))
+		if (!any_means(slot, alg) || !choice_need(alg, choice, &need))
 			continue;
 		for (; at > 0; at--) {
 			const struct algorithm *before = alg_find(
@@ -174,6 +183,11 @@ static void find_one(struct policy_parser *p, struct alg_choice *choice, enum pr
 	if (!alg || alg->number == 0) {
 		(void)report_bad(p, slot, value, "no such algorithm");
 		hint_name(p, proto, value->text, name_len);
+		return;
+	}
+	if (slot == PROP_ESP_AUTH && alg_is_ah_only(alg->number)) {
+		(void)report_bad(
+			p, slot, value, "GMAC goes with AH alone; for ESP it is an encr_algs");
 		return;
 	}
 	choice->number = alg->number;

@@ -159,7 +159,7 @@ START_TEST(default_is_canonical)
 	ck_assert_int_eq(ipsecalgs_print(table, &text), 0);
 	ck_assert_str_eq(text, ipsecalgs_default_text());
 	ck_assert_uint_eq(ipsecalgs_count(table, IPSECALGS_PROTO), 2);
-	ck_assert_uint_eq(ipsecalgs_count(table, IPSECALGS_ALG), 18);
+	ck_assert_uint_eq(ipsecalgs_count(table, IPSECALGS_ALG), 26);
 }
 END_TEST
 
