@@ -241,6 +241,9 @@ struct plant *plant_free(struct plant *plant)
 
 int plant_start(struct plant *plant)
 {
+	/* The numbers of the original's tunable. */
+	static const enum esp_padding padding_levels[] = { ESP_PADDING_NONE, ESP_PADDING_LAST,
+		ESP_PADDING_ALL };
 	struct worker_setup setup = {
 		.rcu = plant->rcu,
 		.view = &plant->view,
@@ -249,6 +252,7 @@ int plant_start(struct plant *plant)
 		.tunnels = plant->tunnels,
 		.n_tunnels = plant->n_tunnels,
 		.fragments = plant->fragments,
+		.padding = padding_levels[plant->settings->padding_check],
 		.path_mtu = &plant->path_mtu,
 		.wake_fd = plant->wake_fd,
 	};

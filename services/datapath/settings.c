@@ -11,6 +11,7 @@
 
 #define MTU_LEAST	576
 #define MTU_MOST	65535
+#define DSCP_MOST	63
 #define ROUTE_TABLE	0x4950 /* "IP" */
 #define RULE_PRIORITY	100
 #define TUNNEL_MAX_ADDR ARRAY_SIZE(((struct tunnel *)NULL)->addresses)
@@ -66,6 +67,12 @@ static const struct setting table[] = {
 		.min = MTU_LEAST,
 		.max = MTU_MOST,
 		.help = "of protected packets" },
+	{ .type = SETTING_NUMBER,
+		.name = "padding_check",
+		.offset = AT(padding_check),
+		.min = 0,
+		.max = 2,
+		.help = "how closely received padding is looked at" },
 	{ .type = SETTING_LIST,
 		.name = "tunnels",
 		.element = take_tunnel,
@@ -136,6 +143,83 @@ static int take_mtu(config_setting_t *value, struct conf_loc at, struct conf_dia
 	return 0;
 }
 
+static int take_pad_to(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	int len = config_setting_type(value) == CONFIG_TYPE_INT ? config_setting_get_int(value)
+								: -1;
+
+	if (len < 0 || len > MTU_MOST)
+		return wrong(diags, at, "pad_to", "a number from 0 to 65535");
+	tunnel->pad_to = (uint32_t)len;
+	return 0;
+}
+
+static int take_hop_limit(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	int hops = config_setting_type(value) == CONFIG_TYPE_INT ? config_setting_get_int(value)
+								 : 0;
+
+	if (hops < 1 || hops > UINT8_MAX)
+		return wrong(diags, at, "hop_limit", "a number from 1 to 255");
+	tunnel->outer.hop_limit = (uint8_t)hops;
+	return 0;
+}
+
+static int take_dscp(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	const char *word = config_setting_get_string(value);
+	int dscp = config_setting_type(value) == CONFIG_TYPE_INT ? config_setting_get_int(value)
+								 : -1;
+
+	if (word && strcmp(word, "copy") == 0)
+		return 0;
+	if (dscp < 0 || dscp > DSCP_MOST)
+		return wrong(diags, at, "dscp", "\"copy\" or a number from 0 to 63");
+	tunnel->outer.set_dscp = true;
+	tunnel->outer.dscp = (uint8_t)dscp;
+	return 0;
+}
+
+static int take_df(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	static const char *const words[] = {
+		[PACKET_DF_COPY] = "copy", [PACKET_DF_SET] = "set", [PACKET_DF_CLEAR] = "clear"
+	};
+	const char *word = config_setting_get_string(value);
+
+	for (size_t i = 0; word && i < ARRAY_SIZE(words); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			tunnel->outer.df = (enum packet_df)i;
+			return 0;
+		}
+	}
+	return wrong(diags, at, "df", "\"copy\", \"set\" or \"clear\"");
+}
+
+static int take_flow_label(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	const char *word = config_setting_get_string(value);
+
+	if (!word || (strcmp(word, "copy") != 0 && strcmp(word, "zero") != 0))
+		return wrong(diags, at, "flow_label", "\"zero\" or \"copy\"");
+	tunnel->outer.copy_flow_label = strcmp(word, "copy") == 0;
+	return 0;
+}
+
+static int take_check_source(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
+	struct tunnel *tunnel)
+{
+	if (config_setting_type(value) != CONFIG_TYPE_BOOL)
+		return wrong(diags, at, "check_source", "true or false");
+	tunnel->any_source = config_setting_get_bool(value) == 0;
+	return 0;
+}
+
 static int take_forward(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
 	struct tunnel *tunnel)
 {
@@ -201,6 +285,12 @@ static const struct member members[] = {
 	{ "mtu", take_mtu },
 	{ "addresses", take_addresses },
 	{ "forward", take_forward },
+	{ "check_source", take_check_source },
+	{ "df", take_df },
+	{ "dscp", take_dscp },
+	{ "flow_label", take_flow_label },
+	{ "hop_limit", take_hop_limit },
+	{ "pad_to", take_pad_to },
 };
 
 static int take_member(config_setting_t *value, struct conf_loc at, struct conf_diags *diags,
@@ -281,6 +371,7 @@ int datapath_settings_load(const char *path, bool given, struct conf_diags *diag
 	next->workers = 1;
 	next->route_table = ROUTE_TABLE;
 	next->rule_priority = RULE_PRIORITY;
+	next->padding_check = 1;
 	if (!next->interface || !next->ike_user)
 		return -ENOMEM;
 	r = settings_load(path, !given, table, next, diags);
@@ -304,11 +395,18 @@ struct datapath_settings *datapath_settings_free(struct datapath_settings *setti
 	return NULL;
 }
 
+static bool outer_equal(const struct packet_outer_rules *a, const struct packet_outer_rules *b)
+{
+	return a->df == b->df && a->set_dscp == b->set_dscp && a->dscp == b->dscp &&
+	       a->copy_flow_label == b->copy_flow_label && a->hop_limit == b->hop_limit;
+}
+
 static bool tunnel_equal(const struct tunnel *a, const struct tunnel *b)
 {
 	if (strcmp(a->name, b->name) != 0 || !address_equal(&a->src, &b->src) ||
 		!address_equal(&a->dst, &b->dst) || a->mtu != b->mtu || a->forward != b->forward ||
-		a->n_addresses != b->n_addresses)
+		a->n_addresses != b->n_addresses || a->any_source != b->any_source ||
+		a->pad_to != b->pad_to || !outer_equal(&a->outer, &b->outer))
 		return false;
 	for (size_t i = 0; i < a->n_addresses; i++)
 		if (!address_equal(&a->address_hosts[i], &b->address_hosts[i]) ||
@@ -322,7 +420,8 @@ bool datapath_settings_equal(const struct datapath_settings *a, const struct dat
 	if (strcmp(a->interface, b->interface) != 0 || strcmp(a->ike_user, b->ike_user) != 0 ||
 		a->provider != b->provider || a->workers != b->workers ||
 		a->route_table != b->route_table || a->rule_priority != b->rule_priority ||
-		a->path_mtu != b->path_mtu || a->tunnels.count != b->tunnels.count)
+		a->path_mtu != b->path_mtu || a->padding_check != b->padding_check ||
+		a->tunnels.count != b->tunnels.count)
 		return false;
 	for (size_t i = 0; i < a->tunnels.count; i++)
 		if (!tunnel_equal(&a->tunnels.tunnels[i], &b->tunnels.tunnels[i]))

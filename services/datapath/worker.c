@@ -245,7 +245,8 @@ static int make_parts(struct worker *worker)
 		.on_acquire = on_acquire,
 		.on_event = on_event,
 		.userdata = worker,
-		.fragments = worker->setup.fragments };
+		.fragments = worker->setup.fragments,
+		.padding = worker->setup.padding };
 	void *buffers = mmap(NULL, (size_t)BATCH * BUFFER_LEN, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int r;

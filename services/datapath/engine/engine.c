@@ -154,6 +154,17 @@ int engine_find_tunnel(
 	return ENGINE_HOST;
 }
 
+int engine_find_any_source(const struct engine_view *view, const struct address *local)
+{
+	for (size_t i = 0; view->tunnels && i < view->tunnels->count; i++) {
+		const struct tunnel *tunnel = &view->tunnels->tunnels[i];
+
+		if (tunnel->any_source && address_equal(&tunnel->src, local))
+			return (int)i;
+	}
+	return ENGINE_HOST;
+}
+
 bool engine_prepare(struct engine *engine, struct sad_entry *entry, struct esp_sa *ret_esp)
 {
 	*ret_esp = (struct esp_sa){

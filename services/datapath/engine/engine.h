@@ -30,6 +30,9 @@ struct tunnel {
 	struct prefix addresses[8]; /* of the interface; host bits kept in addr */
 	struct address address_hosts[8];
 	bool forward;
+	bool any_source; /* authentic packets of a wildcard SA may come from elsewhere than dst */
+	struct packet_outer_rules outer;
+	uint32_t pad_to; /* octets; shorter inner packets are padded so far as the path takes it */
 };
 
 struct tunnel_table {

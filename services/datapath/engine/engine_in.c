@@ -154,6 +154,8 @@ static void decide_tunnel_mode(struct inbound *in)
 	struct flow flow;
 
 	in->outer_protocol = in->view->family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6;
+	if (index == ENGINE_HOST && address_is_unspecified(&in->sa->src))
+		index = engine_find_any_source(in->engine->view, &in->outer_local);
 	if (index == ENGINE_HOST) { /* tunnel mode exists on tunnels only */
 		drop(in, VERDICT_SPD_GOT_SECURE);
 		return;

@@ -44,6 +44,9 @@ void engine_hit(const struct engine_view *view, const struct engine_match *match
 int engine_find_tunnel(
 	const struct engine_view *view, const struct address *local, const struct address *remote);
 
+/* A tunnel with this local end whose peer may come from anywhere, or ENGINE_HOST. */
+int engine_find_any_source(const struct engine_view *view, const struct address *local);
+
 /* Is a packet with this protection (NULL: none) what the rule asks for? VERDICT_IN_... or why not. */
 enum verdict engine_check_rule(const struct rule *rule, const struct sa *sa);
 /* Is the packet within the selectors of the SA that carried it? */

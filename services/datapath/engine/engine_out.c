@@ -32,9 +32,9 @@ static void drop(struct outbound *out, enum verdict verdict)
 	settle(out, ENGINE_DROP, verdict);
 }
 
-static size_t path_mtu(const struct outbound *out, const struct address *dst)
+static size_t path_mtu(const struct engine *engine, const struct address *dst)
 {
-	const struct engine_setup *setup = &out->engine->setup;
+	const struct engine_setup *setup = &engine->setup;
 	uint32_t mtu = setup->mtu_of ? setup->mtu_of(dst, setup->userdata) : 0;
 
 	return mtu != 0 ? mtu : setup->path_mtu;
@@ -56,6 +56,8 @@ static bool refuse_length(struct outbound *out, size_t limit)
 	 * TCP does better with smaller segments. */
 	if (view->family == AF_INET6 && !out->tunnel)
 		fixed = view->protocol == IPPROTO_TCP;
+	if (view->family == AF_INET && out->tunnel && out->tunnel->outer.df == PACKET_DF_CLEAR)
+		fixed = false; /* fragments of the outer packet are wanted */
 	if (!fixed || out->pkt->len <= floor) {
 		out->result->fragment = true;
 		return false;
@@ -75,6 +77,7 @@ bool engine_encapsulate(struct engine *engine, const struct tunnel *tunnel, stru
 	if (!packet_parse(pkt, &view))
 		return false;
 	packet_outer_of(pkt, &view, &tunnel->src, &tunnel->dst, &outer);
+	packet_outer_rule(&outer, &tunnel->outer, pkt);
 	outer.id = engine->ip_id++;
 	if (!packet_push(pkt, packet_outer_len(outer.dst)) || pkt->len > PACKET_MAX_LEN)
 		return false;
@@ -91,11 +94,15 @@ static bool encapsulate(struct outbound *out)
 
 static void send_encapsulated(struct outbound *out)
 {
-	size_t path = path_mtu(out, &out->tunnel->dst),
+	size_t path = path_mtu(out->engine, &out->tunnel->dst),
 	       header = packet_outer_len(&out->tunnel->dst);
 
 	if (path > header && refuse_length(out, path - header))
 		return;
+	/* Where the outer packet must stay whole, the inner one is cut. */
+	if (out->result->fragment && out->tunnel->outer.df == PACKET_DF_SET &&
+		engine_cut(out->result, out->pkt, out->view, path - header))
+		out->result->fragment = false;
 	if (encapsulate(out))
 		settle(out, ENGINE_TO_WIRE, VERDICT_OUT_ENCAPSULATED);
 	else
@@ -172,7 +179,7 @@ static bool refuse_sealed_length(struct outbound *out, const struct sad_entry *e
 	bool wrapped = out->tunnel && entry->sa->mode == SA_MODE_TRANSPORT;
 	size_t header = wrapped ? packet_outer_len(&out->tunnel->dst) : 0;
 	size_t keep = entry->sa->mode == SA_MODE_TUNNEL ? 0 : wrapped ? header : out->view->esp_at;
-	size_t path = path_mtu(out, &entry->sa->dst), limit;
+	size_t path = path_mtu(out->engine, &entry->sa->dst), limit;
 
 	if (path == 0)
 		return false;
@@ -283,6 +290,18 @@ static void decide(struct outbound *out)
 		drop(out, out->tunnel ? VERDICT_SPD_EXPLICIT : VERDICT_SPD_NO_POLICY);
 }
 
+static void prepare_tunnel(const struct engine *engine, const struct sad_entry *entry,
+	const struct tunnel *tunnel, struct esp_sa *esp)
+{
+	size_t path = path_mtu(engine, &entry->sa->dst), limit;
+
+	if (address_is_unspecified(&entry->sa->src))
+		esp->outer_src = &tunnel->src;
+	esp->outer_rules = &tunnel->outer;
+	limit = path != 0 ? esp_clear_mtu(entry->sa, &entry->suite, path, 0) : SIZE_MAX;
+	esp->pad_to = tunnel->pad_to < limit ? tunnel->pad_to : limit;
+}
+
 void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
 	struct packet *const *pkts, size_t n, enum verdict *ret_verdicts)
 {
@@ -290,8 +309,9 @@ void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
 	struct esp_sa esp;
 
 	if (engine_prepare(engine, entry, &esp)) {
-		if (address_is_unspecified(&entry->sa->src) && tunnel >= 0)
-			esp.outer_src = &engine->view->tunnels->tunnels[tunnel].src;
+		if (tunnel >= 0)
+			prepare_tunnel(
+				engine, entry, &engine->view->tunnels->tunnels[tunnel], &esp);
 		esp_seal_batch(&esp, pkts, n, ret_verdicts);
 	} else {
 		for (size_t i = 0; i < n; i++)

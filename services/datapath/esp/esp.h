@@ -29,6 +29,8 @@ struct esp_sa {
 	struct sa_run *run;
 	const struct address
 		*outer_src; /* tunnel mode, when the SA leaves its source open; else NULL */
+	const struct packet_outer_rules *outer_rules; /* tunnel mode; NULL: the usual header */
+	size_t pad_to; /* tunnel mode: shorter inner packets are padded to so many octets (TFC) */
 	enum esp_padding padding;
 	uint64_t now_usec; /* CLOCK_BOOTTIME of the batch; 0: it is read */
 };

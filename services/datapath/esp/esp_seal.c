@@ -39,6 +39,8 @@ static enum verdict find_places(const struct esp_sa *esp, const struct packet *p
 	if (sa->mode == SA_MODE_TUNNEL) {
 		packet_outer_of(pkt, view, esp->outer_src ? esp->outer_src : &sa->src, &sa->dst,
 			&place->outer);
+		if (esp->outer_rules)
+			packet_outer_rule(&place->outer, esp->outer_rules, pkt);
 		place->next_header = place->outer.protocol;
 		place->outer.protocol = outer_protocol(sa);
 		place->outer_len = packet_outer_len(&sa->dst);
@@ -73,6 +75,20 @@ static void write_trailer(uint8_t *p, const struct seal_place *place, const uint
 	p[place->padding + 1] = place->next_header;
 }
 
+/* RFC 4303 section 2.7: the inner header tells the receiver where the packet ends. */
+static bool pad_traffic_flow(const struct esp_sa *esp, struct packet *pkt)
+{
+	size_t len = esp->pad_to > pkt->len ? esp->pad_to - pkt->len : 0;
+	uint8_t *at;
+
+	if (len == 0 || esp->sa->mode != SA_MODE_TUNNEL)
+		return true;
+	at = packet_append(pkt, len);
+	if (at)
+		memset(at, 0, len);
+	return at != NULL;
+}
+
 /* Room, headers and trailer; only number, IV and cryptography are missing then. */
 static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 	const struct esp_choice *choice, struct suite_job *job)
@@ -86,6 +102,8 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 
 	if (!packet_parse(pkt, &view))
 		return VERDICT_SPD_MALFORMED_PACKET;
+	if (!pad_traffic_flow(esp, pkt))
+		return VERDICT_ESP_NOMEM;
 	verdict = find_places(esp, pkt, &view, choice, &place);
 	if (verdict != VERDICT_OUT_PROTECTED)
 		return verdict;

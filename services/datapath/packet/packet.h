@@ -83,6 +83,16 @@ bool packet_finish_checksum(struct packet *pkt);
 bool packet_segment(
 	const struct packet *pkt, const struct packet_view *view, size_t i, struct packet *out);
 
+enum packet_df { PACKET_DF_COPY, PACKET_DF_SET, PACKET_DF_CLEAR };
+/* What a tunnel's settings say of outer headers; all zero: as RFC 4301 section 5.1.2 has it. */
+struct packet_outer_rules {
+	enum packet_df df; /* IPv4 */
+	bool set_dscp; /* to dscp; else it is the inner one */
+	uint8_t dscp;
+	bool copy_flow_label; /* IPv6 in IPv6; else 0, gateways should not copy */
+	uint8_t hop_limit; /* TTL or hop limit, 0: 64 */
+};
+
 /* The header that a tunnel puts in front. */
 struct packet_outer {
 	const struct address *src, *dst; /* borrowed; of one family */
@@ -90,10 +100,15 @@ struct packet_outer {
 	uint8_t traffic_class;
 	bool dont_fragment; /* IPv4 */
 	uint16_t id; /* IPv4 */
+	uint8_t hop_limit; /* 0: 64 */
+	uint32_t flow_label; /* IPv6 */
 };
 /* As for plain IP in IP: protocol 4 or 41, DSCP, ECN and DF come from the inner header. */
 void packet_outer_of(const struct packet *pkt, const struct packet_view *view,
 	const struct address *src, const struct address *dst, struct packet_outer *ret_outer);
+/* What the tunnel wants otherwise. The congestion mark is always the inner one (RFC 6040 section 4.1). */
+void packet_outer_rule(struct packet_outer *outer, const struct packet_outer_rules *rules,
+	const struct packet *pkt);
 size_t packet_outer_len(const struct address *dst);
 /* Lengths and checksum are left to packet_set_length(). */
 void packet_write_outer(uint8_t *at, const struct packet_outer *outer);

@@ -6,9 +6,10 @@
 #include "common/base/bytes.h"
 #include "services/datapath/packet/packet.h"
 
-#define OUTER_HOPS 64 /* TTL or hop limit: own value */
-#define ECN_MASK   0x03U
-#define ECN_DROP   0xffU
+#define OUTER_HOPS	64 /* TTL or hop limit: own value */
+#define ECN_MASK	0x03U
+#define ECN_DROP	0xffU
+#define FLOW_LABEL_MASK UINT32_C(0xfffff)
 
 /* RFC 6040 section 4.2, [inner][outer]; codes: 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE. */
 static const uint8_t ecn_decapsulated[4][4] = {
@@ -35,6 +36,19 @@ void packet_outer_of(const struct packet *pkt, const struct packet_view *view,
 	};
 }
 
+void packet_outer_rule(struct packet_outer *outer, const struct packet_outer_rules *rules,
+	const struct packet *pkt)
+{
+	if (rules->df != PACKET_DF_COPY)
+		outer->dont_fragment = rules->df == PACKET_DF_SET;
+	if (rules->set_dscp)
+		outer->traffic_class = (uint8_t)(rules->dscp << 2 |
+						 (outer->traffic_class & ECN_MASK));
+	if (rules->copy_flow_label && pkt->data[0] >> 4 == 6)
+		outer->flow_label = load_be32(pkt->data) & FLOW_LABEL_MASK;
+	outer->hop_limit = rules->hop_limit;
+}
+
 size_t packet_outer_len(const struct address *dst)
 {
 	return dst->family == AF_INET6 ? 40 : 20;
@@ -42,11 +56,14 @@ size_t packet_outer_len(const struct address *dst)
 
 void packet_write_outer(uint8_t *at, const struct packet_outer *outer)
 {
+	uint8_t hops = outer->hop_limit != 0 ? outer->hop_limit : OUTER_HOPS;
+
 	memset(at, 0, packet_outer_len(outer->dst));
 	if (outer->dst->family == AF_INET6) {
-		store_be32(at, UINT32_C(6) << 28 | (uint32_t)outer->traffic_class << 20);
+		store_be32(at, UINT32_C(6) << 28 | (uint32_t)outer->traffic_class << 20 |
+				       outer->flow_label);
 		at[6] = outer->protocol;
-		at[7] = OUTER_HOPS;
+		at[7] = hops;
 		memcpy(at + 8, outer->src->bytes, 16);
 		memcpy(at + 24, outer->dst->bytes, 16);
 		return;
@@ -55,7 +72,7 @@ void packet_write_outer(uint8_t *at, const struct packet_outer *outer)
 	at[1] = outer->traffic_class;
 	store_be16(at + 4, outer->id);
 	store_be16(at + 6, outer->dont_fragment ? 0x4000 : 0);
-	at[8] = OUTER_HOPS;
+	at[8] = hops;
 	at[9] = outer->protocol;
 	memcpy(at + 12, outer->src->bytes, 4);
 	memcpy(at + 16, outer->dst->bytes, 4);
