@@ -176,6 +176,7 @@ static int listen_at(const struct keys_door_setup *setup, int *ret_fd)
 	CLEANUP(fd_closep) int fd = socket(
 		AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	bool shared;
 	int r;
 
 	if (fd < 0)
@@ -187,10 +188,13 @@ static int listen_at(const struct keys_door_setup *setup, int *ret_fd)
 		return -errno;
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	if (setup->group != (gid_t)-1 && chown(setup->path, (uid_t)-1, setup->group) < 0)
-		return -errno;
-	if (chmod(setup->path, setup->group == (gid_t)-1 ? 0600 : 0660) < 0 ||
-		listen(fd, VISITORS_MAX) < 0)
+	shared = setup->group != (gid_t)-1;
+	if (shared && chown(setup->path, (uid_t)-1, setup->group) < 0) {
+		if (errno != EINVAL) /* a group that this user namespace does not have */
+			return -errno;
+		shared = false;
+	}
+	if (chmod(setup->path, shared ? 0660 : 0600) < 0 || listen(fd, VISITORS_MAX) < 0)
 		return -errno;
 	*ret_fd = STEAL_FD(fd);
 	return 0;
