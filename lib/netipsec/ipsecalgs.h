@@ -127,7 +127,41 @@ const struct ipsecalgs_alg *ipsecalgs_find_alg(
 /* Any of its names, without case. */
 const struct ipsecalgs_alg *ipsecalgs_find_name(
 	const struct ipsecalgs *table, unsigned int proto, const char *name);
+/* By name, without case. */
+const struct ipsecalgs_proto *ipsecalgs_find_proto_name(
+	const struct ipsecalgs *table, const char *name);
 size_t ipsecalgs_count(const struct ipsecalgs *table, enum ipsecalgs_kind kind);
+
+/* What came of a change; only the first two leave a table that is meant to be used. */
+enum ipsecalgs_answer {
+	IPSECALGS_CHANGED,
+	IPSECALGS_SAME, /* it was so before: nothing changed */
+	IPSECALGS_ALG_EXISTS, /* the number or one of the names is taken */
+	IPSECALGS_PROTO_EXISTS,
+	IPSECALGS_NO_PROTO,
+	IPSECALGS_NO_ALG,
+	IPSECALGS_NO_MEMORY
+};
+const char *ipsecalgs_answer_text(enum ipsecalgs_answer answer);
+
+/*
+ * Add an entry; all of it is compared, names without case. What it owns is moved out on
+ * IPSECALGS_CHANGED, otherwise it stays the caller's. @force: whatever conflicts goes, instead of
+ * IPSECALGS_ALG_EXISTS.
+ */
+enum ipsecalgs_answer ipsecalgs_add_alg(struct ipsecalgs *table, struct ipsecalgs_alg *alg,
+	bool force) __attribute__((warn_unused_result));
+/* @proto is copied. @force: protocols that conflict go together with their algorithms. */
+enum ipsecalgs_answer ipsecalgs_add_proto(struct ipsecalgs *table,
+	const struct ipsecalgs_proto *proto, bool force) __attribute__((warn_unused_result));
+/* All entries of this number. */
+enum ipsecalgs_answer ipsecalgs_remove_alg(struct ipsecalgs *table, unsigned int proto,
+	unsigned int number) __attribute__((warn_unused_result));
+/* With its algorithms. */
+enum ipsecalgs_answer ipsecalgs_remove_proto(struct ipsecalgs *table, unsigned int number)
+	__attribute__((warn_unused_result));
+enum ipsecalgs_answer ipsecalgs_set_mode(struct ipsecalgs *table, unsigned int number,
+	enum ipsecalgs_mode mode) __attribute__((warn_unused_result));
 
 /**
  * ipsecalgs_print() - the canonical text of a table

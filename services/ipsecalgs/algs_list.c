@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <libsmartcols/libsmartcols.h>
+#include <string.h>
+
+DEFINE_CLEANUP(struct ipsecalgs *, ipsecalgs_free)
 
 #define INVALID "INVALID" /* the datapath was asked and cannot use it */
 
@@ -132,6 +135,8 @@ enum column {
 	COLUMN_PARAMS,
 	COLUMN_FLAGS,
 	COLUMN_MECHANISM,
+	COLUMN_STATUS, /* these only with a status */
+	COLUMN_LIBRARY,
 	COLUMNS
 };
 
@@ -147,9 +152,34 @@ static const struct {
 	[COLUMN_PARAMS] = { "IV,ICV,SALT", 0 },
 	[COLUMN_FLAGS] = { "FLAGS", 0 },
 	[COLUMN_MECHANISM] = { "MECHANISM", 0 },
+	[COLUMN_STATUS] = { "STATUS", 0 },
+	[COLUMN_LIBRARY] = { "LIBRARY", 0 },
 };
 
-static void cell(const struct ipsecalgs_alg *alg, enum column column, bool checked, struct text *t)
+/* What is shown beside the table itself. */
+struct showing {
+	bool checked; /* the VALID flags are the datapath's */
+	const struct algs_status *status; /* or NULL */
+};
+
+static void add_status(
+	struct text *t, const struct ipsecalgs_alg *alg, const struct algs_status *status)
+{
+	text_add(t, algs_status_name(status, alg->proto, alg->number));
+	if (algs_status_deprecated(alg->proto, alg->number))
+		text_add(t, ",deprecated");
+}
+
+static void add_library(
+	struct text *t, const struct ipsecalgs_alg *alg, const struct algs_status *status)
+{
+	const char *library = algs_status_library(status, alg->proto, alg->number);
+
+	text_add(t, *library ? library : "-");
+}
+
+static void cell(const struct ipsecalgs_alg *alg, enum column column, const struct showing *showing,
+	struct text *t)
 {
 	switch (column) {
 	case COLUMN_PROTO:
@@ -171,28 +201,40 @@ static void cell(const struct ipsecalgs_alg *alg, enum column column, bool check
 		add_sizes(t, alg->params, alg->n_params);
 		break;
 	case COLUMN_FLAGS:
-		add_flags(t, alg, checked);
+		add_flags(t, alg, showing->checked);
 		break;
 	case COLUMN_MECHANISM:
 		text_add(t, alg->mechanism ? alg->mechanism : "-");
+		break;
+	case COLUMN_STATUS:
+		add_status(t, alg, showing->status);
+		break;
+	case COLUMN_LIBRARY:
+		add_library(t, alg, showing->status);
 		break;
 	case COLUMNS:
 		break;
 	}
 }
 
-static int add_row(struct libscols_table *out, const struct ipsecalgs_alg *alg, bool checked)
+static size_t column_count(const struct showing *showing)
+{
+	return showing->status ? COLUMNS : COLUMN_STATUS;
+}
+
+static int add_row(
+	struct libscols_table *out, const struct ipsecalgs_alg *alg, const struct showing *showing)
 {
 	struct libscols_line *line = scols_table_new_line(out, NULL);
 
 	if (!line)
 		return -ENOMEM;
-	for (size_t i = 0; i < COLUMNS; i++) {
+	for (size_t i = 0; i < column_count(showing); i++) {
 		struct text t = { 0 };
 		char *str = NULL;
 		int r;
 
-		cell(alg, (enum column)i, checked, &t);
+		cell(alg, (enum column)i, showing, &t);
 		r = text_take(&t, &str);
 		if (r == 0 && scols_line_refer_data(line, i, str) < 0) {
 			free(str);
@@ -204,36 +246,68 @@ static int add_row(struct libscols_table *out, const struct ipsecalgs_alg *alg, 
 	return 0;
 }
 
-static int fill(struct libscols_table *out, const struct ipsecalgs *table, bool checked)
+/* The next that the datapath has, but neither this table nor the one in force. */
+static const struct ipsecalgs_alg *next_besides(const struct ipsecalgs *besides,
+	const struct ipsecalgs *table, const struct algs_status *status, unsigned int proto,
+	size_t *at)
+{
+	const struct ipsecalgs_alg *alg = NULL;
+
+	while (besides && (alg = next_alg(besides, proto, at))) {
+		if (alg->number && status->algs[proto][alg->number].served &&
+			!status->algs[proto][alg->number].in_force &&
+			!ipsecalgs_find_alg(table, proto, alg->number))
+			break;
+	}
+	return alg;
+}
+
+/* The table of names for what is listed besides; NULL when nothing is. */
+static int read_besides(const struct algs_status *status, struct ipsecalgs **ret_table)
+{
+	const char *text = ipsecalgs_default_text();
+
+	return status ? ipsecalgs_parse(text, strlen(text), NULL, NULL, ret_table) : 0;
+}
+
+static int fill(struct libscols_table *out, const struct ipsecalgs *table,
+	const struct ipsecalgs *besides, const struct showing *showing)
 {
 	const struct ipsecalgs_proto *proto;
 	const struct ipsecalgs_alg *alg;
 	size_t proto_at = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < COLUMNS; i++) {
+	for (size_t i = 0; i < column_count(showing); i++) {
 		if (!scols_table_new_column(out, columns[i].name, 0, columns[i].flags))
 			return -ENOMEM;
 	}
 	while (r == 0 && (proto = next_proto(table, &proto_at))) {
-		size_t alg_at = 0;
+		size_t at = 0, besides_at = 0;
 
-		while (r == 0 && (alg = next_alg(table, proto->number, &alg_at)))
-			r = add_row(out, alg, checked);
+		while (r == 0 && (alg = next_alg(table, proto->number, &at)))
+			r = add_row(out, alg, showing);
+		while (r == 0 && (alg = next_besides(besides, table, showing->status, proto->number,
+					  &besides_at)))
+			r = add_row(out, alg, showing);
 	}
 	return r;
 }
 
-int algs_list_columns(
-	const struct ipsecalgs *table, enum algs_list_source source, struct text *ret_text)
+int algs_list_columns(const struct ipsecalgs *table, enum algs_list_source source,
+	const struct algs_status *status, struct text *ret_text)
 {
+	const struct showing showing = { source == ALGS_LIST_IN_FORCE, status };
+	CLEANUP(ipsecalgs_freep) struct ipsecalgs *besides = NULL;
 	struct libscols_table *out = scols_new_table();
 	char *str = NULL;
 	int r;
 
 	if (!out)
 		return -ENOMEM;
-	r = fill(out, table, source == ALGS_LIST_IN_FORCE);
+	r = read_besides(status, &besides);
+	if (r == 0)
+		r = fill(out, table, besides, &showing);
 	if (r == 0)
 		r = scols_print_table_to_string(out, &str) < 0 ? -ENOMEM : 0;
 	if (r == 0)
@@ -272,7 +346,20 @@ static struct json_object *json_keys(const struct ipsecalgs_alg *alg)
 	return keys;
 }
 
-static struct json_object *json_alg(const struct ipsecalgs_alg *alg, bool checked)
+static void json_add_status(
+	struct json_object *out, const struct ipsecalgs_alg *alg, const struct algs_status *status)
+{
+	const char *library = algs_status_library(status, alg->proto, alg->number);
+
+	(void)json_object_object_add(out, "status",
+		json_object_new_string(algs_status_name(status, alg->proto, alg->number)));
+	(void)json_object_object_add(out, "deprecated",
+		json_object_new_boolean(algs_status_deprecated(alg->proto, alg->number)));
+	(void)json_object_object_add(
+		out, "library", *library ? json_object_new_string(library) : NULL);
+}
+
+static struct json_object *json_alg(const struct ipsecalgs_alg *alg, const struct showing *showing)
 {
 	static const char *const params[IPSECALGS_PARAMS] = {
 		[IPSECALGS_PARAM_IV] = "iv_bytes",
@@ -294,7 +381,7 @@ static struct json_object *json_alg(const struct ipsecalgs_alg *alg, bool checke
 		out, "sizes_bytes", json_sizes(alg->block_sizes, alg->n_block_sizes));
 	for (size_t i = 0; i < alg->n_params && i < IPSECALGS_PARAMS; i++)
 		(void)json_object_object_add(out, params[i], json_object_new_int64(alg->params[i]));
-	if (checked && !(alg->flags & IPSECALGS_FLAG_VALID))
+	if (showing->checked && !(alg->flags & IPSECALGS_FLAG_VALID))
 		(void)json_object_array_add(flags, json_object_new_string(INVALID));
 	for (unsigned int bit = 0; bit < 32; bit++) {
 		const char *name = ipsecalgs_flag_name(UINT32_C(1) << bit);
@@ -303,42 +390,49 @@ static struct json_object *json_alg(const struct ipsecalgs_alg *alg, bool checke
 			(void)json_object_array_add(flags, json_object_new_string(name));
 	}
 	(void)json_object_object_add(out, "flags", flags);
+	if (showing->status)
+		json_add_status(out, alg, showing->status);
 	return out;
 }
 
-static struct json_object *json_proto(
-	const struct ipsecalgs *table, const struct ipsecalgs_proto *proto, bool checked)
+static struct json_object *json_proto(const struct ipsecalgs *table,
+	const struct ipsecalgs *besides, const struct ipsecalgs_proto *proto,
+	const struct showing *showing)
 {
 	struct json_object *out = json_object_new_object();
 	struct json_object *algs = json_object_new_array();
 	const struct ipsecalgs_alg *alg;
-	size_t at = 0;
+	size_t at = 0, besides_at = 0;
 
 	(void)json_object_object_add(out, "number", json_object_new_int64(proto->number));
 	(void)json_object_object_add(out, "name", json_object_new_string(proto->name));
 	(void)json_object_object_add(
 		out, "exec_mode", json_object_new_string(ipsecalgs_mode_name(proto->mode)));
 	while ((alg = next_alg(table, proto->number, &at)))
-		(void)json_object_array_add(algs, json_alg(alg, checked));
+		(void)json_object_array_add(algs, json_alg(alg, showing));
+	while ((alg = next_besides(besides, table, showing->status, proto->number, &besides_at)))
+		(void)json_object_array_add(algs, json_alg(alg, showing));
 	(void)json_object_object_add(out, "algorithms", algs);
 	return out;
 }
 
-int algs_list_json(
-	const struct ipsecalgs *table, enum algs_list_source source, struct text *ret_text)
+int algs_list_json(const struct ipsecalgs *table, enum algs_list_source source,
+	const struct algs_status *status, struct text *ret_text)
 {
 	static const char *const sources[] = {
 		[ALGS_LIST_FILE] = "file",
 		[ALGS_LIST_BUILTIN] = "built-in",
 		[ALGS_LIST_IN_FORCE] = "in-force",
 	};
+	const struct showing showing = { source == ALGS_LIST_IN_FORCE, status };
+	CLEANUP(ipsecalgs_freep) struct ipsecalgs *besides = NULL;
 	struct json_object *out = json_object_new_object();
 	struct json_object *protos = json_object_new_array();
 	const struct ipsecalgs_proto *proto;
 	const char *str;
 	size_t at = 0;
 
-	if (!out || !protos) {
+	if (!out || !protos || read_besides(status, &besides) < 0) {
 		(void)json_object_put(out);
 		(void)json_object_put(protos);
 		return -ENOMEM;
@@ -346,8 +440,7 @@ int algs_list_json(
 	(void)json_object_object_add(out, "version", json_object_new_int(1));
 	(void)json_object_object_add(out, "source", json_object_new_string(sources[source]));
 	while ((proto = next_proto(table, &at)))
-		(void)json_object_array_add(
-			protos, json_proto(table, proto, source == ALGS_LIST_IN_FORCE));
+		(void)json_object_array_add(protos, json_proto(table, besides, proto, &showing));
 	(void)json_object_object_add(out, "protocols", protos);
 	str = json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY);
 	if (str)

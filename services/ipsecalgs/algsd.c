@@ -13,6 +13,8 @@
 #include "lib/netipsec/ipsecalgs.h"
 
 #define FILE_MAX_BYTES (1U << 20)
+#define FILE_MODE      0444
+#define CPU_ALL	       100
 
 const struct daemon_identity algsd_identity = {
 	.program = "ipsecalgsd",
@@ -28,6 +30,12 @@ static const struct setting settings_table[] = {
 		.name = "config_file",
 		.help = "the algorithm file",
 		.offset = offsetof(struct algsd_settings, config_file) },
+	{ .type = SETTING_NUMBER,
+		.name = "crypto_cpu_max",
+		.help = "share of the CPUs, in percent, that the engine may take",
+		.offset = offsetof(struct algsd_settings, crypto_cpu_max),
+		.min = 1,
+		.max = CPU_ALL },
 	{ .type = SETTING_END },
 };
 
@@ -76,6 +84,7 @@ int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 	if (!d || !diags)
 		return -ENOMEM;
 	d->options = *options;
+	d->settings.crypto_cpu_max = CPU_ALL;
 	d->settings.config_file = strdup(ALGS_FILE);
 	if (!d->settings.config_file)
 		return -ENOMEM;
@@ -154,6 +163,65 @@ int algsd_load(const struct algsd *d, struct conf_diags *diags, struct algsd_tab
 		return r;
 	*ret_table = STEAL(table);
 	return 0;
+}
+
+static int write_file(const struct algsd *d, const char *text)
+{
+	CLEANUP(freep) char *path = NULL;
+	int r = file_system_path(d->settings.config_file, &path);
+
+	return r < 0 ? r : file_replace(path, text, strlen(text), FILE_MODE);
+}
+
+/* The changed table read again as the file will be: what cannot be used is not written. */
+static int remake(const struct algsd *d, const struct ipsecalgs *file, struct text *why,
+	struct algsd_table **ret_table)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(algsd_table_freep) struct algsd_table *table = calloc(1, sizeof(*table));
+	CLEANUP(freep) char *text = NULL;
+	int r = diags && table ? ipsecalgs_print(file, &text) : -ENOMEM;
+
+	if (r == 0)
+		r = fill_table(d, diags, text, table);
+	if (r == -EBADMSG) {
+		text_done(why);
+		conf_diags_print(diags, why);
+	}
+	if (r == 0)
+		*ret_table = STEAL(table);
+	return r;
+}
+
+int algsd_change_file(const struct algsd *d, const struct algs_change *change,
+	struct conf_diags *diags, struct text *why, enum algs_change_verdict *ret_verdict,
+	struct algsd_table **ret_table)
+{
+	CLEANUP(algsd_table_freep) struct algsd_table *before = NULL, *after = NULL;
+	CLEANUP(ipsecalgs_freep) struct ipsecalgs *file = NULL;
+	int r = algsd_load(d, diags, &before);
+
+	if (r == 0)
+		r = ipsecalgs_parse(before->text, strlen(before->text), NULL, NULL, &file);
+	if (r < 0)
+		return r;
+	*ret_verdict = algs_change_apply(file, change, why);
+	if (*ret_verdict == ALGS_CHANGE_NONE)
+		*ret_table = STEAL(before);
+	if (*ret_verdict != ALGS_CHANGE_MADE)
+		return 0;
+	r = remake(d, file, why, &after);
+	if (r == -EBADMSG) {
+		*ret_verdict = ALGS_CHANGE_INVALID;
+		return 0;
+	}
+	if (r == 0)
+		r = write_file(d, after->text);
+	if (r == 0)
+		*ret_table = STEAL(after);
+	else
+		text_addf(why, "%s: %s", d->settings.config_file, strerror(-r));
+	return r;
 }
 
 const char *algsd_last_error(const struct algsd *d)

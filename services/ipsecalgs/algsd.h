@@ -8,6 +8,7 @@
 #include "common/base/cleanup.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/publish.h"
+#include "services/ipsecalgs/algsd_change.h"
 
 /* One reading of the file, on its way to be the table in force. */
 struct algsd_table {
@@ -19,6 +20,7 @@ struct algsd_table {
 
 struct algsd_settings {
 	char *config_file;
+	uint64_t crypto_cpu_max; /* percent */
 };
 
 struct algsd {
@@ -41,6 +43,14 @@ DEFINE_CLEANUP(struct algsd *, algsd_free)
 /* Return: 0, -EBADMSG (@diags say where), other errno with a diagnostic of the file as a whole. */
 int algsd_load(
 	const struct algsd *d, struct conf_diags *diags, struct algsd_table **ret_table) MUST_CHECK;
+/*
+ * What the file would be after a change, and the file written unless nothing changes. @why: as of
+ * algs_change_apply(). Return: 0 (see *ret_verdict; *ret_table only when it is made or none is
+ * needed), -EBADMSG (@diags: of the file as it is), other errno.
+ */
+int algsd_change_file(const struct algsd *d, const struct algs_change *change,
+	struct conf_diags *diags, struct text *why, enum algs_change_verdict *ret_verdict,
+	struct algsd_table **ret_table) MUST_CHECK;
 struct algsd_table *algsd_table_free(struct algsd_table *table);
 DEFINE_CLEANUP(struct algsd_table *, algsd_table_free)
 

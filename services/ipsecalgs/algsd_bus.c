@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.netipsec.Algorithms1; its contract stands in dbus/. */
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
 
 #include "common/base/memfd.h"
 #include "common/daemon/log.h"
 #include "services/ipsecalgs/algsd.h"
+
+#define ADMIN_GROUP "ipsecadm"
 
 /* Load the file; on an error leave the rendered diagnostics in @why. */
 static int load(struct algsd *d, struct text *why, struct algsd_table **ret_table)
@@ -72,6 +75,118 @@ static int on_list(struct bus_call *call, struct bus_reader *args, void *userdat
 	return bus_call_reply(call, "h", fd);
 }
 
+/* The bus policy says the same; here it holds on a bus without that policy too. */
+static bool may_change(const struct algsd *d, const char *sender)
+{
+	const struct group *admins = getgrnam(ADMIN_GROUP);
+	struct bus_credentials who;
+
+	if (bus_credentials(daemon_bus(d->daemon), sender, &who) < 0)
+		return false;
+	if (who.uid == 0 || who.uid == getuid())
+		return true;
+	for (size_t i = 0; admins && i < who.n_groups; i++) {
+		if (who.groups[i] == admins->gr_gid)
+			return true;
+	}
+	return false;
+}
+
+static int read_change(struct bus_reader *args, struct algs_change *change, bool *ret_synchronize,
+	struct text *why)
+{
+	const char *operation, *bad_key = NULL;
+	int force = 0, synchronize = 0;
+	const struct bus_option options[] = {
+		{ "protocol", "s", &change->protocol },
+		{ "protocol-number", "u", &change->protocol_number },
+		{ "name", "s", &change->name },
+		{ "number", "u", &change->number },
+		{ "entry", "s", &change->entry },
+		{ "exec-mode", "s", &change->mode },
+		{ "force", "b", &force },
+		{ "synchronize", "b", &synchronize },
+	};
+	int r = bus_read(args, "s", &operation);
+
+	if (r == 0)
+		r = bus_read_options(args, options, ARRAY_SIZE(options), &bad_key);
+	if (bad_key)
+		text_addf(why, "argument '%s' is unknown or of another type", bad_key);
+	if (r == 0 && !algs_operation_find(operation, &change->operation)) {
+		text_addf(why, "there is no operation '%s'", operation);
+		r = -EINVAL;
+	}
+	change->force = force;
+	*ret_synchronize = synchronize;
+	return r;
+}
+
+/* The answer for what was not done. */
+static int refuse_change(struct bus_call *call, enum algs_change_verdict verdict, const char *why)
+{
+	static const char *const names[] = {
+		[ALGS_CHANGE_INVALID] = "Invalid",
+		[ALGS_CHANGE_EXISTS] = "Exists",
+		[ALGS_CHANGE_UNKNOWN] = "NotFound",
+		[ALGS_CHANGE_NO_MEMORY] = "Io",
+	};
+
+	bus_call_fail(call, names[verdict], "%s", why ? why : strerror(ENOMEM));
+	return 0;
+}
+
+static int make_change(
+	struct algsd *d, struct bus_call *call, const struct algs_change *change, bool synchronize)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(algsd_table_freep) struct algsd_table *table = NULL;
+	CLEANUP(text_done) struct text why = { 0 };
+	enum algs_change_verdict verdict = ALGS_CHANGE_NO_MEMORY;
+	int r = diags ? algsd_change_file(d, change, diags, &why, &verdict, &table) : -ENOMEM;
+
+	if (r == -EBADMSG) {
+		text_done(&why);
+		conf_diags_print(diags, &why);
+	}
+	if (r < 0) {
+		bus_call_fail(call, r == -EBADMSG ? "Syntax" : "Io", "%s",
+			why.str ? why.str : strerror(-r));
+		return 0;
+	}
+	if (!table)
+		return refuse_change(call, verdict, why.str);
+	if (verdict == ALGS_CHANGE_MADE)
+		log_info("the algorithm file was changed on behalf of %s", bus_call_sender(call));
+	if (!synchronize)
+		return bus_call_reply(call, "t", publisher_generation(d->publisher));
+	daemon_reloading(d->daemon);
+	r = algsd_publish(d, STEAL(table), bus_call_keep(call));
+	if (r < 0)
+		daemon_reloaded(d->daemon, r);
+	return 0; /* the caller was told, or will be */
+}
+
+static int on_change(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	CLEANUP(text_done) struct text why = { 0 };
+	struct algs_change change = { 0 };
+	struct algsd *d = userdata;
+	bool synchronize = false;
+	int r;
+
+	if (!may_change(d, bus_call_sender(call))) {
+		bus_call_fail(call, "NotAuthorized", "only for root and the group " ADMIN_GROUP);
+		return 0;
+	}
+	r = read_change(args, &change, &synchronize, &why);
+	if (r < 0) {
+		bus_call_fail(call, "Invalid", "%s", why.str ? why.str : strerror(-r));
+		return 0;
+	}
+	return make_change(d, call, &change, synchronize);
+}
+
 static int get_generation(struct bus_writer *value, void *userdata)
 {
 	const struct algsd *d = userdata;
@@ -107,14 +222,23 @@ static int get_count(struct bus_writer *value, void *userdata)
 	return bus_write(value, "u", d->published ? d->published->count : 0);
 }
 
+static int get_crypto_cpu_max(struct bus_writer *value, void *userdata)
+{
+	const struct algsd *d = userdata;
+
+	return bus_write(value, "u", (uint32_t)d->settings.crypto_cpu_max);
+}
+
 static const struct bus_member members[] = {
 	BUS_METHOD("Reload", "", "t", "generation", on_reload),
 	BUS_METHOD("ListAlgorithms", "", "h", "listing", on_list),
+	BUS_METHOD("Change", "sa{sv}", "t", "operation arguments generation", on_change),
 	BUS_PROPERTY("Generation", "t", get_generation, BUS_EMITS_TRUE),
 	BUS_PROPERTY("State", "s", get_state, BUS_EMITS_TRUE),
 	BUS_PROPERTY("LastError", "s", get_last_error, BUS_EMITS_TRUE),
 	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
 	BUS_PROPERTY("AlgorithmCount", "u", get_count, BUS_EMITS_TRUE),
+	BUS_PROPERTY("CryptoCpuMax", "u", get_crypto_cpu_max, BUS_EMITS_CONST),
 	BUS_END,
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ipsecalgs(8): shows the algorithm file and what is in force, and asks for the file to be read. */
+/* ipsecalgs(8): shows the algorithm file and what is in force, and asks its service to change it. */
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 
 #include "common/base/memfd.h"
@@ -9,32 +8,11 @@
 #include "common/daemon/algs.h"
 #include "services/ipsecalgs/algs_list.h"
 #include "services/ipsecalgs/algs_service.h"
+#include "services/ipsecalgs/request.h"
 
 #define FILE_MAX_BYTES (1U << 20)
 
 DEFINE_CLEANUP(struct ipsecalgs *, ipsecalgs_free)
-
-enum form { FORM_TEXT, FORM_TABLE, FORM_JSON };
-
-struct request {
-	bool in_force;
-	bool synchronize;
-	enum form form;
-};
-
-static const char usage_text[] =
-	"usage: ipsecalgs [--table | --json]        list the file's table\n"
-	"       ipsecalgs -l [--table | --json]     list the table in force\n"
-	"       ipsecalgs -s                        put the file's table in force\n"
-	"       ipsecalgs --help | --version\n";
-
-static int usage(void)
-{
-	fputs(usage_text, stderr);
-	return -EINVAL;
-}
-
-/* ---- the file ---- */
 
 static int load_file(struct ipsecalgs **ret_table, enum algs_list_source *ret_source)
 {
@@ -68,102 +46,24 @@ static int load_file(struct ipsecalgs **ret_table, enum algs_list_source *ret_so
 	return ipsecalgs_parse(source, len, NULL, NULL, ret_table);
 }
 
-/* ---- options ---- */
-
-enum { OPTION_TABLE = 256, OPTION_JSON, OPTION_HELP, OPTION_VERSION };
-
-static const struct option long_options[] = {
-	{ "table", no_argument, NULL, OPTION_TABLE },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "version", no_argument, NULL, OPTION_VERSION },
-	{ NULL, 0, NULL, 0 },
-};
-
-static int help(void)
+static int print_list(const struct request *request, const struct ipsecalgs *table,
+	enum algs_list_source source, const struct algs_status *status)
 {
-	fputs(usage_text, stdout);
-	fputs("\n"
-	      "  -l         the table in force, without names, as the original's kernel list\n"
-	      "  -s         have ipsecalgs.service read the file and wait for its verdict\n"
-	      "  --table    one line an algorithm, in aligned columns\n"
-	      "  --json     the same as data\n"
-	      "\n"
-	      "See ipsecalgs(8).\n",
-		stdout);
-	return 1;
-}
-
-/* Return: 0 go on, 1 done, -EINVAL. */
-static int take_option(struct request *request, int option)
-{
-	switch (option) {
-	case 'l':
-		if (request->in_force)
-			return usage();
-		request->in_force = true;
-		return 0;
-	case 's':
-		request->synchronize = true;
-		return 0;
-	case OPTION_TABLE:
-		request->form = FORM_TABLE;
-		return 0;
-	case OPTION_JSON:
-		request->form = FORM_JSON;
-		return 0;
-	case OPTION_HELP:
-		return help();
-	case OPTION_VERSION:
-		printf("ipsecalgs (netipsec) %s\n", NETIPSEC_VERSION);
-		return 1;
-	case '?':
-		return usage();
-	default:
-		/* A letter of the original that changes the table. */
-		fprintf(stderr, "ipsecalgs: -%c: changing the table is not available\n", option);
-		return usage();
-	}
-}
-
-static int parse_options(int argc, char **argv, struct request *ret)
-{
-	int option, r;
-
-	*ret = (struct request){ .form = FORM_TEXT };
-	while ((option = getopt_long(argc, argv, "aflrRsb:p:P:i:k:K:m:n:N:e:S:M:I:F:", long_options,
-			NULL)) != -1) {
-		r = take_option(ret, option);
-		if (r != 0)
-			return r;
-	}
-	if (optind < argc || (ret->synchronize && (ret->in_force || ret->form != FORM_TEXT)))
-		return usage();
-	return 0;
-}
-
-static int show(const struct request *request)
-{
-	CLEANUP(ipsecalgs_freep) struct ipsecalgs *table = NULL;
 	CLEANUP(text_done) struct text out = { 0 };
-	enum algs_list_source source = ALGS_LIST_IN_FORCE;
-	int r;
+	enum request_form form = request->form;
+	int r = 0;
 
-	if (request->in_force || request->synchronize)
-		r = request->synchronize ? algs_service_reload() : algs_service_in_force(&table);
-	else
-		r = load_file(&table, &source);
-	if (r < 0 || !table)
-		return r;
-	switch (request->form) {
-	case FORM_TEXT:
+	if (status && form == REQUEST_FORM_TEXT)
+		form = REQUEST_FORM_TABLE; /* the layout of the original has no room for it */
+	switch (form) {
+	case REQUEST_FORM_TEXT:
 		algs_list_text(table, source, &out);
 		break;
-	case FORM_TABLE:
-		r = algs_list_columns(table, source, &out);
+	case REQUEST_FORM_TABLE:
+		r = algs_list_columns(table, source, status, &out);
 		break;
-	case FORM_JSON:
-		r = algs_list_json(table, source, &out);
+	case REQUEST_FORM_JSON:
+		r = algs_list_json(table, source, status, &out);
 		break;
 	}
 	if (r == 0 && out.failed)
@@ -173,13 +73,46 @@ static int show(const struct request *request)
 	return r;
 }
 
+static int show(const struct request *request)
+{
+	CLEANUP(ipsecalgs_freep) struct ipsecalgs *table = NULL;
+	CLEANUP(algs_status_freep) struct algs_status *status = NULL;
+	enum algs_list_source source = ALGS_LIST_IN_FORCE;
+	int r = request->command == REQUEST_LIST ? load_file(&table, &source)
+						 : algs_service_in_force(&table);
+
+	if (r < 0 || !table)
+		return r;
+	if (request->status)
+		r = algs_service_status(&status);
+	return r < 0 ? r : print_list(request, table, source, status);
+}
+
+static int run(const struct request *request)
+{
+	switch (request->command) {
+	case REQUEST_LIST:
+	case REQUEST_LIST_IN_FORCE:
+		return show(request);
+	case REQUEST_SYNCHRONIZE:
+		return algs_service_reload();
+	case REQUEST_ADD_ALGORITHM:
+	case REQUEST_ADD_PROTOCOL:
+	case REQUEST_REMOVE_ALGORITHM:
+	case REQUEST_REMOVE_PROTOCOL:
+	case REQUEST_SET_MODE:
+		break;
+	}
+	return algs_service_change(request);
+}
+
 int main(int argc, char **argv)
 {
-	struct request request;
-	int r = parse_options(argc, argv, &request);
+	CLEANUP(request_done) struct request request = { 0 };
+	int r = request_parse(argc, argv, &request);
 
 	if (r == 0)
-		r = show(&request);
+		r = run(&request);
 	if (fflush(stdout) == EOF) {
 		fprintf(stderr, "ipsecalgs: standard output: %s\n", strerror(errno));
 		return EXIT_FAILURE;

@@ -194,6 +194,9 @@ class FakeDatapath:
 
             @dbus.service.method(PROPERTIES, "ss", "v")
             def Get(self, _interface, name):
+                if name == "AlgorithmLibraries":
+                    rows = [(dbus.Byte(a), dbus.Byte(b), "Library 1.0") for a, b in fake.usable]
+                    return dbus.Array(map(dbus.Struct, rows), signature="(yys)", variant_level=1)
                 assert name == "UsableAlgorithms"
                 return dbus.Array([dbus.Struct(map(dbus.Byte, pair)) for pair in fake.usable],
                                   signature="(yy)", variant_level=1)

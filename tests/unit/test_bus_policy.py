@@ -37,6 +37,7 @@ ALL = set(CALLERS)
 ADMINS = {"root", "admin"}
 # Who gets through to the service, beside its own user for Reload.
 METHODS = {
+    "Algorithms1.Change": ADMINS,
     "Algorithms1.ListAlgorithms": ALL,
     "Algorithms1.Reload": ADMINS | {"netipsec-algs"},
     "Datapath1.GetSection": ALL,

@@ -89,7 +89,7 @@ def test_without_a_file_shows_the_builtin_table(world):
     done = world.run("ipsecalgs", "--json")
     shown = json.loads(done.stdout)
     assert done.returncode == 0 and "built-in" in done.stderr and shown["source"] == "built-in"
-    assert [len(proto["algorithms"]) for proto in shown["protocols"]] == [6, 12]
+    assert [len(proto["algorithms"]) for proto in shown["protocols"]] == [11, 15]
 
 
 def test_installed_file_is_the_builtin_table(world):
@@ -115,19 +115,103 @@ def test_usage_error(world, argv):
     assert done.returncode == 1 and done.stdout == "" and "usage: ipsecalgs" in done.stderr
 
 
+ADD = ("-a", "-P", "3", "-N", "12", "-n", "aes", "-m", "CKM_AES_CBC", "-b", "16", "-k", "128")
+
+
 @pytest.mark.parametrize("argv", [
-    ("-a", "-P", "3"), ("-r", "-p", "x"), ("-R", "-P", "3"), ("-e", "sync", "-P", "3"),
-    ("-P", "7", "-p", "x"), ("-f",)], ids=" ".join)
-def test_changes_are_refused(with_file, argv):
+    ("-a", "-P", "3", "-p", "x"), ("-r", "-P", "3", "-p", "x"), ("-R", "-P", "3", "-p", "x"),
+    ("-a", "-r", "-P", "3"), ("-r", "-R", "-P", "3"), ("-a", "-e", "sync", "-P", "3"),
+    ("-r", "-e", "sync", "-P", "3"), ("-R", "-e", "sync", "-P", "3"), ("-P", "3"), ("-p", "x"),
+    ("-f",), ("-f", "-s"), ("-l", "-f"), ("-k", "128", "-s"), ("-R", "-P", "3", "-k", "128"),
+    ("-r", "-P", "3", "-N", "1", "-n", "x"), ("-r", "-P", "3", "-N", "1", "-f"),
+    ("-e", "sync", "-P", "3", "-f"), ("-s", "--status"), (*ADD, "--json"), (*ADD, "-k", "128"),
+    ("-a", "-a", "-P", "3"), ("-R", "-R", "-P", "3"), ("-R", "-P", "3", "-P", "3"),
+    (*ADD, "more")], ids=" ".join)
+def test_one_command_a_call(with_file, argv):
     done = with_file.run("ipsecalgs", *argv)
-    assert done.returncode == 1 and done.stdout == ""
-    assert f"ipsecalgs: {argv[0]}: changing the table is not available\n" in done.stderr
+    assert done.returncode == 1 and done.stdout == "" and done.stderr.startswith("usage: ipsecalgs")
     assert (with_file.root / "etc/inet/ipsecalgs").read_text() == FILE
 
 
-def test_service_absent(world):
-    done = world.run("ipsecalgs", "-l")
-    assert done.returncode == 1 and done.stderr.startswith("ipsecalgs: ipsecalgs.service: ")
+def without(letter):
+    at = ADD.index(letter)
+    return (*ADD[:at], *ADD[at + 2:])
+
+
+def instead(letter, value, *more):
+    return (*without(letter), letter, value, *more)
+
+
+RANGE = instead("-k", "128-256", "-i", "64")
+REFUSED = [
+    (without("-P"), "Missing protocol number"),
+    (without("-N"), "Missing algorithm number"),
+    (without("-k"), "Missing key size(s)"),
+    (without("-n"), "Missing algorithm name(s)"),
+    (without("-b"), "Missing block/MAC lengths"),
+    (without("-m"), "Missing mechanism name"),
+    (instead("-k", "128-256"), "Missing key increment"),
+    ((*ADD, "-i", "64"), "Key increment must not be specified with key sizes enumeration"),
+    (instead("-k", "x-256", "-i", "64"), "Invalid lower key size range"),
+    (instead("-k", "0-256", "-i", "64"), "Invalid lower key size range"),
+    (instead("-k", "-256", "-i", "64"), "Invalid lower key size range"),
+    (instead("-k", "128-", "-i", "64"), "Invalid higher key size range"),
+    (instead("-k", "128-0", "-i", "64"), "Invalid higher key size range"),
+    (instead("-k", "128-256-512", "-i", "64"), "Invalid higher key size range"),
+    (instead("-k", "128-128", "-i", "64"), "Invalid key size range (min >= max)"),
+    (instead("-k", "256-128", "-i", "64"), "Invalid key size range (min >= max)"),
+    (instead("-k", "128-256", "-i", "0"), "Invalid key increment value"),
+    (instead("-k", "128-256", "-i", "x"), "Invalid key increment value"),
+    (instead("-k", "128-256", "-i", "100"),
+     "Key size increment not consistent with key size range"),
+    ((*RANGE, "-K", "64"), "Default key size not consistent with key size range"),
+    ((*RANGE, "-K", "320"), "Default key size not consistent with key size range"),
+    ((*RANGE, "-K", "130"), "Default key size not consistent with key size range"),
+    ((*RANGE, "-K", "0"), "Invalid default key size value"),
+    ((*ADD, "-K", "192"), "Default key size not in list of key sizes"),
+    (instead("-P", "x"), "Invalid protocol number value"),
+    (instead("-P", "0"), "Invalid protocol number value"),
+    (instead("-P", "256"), "Invalid protocol number value"),
+    (instead("-N", "0"), "Invalid algorithm number value"),
+    (instead("-N", "12x"), "Invalid algorithm number value"),
+    (instead("-N", "256"), "Invalid algorithm number value"),
+    (instead("-N", "18446744073709551628"), "Invalid algorithm number value"),
+    (instead("-k", "0"), "Invalid key size value"),
+    (instead("-k", "128,"), "Invalid key size value"),
+    (instead("-b", "0"), "Invalid block/MAC length value"),
+    (instead("-b", "16,x"), "Invalid block/MAC length value"),
+    ((*ADD, "-I", "x"), "Invalid IV length value"),
+    ((*ADD, "-M", "0"), "Invalid ICV length value"),
+    ((*ADD, "-S", "65536"), "Invalid salt length value"),
+    ((*ADD, "-F", "VALID,SOME"), "Invalid flag: SOME"),
+    ((*ADD, "-F", ""), "Invalid flag: "),
+    ((*ADD, "-F", "0"), "Invalid flags value"),
+    ((*ADD, "-F", "1x"), "Invalid flags value"),
+    (instead("-n", "a|b"), "Invalid algorithm name(s) value"),
+    (instead("-m", "a\nb"), "Invalid mechanism name value"),
+    (("-e", "fast", "-P", "3"), 'Invalid execution mode "fast"'),
+    (("-e", "Sync", "-P", "3"), 'Invalid execution mode "Sync"'),
+    (("-P", "9", "-p", "x", "-e", "fast"), 'Invalid execution mode "fast"'),
+    (("-e", "sync"), "Please specify protocol name or number."),
+    (("-R",), "Please specify protocol to remove."),
+    (("-r", "-P", "3"), "Missing algorithm ID."),
+    (("-r", "-N", "3"), "Missing protocol number"),
+    (("-r", "-P", "3", "-n", "aes,des"), "Specify a single algorithm name for removal, not a list."),
+    (("-r", "-P", "3", "-N", "0"), "Invalid algorithm number value"),
+]
+
+
+@pytest.mark.parametrize("argv, message", REFUSED, ids=[" ".join(row[0]) for row in REFUSED])
+def test_validation_needs_no_service(with_file, argv, message):
+    done = with_file.run("ipsecalgs", *argv)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"ipsecalgs: {message}\n")
+
+
+@pytest.mark.parametrize("argv", [ADD, ("-R", "-P", "3"), ("-l",), ("-s",), ("--status",)],
+                         ids=" ".join)
+def test_service_absent(world, argv):
+    done = world.run("ipsecalgs", *argv)
+    assert done.returncode == 1 and "ipsecalgs: ipsecalgs.service: " in done.stderr
 
 
 def test_help_and_version(world):

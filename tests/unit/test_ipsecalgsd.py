@@ -35,7 +35,7 @@ def test_publishes_the_file(world):
 def test_without_a_file_the_builtin_table_stands(world):
     world.datapath()
     daemon = world.start("ipsecalgsd").ready()
-    assert world.properties("Algorithms1")["AlgorithmCount"] == 18
+    assert world.properties("Algorithms1")["AlgorithmCount"] == 26
     assert listed(world) == entries((REPO / "etc/inet/ipsecalgs").read_text())
     assert "built-in" in daemon.status
 
@@ -205,7 +205,7 @@ def test_command_synchronizes(world):
 
 @pytest.mark.parametrize("text, code, out, err", [
     (MORE, 0, f"{FILE}: 2 algorithms\n", ""),
-    (None, 0, f"{FILE}: 18 algorithms of the built-in table, there is no file\n", ""),
+    (None, 0, f"{FILE}: 26 algorithms of the built-in table, there is no file\n", ""),
     (BAD, 1, "", DIAGNOSTIC + "ALG|3|x|aes|CKM_AES_CBC|128|16\n      ^\n"),
 ], ids=["good", "missing", "bad"])
 def test_check(world, text, code, out, err):

@@ -2,13 +2,14 @@
 /* org.netipsec.Datapath1; its contract stands in dbus/. */
 #include <errno.h>
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <pwd.h>
 #include <string.h>
 
 #include "common/daemon/log.h"
 #include "services/datapath/datapathd.h"
 #include "services/datapath/bus/listing.h"
-#include "services/datapath/suite/suite.h"
+#include "services/datapath/suite/suite_provider.h"
 #include "services/datapath/pfkey/pfkey_door.h"
 
 #define NAME_BYTES 256
@@ -308,6 +309,12 @@ static int get_backend(struct bus_writer *value, void *userdata)
 	return bus_write(value, "s", "engine");
 }
 
+static bool is_usable(int proto, int number)
+{
+	return proto == ALG_PROTO_ESP ? suite_cipher_row((uint8_t)number) != NULL
+				      : suite_auth_row((uint8_t)number) != NULL;
+}
+
 static int get_usable_algorithms(struct bus_writer *value, void *userdata)
 {
 	int r = bus_open_container(value, 'a', "(yy)");
@@ -315,11 +322,7 @@ static int get_usable_algorithms(struct bus_writer *value, void *userdata)
 	(void)userdata;
 	for (int proto = ALG_PROTO_AH; r == 0 && proto <= ALG_PROTO_ESP; proto++) {
 		for (int number = 0; r == 0 && number <= UINT8_MAX; number++) {
-			bool usable = proto == ALG_PROTO_ESP
-					      ? suite_cipher_row((uint8_t)number) != NULL
-					      : suite_auth_row((uint8_t)number) != NULL;
-
-			if (!usable)
+			if (!is_usable(proto, number))
 				continue;
 			r = bus_open_container(value, 'r', "");
 			if (r == 0)
@@ -327,6 +330,52 @@ static int get_usable_algorithms(struct bus_writer *value, void *userdata)
 			if (r == 0)
 				r = bus_close_container(value);
 		}
+	}
+	return r < 0 ? r : bus_close_container(value);
+}
+
+/* Whose code serves an algorithm in its most usual company; NULL: ours. */
+static const struct suite_provider *provider_of(const struct datapathd *d, int proto, int number)
+{
+	struct suite suite = { .cipher = suite_cipher_row(ALG_ENCR_AES_CBC) };
+
+	if (proto == ALG_PROTO_ESP && number == ALG_ENCR_NULL)
+		return NULL;
+	if (proto == ALG_PROTO_ESP)
+		suite.cipher = suite_cipher_row((uint8_t)number);
+	else
+		suite.auth = suite_auth_row((uint8_t)number);
+	if (proto == ALG_PROTO_ESP && suite.cipher->icv_bytes == 0)
+		suite.auth = suite_auth_row(ALG_AUTH_HMAC_SHA256);
+	suite.key_bits = suite.cipher->sizes[0].bits;
+	suite.iv_bytes = suite.cipher->iv_bytes;
+	suite.icv_bytes = suite.auth ? suite.auth->icv_bytes : suite.cipher->icv_bytes;
+	return suite_provider_for((enum suite_choice)d->plant->settings->provider, &suite);
+}
+
+/* The same with the library that each comes from; "" for what needs none. */
+static int get_algorithm_libraries(struct bus_writer *value, void *userdata)
+{
+	char openssl[64];
+	int r = text_fixed(
+		openssl, sizeof(openssl), "OpenSSL %s", OpenSSL_version(OPENSSL_VERSION_STRING));
+
+	if (r == 0)
+		r = bus_open_container(value, 'a', "(yys)");
+	for (int i = 0; r == 0 && i < (ALG_PROTO_ESP - ALG_PROTO_AH + 1) * (UINT8_MAX + 1); i++) {
+		int proto = ALG_PROTO_AH + i / (UINT8_MAX + 1), number = i % (UINT8_MAX + 1);
+		const struct suite_provider *provider;
+
+		if (!is_usable(proto, number))
+			continue;
+		provider = provider_of(userdata, proto, number);
+		r = bus_open_container(value, 'r', "");
+		if (r == 0 && provider == &suite_openssl)
+			r = bus_write(value, "yys", proto, number, openssl);
+		else if (r == 0)
+			r = bus_write(value, "yys", proto, number, provider ? provider->name : "");
+		if (r == 0)
+			r = bus_close_container(value);
 	}
 	return r < 0 ? r : bus_close_container(value);
 }
@@ -364,6 +413,7 @@ static const struct bus_member members[] = {
 	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
 	BUS_PROPERTY("Backend", "s", get_backend, BUS_EMITS_CONST),
 	BUS_PROPERTY("UsableAlgorithms", "a(yy)", get_usable_algorithms, BUS_EMITS_CONST),
+	BUS_PROPERTY("AlgorithmLibraries", "a(yys)", get_algorithm_libraries, BUS_EMITS_CONST),
 	BUS_PROPERTY("RuleCount", "u", get_rule_count, BUS_EMITS_TRUE),
 	BUS_PROPERTY("SaCount", "u", get_sa_count, BUS_EMITS_FALSE),
 	BUS_END,
