@@ -149,7 +149,9 @@ def test_users_and_groups(tmp_path):
     assert {"netipsec-policy", "netipsec-keys", "netipsec-datapath"} <= set(groups["netipsec"])
 
 
-@pytest.mark.skipif(Path("/proc/self/uid_map").read_text().split()[2] == "1", reason="one user id")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or Path("/proc/self/uid_map").read_text().split()[2] == "1",
+    reason="needs root and more than one user id")
 def test_directories(tmp_path):
     users, _ = users_made(tmp_path)
     (tmp_path / "etc/inet").mkdir()

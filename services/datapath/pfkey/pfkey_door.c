@@ -257,9 +257,10 @@ static int listen_at(struct pfkey_door *door, const char *path)
 		return -ENOMEM;
 	if (chmod(path, 0660) < 0)
 		return -errno;
-	/* Without the right to give it away, the group stays ours and root's reach is enough. */
+	/* Without the right to give it away, or in a user namespace without the group (EINVAL),
+	 * the group stays ours and root's reach is enough. */
 	if (door->groups.admin != (gid_t)-1 && lchown(path, (uid_t)-1, door->groups.admin) < 0 &&
-		errno != EPERM && errno != EINVAL) /* EINVAL: no such group in this user namespace */
+		errno != EPERM && errno != EINVAL)
 		return -errno;
 	if (listen(door->fd, BACKLOG) < 0)
 		return -errno;
