@@ -51,7 +51,7 @@ static bool is_ah(struct json_object *object)
 /* Keys: the cipher's with its salt behind, and the integrity key. */
 static bool read_keys(struct json_object *object, struct sa *sa)
 {
-	struct octets key, salt;
+	static struct octets key, salt;
 
 	if (!octets_get(object, "encr_key", &key) || !octets_get(object, "salt", &salt) ||
 		key.len + salt.len > OCTETS_MAX)

@@ -10,7 +10,7 @@
 
 #include "common/model/sa.h"
 
-#define OCTETS_MAX 1600
+#define OCTETS_MAX 16384
 
 struct octets {
 	bool given;
