@@ -71,57 +71,90 @@ START_TEST(hmac_vectors)
 }
 END_TEST
 
-/* RFC 3602 section 4, cases 1 to 3 and the text of the ESP packet of case 5. */
+/*
+ * RFC 3602 section 4, cases 1 to 3 and the text of the ESP packet of case 5; RFC 3686 section 6, test
+ * vectors 1, 2, 3, 4 and 7; FIPS 81 appendix C; B. Schneier's vector for Blowfish in CBC. Keys end in the
+ * nonce where there is one.
+ */
 static const struct {
+	uint8_t encr;
 	const char *name, *key, *iv, *clear, *sealed;
-} cbc[] = {
-	{ "case 1", "06a9214036b8a15b512e03d534120006", "3dafba429d9eb430b422da802c9fac41",
-		"53696e676c6520626c6f636b206d7367", "e353779c1079aeb82708942dbe77181a" },
-	{ "case 2", "c286696d887c9aa0611bbb3e2025a45a", "562e17996d093d28ddb3ba695a2e6f58",
+} ciphers[] = {
+	{ ALG_ENCR_AES_CBC, "RFC 3602 case 1", "06a9214036b8a15b512e03d534120006",
+		"3dafba429d9eb430b422da802c9fac41", "53696e676c6520626c6f636b206d7367",
+		"e353779c1079aeb82708942dbe77181a" },
+	{ ALG_ENCR_AES_CBC, "RFC 3602 case 2", "c286696d887c9aa0611bbb3e2025a45a",
+		"562e17996d093d28ddb3ba695a2e6f58",
 		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
 		"d296cd94c2cccf8a3a863028b5e1dc0a7586602d253cfff91b8266bea6d61ab1" },
-	{ "case 3", "6c3ea0477630ce21a2ce334aa746c2cd", "c782dc4c098c66cbd9cd27d825682c81",
+	{ ALG_ENCR_AES_CBC, "RFC 3602 case 3", "6c3ea0477630ce21a2ce334aa746c2cd",
+		"c782dc4c098c66cbd9cd27d825682c81",
 		"5468697320697320612034382d62797465206d657373616765202865786163746c7920332041455320"
 		"626c6f636b7329",
 		"d0a02b3836451753d493665d33f0e8862dea54cdb293abc7506939276772f8d5021c19216bad525c85"
 		"79695d83ba2684" },
-	{ "case 5: transport, ICMP echo", "90d382b410eeba7ad938c46cec1a82bf",
-		"e96e8c08ab465763fd098d45dd3ff893",
+	{ ALG_ENCR_AES_CBC, "RFC 3602 case 5: transport, ICMP echo",
+		"90d382b410eeba7ad938c46cec1a82bf", "e96e8c08ab465763fd098d45dd3ff893",
 		"08000ebda70a0000 8e9c083db95b0700 08090a0b0c0d0e0f 1011121314151617 "
 		"18191a1b1c1d1e1f 2021222324252627 28292a2b2c2d2e2f 3031323334353637 "
 		"01020304050607 08090a0b0c0d0e0e01",
 		"f663c25d325c18c6a9453e194e120849a4870b66cc6b9965330013b4898dc856"
 		"a4699e523a55db080b59ec3a8e4b7e52775b07d1db34ed9c538ab50c551b874a"
 		"a269add047ad2d5913ac19b7cfbad4a6" },
+	{ ALG_ENCR_AES_CTR, "RFC 3686 1", "ae6852f8121067cc4bf7a5765577f39e 00000030",
+		"0000000000000000", "53696e676c6520626c6f636b206d7367",
+		"e4095d4fb7a7b3792d6175a3261311b8" },
+	{ ALG_ENCR_AES_CTR, "RFC 3686 2", "7e24067817fae0d743d6ce1f32539163 006cb6db",
+		"c0543b59da48d90b",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+		"5104a106168a72d9790d41ee8edad388eb2e1efc46da57c8fce630df9141be28" },
+	{ ALG_ENCR_AES_CTR, "RFC 3686 3", "7691be035e5020a8ac6e618529f9a0dc 00e0017b",
+		"27777f3f4a1786f0",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223",
+		"c1cf48a89f2ffdd9cf4652e9efdb72d74540a42bde6d7836d59a5ceaaef3105325b2072f" },
+	{ ALG_ENCR_AES_CTR, "RFC 3686 4",
+		"16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb78515 00000048", "36733c147d6d93cb",
+		"53696e676c6520626c6f636b206d7367", "4b55384fe259c9c84e7935a003cbe928" },
+	{ ALG_ENCR_AES_CTR, "RFC 3686 7",
+		"776beff2851db06f4c8a0542c8696f6c6a81af1eec96b4d37fc1d689e6c1c104 00000060",
+		"db5672c97aa8f0b2", "53696e676c6520626c6f636b206d7367",
+		"145ad01dbf824ec7560863dc71e3e0c0" },
+	{ ALG_ENCR_DES, "FIPS 81", "0123456789abcdef", "1234567890abcdef",
+		"4e6f77206973207468652074696d6520666f7220616c6c20",
+		"e5c7cdde872bf27c43e934008c389c0f683788499a7c05f6" },
+	{ ALG_ENCR_BLOWFISH, "Blowfish", "0123456789abcdeff0e1d2c3b4a59687", "fedcba9876543210",
+		"37363534333231204e6f77206973207468652074696d6520666f722000000000",
+		"6b77b4d63006dee605b156e27403979358deb9e7154616d959f1652bd5ff92cc" },
 };
 
-/* Bare AES-CBC: an SA without integrity lets the cipher be seen alone. */
-START_TEST(cbc_vectors)
+/* The bare cipher: an SA without integrity lets it be seen alone. */
+START_TEST(cipher_vectors)
 {
-	static const struct test_suite plain = { "cbc", ALG_ENCR_AES_CBC, 128, 0, ALG_AUTH_NONE, 0,
-		0, 16, 16 };
-	CLEANUP(sa_freep) struct sa *sa = NULL;
+	const struct suite_cipher *row = suite_cipher_row(ciphers[_i].encr);
+	uint8_t key[40], esp[256] = { 0 }, want[256];
+	size_t len = test_hex(ciphers[_i].key, key, sizeof(key)), text = 8U + row->iv_bytes;
+	const struct test_suite plain = { "plain", row->encr,
+		(uint16_t)((len - row->salt_bytes) * 8), (uint16_t)(row->salt_bytes * 8),
+		ALG_AUTH_NONE, 0, 0, row->iv_bytes, row->block_bytes };
+	CLEANUP(sa_freep) struct sa *sa = test_sa(
+		&plain, SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
 	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
-	uint8_t key[16], esp[256] = { 0 }, want[256];
 	struct suite_job job = { .esp = esp, .seq = 1, .iv_given = true };
-	size_t len;
 
-	sa = test_sa(&plain, SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
 	(void)secret_unref(sa->encr_key);
-	ck_assert_uint_eq(test_hex(cbc[_i].key, key, sizeof(key)), 16);
-	ck_assert_int_eq(secret_new(key, 16, &sa->encr_key), 0);
-	ck_assert_int_eq(test_context_new(sa, &context), 0);
-	ck_assert_uint_eq(test_hex(cbc[_i].iv, esp + 8, 16), 16);
-	job.text_len = test_hex(cbc[_i].clear, esp + 24, 200);
-	len = test_hex(cbc[_i].sealed, want, sizeof(want));
+	ck_assert_int_eq(secret_new(key, len, &sa->encr_key), 0);
+	ck_assert_int_eq(suite_context_new(sa, &context), 0);
+	ck_assert_uint_eq(test_hex(ciphers[_i].iv, esp + 8, 16), row->iv_bytes);
+	job.text_len = test_hex(ciphers[_i].clear, esp + text, 200);
+	len = test_hex(ciphers[_i].sealed, want, sizeof(want));
 	ck_assert_uint_eq(job.text_len, len);
 	suite_seal(context, &job, 1);
 	ck_assert(job.ok);
-	ck_assert_msg(memcmp(esp + 24, want, len) == 0, "%s: sealed", cbc[_i].name);
+	ck_assert_msg(memcmp(esp + text, want, len) == 0, "%s: sealed", ciphers[_i].name);
 	suite_open(context, &job, 1);
 	ck_assert(job.ok);
-	(void)test_hex(cbc[_i].clear, want, sizeof(want));
-	ck_assert_msg(memcmp(esp + 24, want, len) == 0, "%s: opened", cbc[_i].name);
+	(void)test_hex(ciphers[_i].clear, want, sizeof(want));
+	ck_assert_msg(memcmp(esp + text, want, len) == 0, "%s: opened", ciphers[_i].name);
 }
 END_TEST
 
@@ -320,7 +353,7 @@ int main(void)
 		return EXIT_FAILURE;
 	tcase_add_loop_test(tc, packets_allocate_nothing, 0, (int)ARRAY_SIZE(suites));
 	tcase_add_loop_test(tc, hmac_vectors, 0, (int)ARRAY_SIZE(hmacs));
-	tcase_add_loop_test(tc, cbc_vectors, 0, (int)ARRAY_SIZE(cbc));
+	tcase_add_loop_test(tc, cipher_vectors, 0, (int)ARRAY_SIZE(ciphers));
 	tcase_add_test(tc, gcm_keystream);
 	tcase_add_loop_test(tc, rows_agree, 0, (int)ARRAY_SIZE(suites));
 	tcase_add_loop_test(tc, refusals, 0, (int)ARRAY_SIZE(suites));
