@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop,
@@ -28,6 +30,27 @@ AUTHS = {
     "sha256": ("hmac-sha2-256-128", 32, "SHA2-256-128"),
     "sha384": ("hmac-sha2-384-192", 48, "SHA2-384-192"),
     "sha512": ("hmac-sha2-512-256", 64, "SHA2-512-256"),
+    "cmac": ("aes-cmac-96", 16, "AES-CMAC-96"),
+}
+
+# ours: key and salt in octets, scapy's name; beside each an integrity algorithm of AUTHS
+CIPHERS = {
+    "des": ("des-cbc", 8, 0, "DES", "md5"),
+    "3des": ("3des-cbc", 24, 0, "3DES", "sha1"),
+    "blowfish": ("blowfish-cbc", 16, 0, "Blowfish", "sha1"),
+    "ctr128": ("aes-ctr", 16, 4, "AES-CTR", "sha256"),
+    "ctr192": ("aes-ctr", 24, 4, "AES-CTR", "cmac"),
+    "ctr256": ("aes-ctr", 32, 4, "AES-CTR", "sha512"),
+}
+# combined ones
+AEADS = {
+    "gcm128": ("aes-gcm-16", 16, 4, "AES-GCM"),
+    "gcm192": ("aes-gcm-16", 24, 4, "AES-GCM"),
+    "gcm256": ("aes-gcm-16", 32, 4, "AES-GCM"),
+    "ccm128": ("aes-ccm-16", 16, 3, "AES-CCM"),
+    "ccm192": ("aes-ccm-16", 24, 3, "AES-CCM"),
+    "ccm256": ("aes-ccm-16", 32, 3, "AES-CCM"),
+    "chacha": ("chacha20-poly1305", 32, 4, "CHACHA20-POLY1305"),
 }
 
 DIGESTS = {
@@ -50,9 +73,12 @@ def make_suites():
         for bits in (128, 192, 256):
             suites[f"aes{bits}-{auth}"] = ("aes-cbc", octets(bits // 8, 1), b"", name,
                                            octets(size, 9), "AES-CBC", scapy_name)
-    for bits in (128, 192, 256):
-        suites[f"gcm{bits}"] = ("aes-gcm-16", octets(bits // 8, 5), octets(4, 77), "none", b"",
-                                "AES-GCM", "NULL")
+    for name, (encr, size, salt, scapy_name, auth) in CIPHERS.items():
+        ours, auth_size, scapy_auth = AUTHS[auth]
+        suites[f"{name}-{auth}"] = (encr, octets(size, 1), octets(salt, 77), ours,
+                                    octets(auth_size, 9), scapy_name, scapy_auth)
+    for name, (encr, size, salt, scapy_name) in AEADS.items():
+        suites[name] = (encr, octets(size, 5), octets(salt, 77), "none", b"", scapy_name, "NULL")
     return suites
 
 
@@ -152,7 +178,7 @@ def test_we_open_scapys(tool, suite, mode):
         assert tool(do="open", packet=spoilt.hex(), **request(suite, mode)) == "esp_bad_auth"
 
 
-@pytest.mark.parametrize("suite", ["gcm128", "gcm192", "gcm256"])
+@pytest.mark.parametrize("suite", AEADS)
 def test_extended_sequence_numbers(tool, suite):
     for high in (0, 1, 0x89ABCDEF):
         packet = PACKETS["v4 udp"]
@@ -166,7 +192,7 @@ def test_extended_sequence_numbers(tool, suite):
             association(suite, "transport", high + 1).decrypt(IP(bytes.fromhex(sealed)))
 
 
-@pytest.mark.parametrize("suite", [name for name in SUITES if "gcm" not in name])
+@pytest.mark.parametrize("suite", [name for name in SUITES if SUITES[name][3] in DIGESTS])
 def test_extended_sequence_numbers_with_hmac(tool, suite):
     """scapy leaves the high half out here, so Python's own HMAC is the judge (RFC 4303, 2.8)."""
     auth, auth_key = SUITES[suite][3:5]
@@ -202,7 +228,7 @@ def test_extension_headers(tool, suite, headers):
     assert tool(do="open", packet=theirs.hex(), **request(suite, "transport")) == clear.hex()
 
 
-def test_short_tags_are_cut_from_the_long_one(tool):
+def test_short_gcm_tags_are_cut_from_the_long_one(tool):
     """scapy knows 16 octets only; RFC 4106 cuts the same tag to 8 and 12."""
     packet = bytes(PACKETS["v4 udp"])
     fields = request("gcm128", "transport")
@@ -212,3 +238,65 @@ def test_short_tags_are_cut_from_the_long_one(tool):
         cut = tool(do="seal", seq=1, packet=packet.hex(), **fields)
         assert cut[40:] == full[40:len(full) - 2 * (16 - tag)]
         assert tool(do="open", packet=cut, **fields) == packet.hex()
+
+
+@pytest.mark.parametrize("tag", [8, 12, 16])
+@pytest.mark.parametrize("suite", ["ccm128", "ccm256"])
+def test_ccm_tags(tool, suite, tag):
+    """CCM's tags of different lengths have nothing in common; python-cryptography knows all."""
+    packet = bytes(PACKETS["v4 udp"])
+    fields = request(suite, "transport")
+    fields["encr"] = f"aes-ccm-{tag}"
+    key, salt = SUITES[suite][1:3]
+    sealed = bytes.fromhex(tool(do="seal", seq=1, packet=packet.hex(), **fields))[20:]
+    clear = AESCCM(key, tag_length=tag).decrypt(salt + sealed[8:16], sealed[16:], sealed[:8])
+    assert clear[:len(packet) - 20] == packet[20:]
+    assert clear[-1] == 17
+
+
+@pytest.mark.parametrize("esn_hi", [None, 0, 7])
+@pytest.mark.parametrize("bits", [128, 192, 256])
+def test_gmac_hides_nothing_and_covers_all(tool, bits, esn_hi):
+    """RFC 4543: GCM over no text at all, everything up to the ICV being additional data."""
+    packet = bytes(PACKETS["v4 udp"])
+    key, salt = octets(bits // 8, 5), octets(4, 77)
+    fields = {"spi": SPI, "mode": "transport", "encr": "aes-gmac", "encr_key": key.hex(),
+              "salt": salt.hex(), "auth": "none", "auth_key": "", "esn_hi": esn_hi}
+    sealed = bytes.fromhex(tool(do="seal", seq=3, packet=packet.hex(), **fields))[20:]
+    assert sealed[16:16 + len(packet) - 20] == packet[20:]
+    high = b"" if esn_hi is None else struct.pack("!L", esn_hi)
+    covered = sealed[:4] + high + sealed[4:-16]
+    assert AESGCM(key).encrypt(salt + sealed[8:16], b"", covered) == sealed[-16:]
+
+
+@pytest.mark.parametrize("high", [None, 0, 7])
+def test_xcbc(tool, high):
+    """RFC 3566 by hand: scapy does not know it."""
+    packet = bytes(PACKETS["v4 udp"])
+    key = octets(16, 9)
+    fields = {"spi": SPI, "mode": "transport", "encr": "null", "encr_key": "", "salt": "",
+              "auth": "aes-xcbc-96", "auth_key": key.hex(), "esn_hi": high}
+    sealed = bytes.fromhex(tool(do="seal", seq=3, packet=packet.hex(), **fields))[20:]
+    covered = sealed[:-12] + (b"" if high is None else struct.pack("!L", high))
+    assert xcbc(key, covered)[:12] == sealed[-12:]
+
+
+def ecb(key, block):
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    return encryptor.update(block) + encryptor.finalize()
+
+
+def xor(one, other):
+    return bytes(a ^ b for a, b in zip(one, other))
+
+
+def xcbc(key, text):
+    first, whole_mask, cut_mask = (ecb(key, bytes([n]) * 16) for n in (1, 2, 3))
+    blocks = [text[at:at + 16] for at in range(0, len(text), 16)] or [b""]
+    mask = whole_mask if len(blocks[-1]) == 16 else cut_mask
+    if len(blocks[-1]) < 16:
+        blocks[-1] = (blocks[-1] + b"\x80").ljust(16, b"\0")
+    total = bytes(16)
+    for block in blocks[:-1]:
+        total = ecb(first, xor(total, block))
+    return ecb(first, xor(xor(total, blocks[-1]), mask))
