@@ -204,6 +204,13 @@ static void gcm_and_auth(struct sa *sa)
 	sa->encr_key_bits = 160;
 }
 
+static void gmac_beside(struct sa *sa) /* for AH alone */
+{
+	sa->auth = ALG_AUTH_AES_GMAC128;
+	set_key(&sa->auth_key, 20, 3);
+	sa->auth_key_bits = 160;
+}
+
 static void auth_key_for_nothing(struct sa *sa)
 {
 	sa->auth = ALG_AUTH_NONE;
@@ -238,6 +245,7 @@ static const struct {
 	{ "NULL without integrity", null_null, EINVAL, PFKEY_DIAG_BAD_AALG },
 	{ "GCM without its salt", gcm_short, EINVAL, PFKEY_DIAG_BAD_EKEYBITS },
 	{ "GCM with integrity", gcm_and_auth, EINVAL, PFKEY_DIAG_BAD_AALG },
+	{ "GMAC beside a cipher", gmac_beside, EINVAL, PFKEY_DIAG_BAD_AALG },
 	{ "key for no algorithm", auth_key_for_nothing, EINVAL, PFKEY_DIAG_AKEY_PRESENT },
 	{ "soft allocations", soft_alloc, EINVAL, PFKEY_DIAG_ALLOC_HSERR },
 	{ "soft bytes", soft_bytes, EINVAL, PFKEY_DIAG_BYTES_HSERR },
@@ -273,6 +281,59 @@ START_TEST(refused)
 	ck_assert_uint_eq(f->n_events, 0);
 	/* Nor has a number of the key been lost. */
 	ck_assert_uint_eq(fixture_add(f, fixture_sa(0x1001))->run->seq, 0);
+	fixture_done(f);
+}
+END_TEST
+
+/* Keys as PF_KEY gives them, salt behind: no table of algorithms is published here. */
+static const struct {
+	const char *name;
+	uint8_t encr;
+	size_t key_len;
+	uint16_t want_key_bits, want_salt_bits; /* 0: refused */
+	uint8_t auth;
+	size_t auth_len;
+} key_sizes[] = {
+	{ "DES", ALG_ENCR_DES, 8, 64, 0, ALG_AUTH_HMAC_MD5, 16 },
+	{ "DES, short", ALG_ENCR_DES, 7, 0, 0, ALG_AUTH_HMAC_MD5, 16 },
+	{ "3DES", ALG_ENCR_3DES, 24, 192, 0, ALG_AUTH_HMAC_SHA1, 20 },
+	{ "3DES of two keys", ALG_ENCR_3DES, 16, 0, 0, ALG_AUTH_HMAC_SHA1, 20 },
+	{ "Blowfish", ALG_ENCR_BLOWFISH, 16, 128, 0, ALG_AUTH_AES_XCBC, 16 },
+	{ "CTR", ALG_ENCR_AES_CTR, 20, 128, 32, ALG_AUTH_AES_CMAC, 16 },
+	{ "CTR alone", ALG_ENCR_AES_CTR, 36, 256, 32, ALG_AUTH_NONE, 0 },
+	{ "CTR without nonce", ALG_ENCR_AES_CTR, 16, 0, 0, ALG_AUTH_AES_CMAC, 16 },
+	{ "CCM", ALG_ENCR_AES_CCM12, 19, 128, 24, ALG_AUTH_NONE, 0 },
+	{ "CCM, salt of GCM", ALG_ENCR_AES_CCM12, 20, 0, 0, ALG_AUTH_NONE, 0 },
+	{ "GMAC", ALG_ENCR_AES_GMAC, 28, 192, 32, ALG_AUTH_NONE, 0 },
+	{ "ChaCha20", ALG_ENCR_CHACHA20, 36, 256, 32, ALG_AUTH_NONE, 0 },
+	{ "ChaCha20 without salt", ALG_ENCR_CHACHA20, 32, 0, 0, ALG_AUTH_NONE, 0 },
+	{ "ChaCha20 of 128 bits", ALG_ENCR_CHACHA20, 20, 0, 0, ALG_AUTH_NONE, 0 },
+};
+
+START_TEST(sizes_of_keys)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(0x1001);
+	struct sadb_refusal refusal = { 0 };
+	struct sad_entry *entry = NULL;
+
+	sa->encr = key_sizes[_i].encr;
+	set_key(&sa->encr_key, key_sizes[_i].key_len, 3);
+	sa->encr_key_bits = (uint16_t)(key_sizes[_i].key_len * 8);
+	sa->auth = key_sizes[_i].auth;
+	set_key(&sa->auth_key, key_sizes[_i].auth_len, 5);
+	sa->auth_key_bits = (uint16_t)(key_sizes[_i].auth_len * 8);
+	if (key_sizes[_i].want_key_bits == 0) {
+		ck_assert_msg(
+			sadb_add(f->sadb, sa, NULL, &refusal) == -EINVAL, "%s", key_sizes[_i].name);
+		ck_assert_uint_eq(refusal.diagnostic, PFKEY_DIAG_BAD_EKEYBITS);
+		sa_free(sa);
+	} else {
+		entry = fixture_add(f, sa);
+		ck_assert_uint_eq(entry->sa->encr_key_bits, key_sizes[_i].want_key_bits);
+		ck_assert_uint_eq(entry->sa->salt_bits, key_sizes[_i].want_salt_bits);
+		ck_assert_ptr_nonnull(sad_context(entry, 0));
+	}
 	fixture_done(f);
 }
 END_TEST
@@ -319,6 +380,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, refused, 0, (int)ARRAY_SIZE(refusals));
+	tcase_add_loop_test(tc, sizes_of_keys, 0, (int)ARRAY_SIZE(key_sizes));
 	tcase_add_loop_test(tc, direction, 0, (int)ARRAY_SIZE(directions));
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
