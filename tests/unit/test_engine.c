@@ -92,7 +92,6 @@ static const struct {
 	{ "a drop behind neither", P_GCM_OR_DROP, NULL, ENGINE_DROP, VERDICT_SADB_ACQUIRE, 1 },
 	{ "bypass stands above", P_PASS_UDP_THEN_ESP, &gcm, ENGINE_TO_WIRE_CLEAR,
 		VERDICT_OUT_BYPASSED, 0 },
-	{ "AH alone", P_AH, &gcm, ENGINE_DROP, VERDICT_IP_IPSEC_NOT_LOADED, 0 },
 	{ "NULL cipher", P_ESP_NULL, &null, ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, 0 },
 };
 

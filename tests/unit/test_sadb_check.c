@@ -17,9 +17,61 @@ static void set_key(struct secret **key, size_t len, uint8_t fill)
 }
 
 /* One way each to spoil a good SA. */
+static void ah_encrypting(struct sa *sa)
+{
+	sa->proto = SA_PROTO_AH;
+}
+
 static void ah(struct sa *sa)
 {
 	sa->proto = SA_PROTO_AH;
+	sa->encr = ALG_ENCR_NONE;
+	sa->encr_key_bits = 0;
+	set_key(&sa->encr_key, 0, 0);
+}
+
+static void ah_null(struct sa *sa)
+{
+	ah(sa);
+	sa->encr = ALG_ENCR_NULL;
+}
+
+static void ah_auth_none(struct sa *sa)
+{
+	ah(sa);
+	sa->auth = ALG_AUTH_NONE;
+	sa->auth_key_bits = 0;
+	set_key(&sa->auth_key, 0, 0);
+}
+
+static void ah_auth_unknown(struct sa *sa)
+{
+	ah(sa);
+	sa->auth = 200;
+}
+
+static void ah_no_key(struct sa *sa)
+{
+	ah(sa);
+	set_key(&sa->auth_key, 0, 0);
+}
+
+static void ah_zero_key(struct sa *sa)
+{
+	ah(sa);
+	set_key(&sa->auth_key, 32, 0);
+}
+
+static void ah_bits(struct sa *sa)
+{
+	ah(sa);
+	sa->auth_key_bits = 248;
+}
+
+static void ah_encap(struct sa *sa)
+{
+	ah(sa);
+	sa->flags |= SA_FLAG_ENCAP;
 }
 
 static void spi_zero(struct sa *sa)
@@ -223,7 +275,14 @@ static const struct {
 	uint16_t diagnostic;
 } refusals[] = {
 	/* clang-format off */
-	{ "AH", ah, ESRCH, PFKEY_DIAG_NO_SADBS },
+	{ "AH with a cipher", ah_encrypting, EINVAL, PFKEY_DIAG_ENCR_NOTSUPP },
+	{ "AH with the NULL cipher", ah_null, EINVAL, PFKEY_DIAG_ENCR_NOTSUPP },
+	{ "AH without algorithm", ah_auth_none, EINVAL, PFKEY_DIAG_BAD_AALG },
+	{ "AH of algorithm 200", ah_auth_unknown, EINVAL, PFKEY_DIAG_BAD_AALG },
+	{ "AH without key", ah_no_key, EINVAL, PFKEY_DIAG_MISSING_AKEY },
+	{ "AH with a key of zeros", ah_zero_key, EINVAL, PFKEY_DIAG_WEAK_AKEY },
+	{ "AH key bits", ah_bits, EINVAL, PFKEY_DIAG_BAD_AKEYBITS },
+	{ "AH over UDP", ah_encap, EOPNOTSUPP, PFKEY_DIAG_BAD_SAFLAGS },
 	{ "SPI 0", spi_zero, EINVAL, PFKEY_DIAG_MALFORMED_SA },
 	{ "no destination", no_dst, EINVAL, PFKEY_DIAG_MISSING_DST },
 	{ "unspecified destination", any_dst, EINVAL, PFKEY_DIAG_BAD_DST },

@@ -121,7 +121,7 @@ static void teardown(void)
 }
 
 /* A policy of one rule; @port tells policies apart. */
-static int seal_policy(uint16_t port, uint8_t encr, bool ah)
+static int seal_policy(uint16_t port, uint8_t number, bool ah)
 {
 	struct snapshot_bytes bytes = { 0 };
 	struct rule *rule = rule_new(1);
@@ -135,8 +135,8 @@ static int seal_policy(uint16_t port, uint8_t encr, bool ah)
 	rule->actions[0].has_esp = !ah;
 	rule->actions[0].has_ah = ah;
 	rule->actions[0].esp =
-		(struct alg_need){ .number = encr, .min_bits = 128, .max_bits = 256 };
-	rule->actions[0].ah = (struct alg_need){ .number = ALG_AUTH_HMAC_SHA256, .max_bits = 256 };
+		(struct alg_need){ .number = number, .min_bits = 128, .max_bits = 256 };
+	rule->actions[0].ah = (struct alg_need){ .number = number, .max_bits = 256 };
 	if (!ah)
 		rule->actions[0].ah = (struct alg_need){ 0 };
 	else
@@ -171,6 +171,7 @@ START_TEST(generations_go_up)
 {
 	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
 	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int three = seal_policy(3, ALG_AUTH_HMAC_SHA256, true);
 
 	ck_assert_uint_eq(port_in_force(), 0);
 	ck_assert_int_eq(publish(5, one), PUBLISH_OK);
@@ -182,13 +183,15 @@ START_TEST(generations_go_up)
 	ck_assert_uint_eq(port_in_force(), 1);
 	ck_assert_int_eq(publish(6, two), PUBLISH_OK);
 	ck_assert_uint_eq(port_in_force(), 2);
+	ck_assert_int_eq(publish(7, three), PUBLISH_OK);
+	ck_assert_uint_eq(port_in_force(), 3);
 }
 END_TEST
 
 START_TEST(what_is_refused_changes_nothing)
 {
 	CLEANUP(fd_closep) int good = seal_policy(1, ALG_ENCR_AES_GCM16, false);
-	CLEANUP(fd_closep) int ah = seal_policy(2, ALG_ENCR_NONE, true);
+	CLEANUP(fd_closep) int ah = seal_policy(2, 200, true);
 	CLEANUP(fd_closep) int unknown = seal_policy(2, 200, false);
 	CLEANUP(fd_closep) int damaged = -1, unsealed = memfd_create("unsealed", MFD_CLOEXEC);
 

@@ -24,6 +24,7 @@ struct ah_sa {
 	struct sa_run *run;
 	const struct address
 		*outer_src; /* tunnel mode, when the SA leaves its source open; else NULL */
+	const struct packet_outer_rules *outer_rules; /* tunnel mode; NULL: none */
 	bool wrapped; /* seal: ESP has put the outer header of tunnel mode there already */
 	uint64_t now_usec; /* CLOCK_BOOTTIME of the batch; 0: it is read */
 };

@@ -21,6 +21,8 @@ static enum verdict wrap(const struct ah_sa *ah, struct packet *pkt, struct pack
 	struct packet_outer outer;
 
 	packet_outer_of(pkt, view, ah->outer_src ? ah->outer_src : &sa->src, &sa->dst, &outer);
+	if (ah->outer_rules)
+		packet_outer_rule(&outer, ah->outer_rules, pkt);
 	if (!packet_push(pkt, packet_outer_len(&sa->dst)))
 		return VERDICT_AH_NOMEM;
 	packet_write_outer(pkt->data, &outer);

@@ -29,9 +29,9 @@ static const char *refuse_action(const struct alg_table *algorithms, const struc
 	if (action->has_ah) {
 		*ret_proto = ALG_PROTO_AH;
 		*ret_number = action->ah.number;
-		return "is asked for AH, which this engine does not serve";
+		why = refuse_number(algorithms, ALG_PROTO_AH, action->ah.number);
 	}
-	if (action->has_esp) {
+	if (!why && action->has_esp) {
 		*ret_proto = ALG_PROTO_ESP;
 		*ret_number = action->esp.number;
 		why = refuse_number(algorithms, ALG_PROTO_ESP, action->esp.number);

@@ -88,6 +88,7 @@ struct engine_result {
 	struct frag_train *more; /* what follows the packet on the same way; see engine_follow() */
 	struct sad_entry
 		*entry; /* TO_WIRE: that sealed it, NULL: none; until the worker is quiescent */
+	struct sad_entry *ah; /* the same for the AH around it */
 };
 
 /* What a worker tells the control thread; must not block. */

@@ -72,16 +72,19 @@ void engine_end(struct engine *engine, struct engine_result *result)
 static enum verdict repeat(
 	struct engine *engine, const struct engine_result *result, struct packet *pkt)
 {
-	enum verdict verdict;
+	enum verdict verdict = VERDICT_OUT_PROTECTED;
 
 	if (result->exit == ENGINE_TO_HOST)
 		return result->verdict;
-	if (!result->entry)
+	if (!result->entry && !result->ah)
 		return engine_encapsulate(
 			       engine, &engine->view->tunnels->tunnels[result->tunnel], pkt)
 			       ? result->verdict
 			       : VERDICT_ESP_NOMEM;
-	engine_seal(engine, result->entry, result->tunnel, &pkt, 1, &verdict);
+	if (result->entry)
+		engine_seal(engine, result->entry, result->tunnel, &pkt, 1, &verdict);
+	if (result->ah && verdict == VERDICT_OUT_PROTECTED)
+		verdict = engine_seal_ah(engine, result, pkt);
 	return verdict;
 }
 

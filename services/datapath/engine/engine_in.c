@@ -7,12 +7,15 @@
 #include "common/base/clock.h"
 #include "services/datapath/engine/engine_internal.h"
 
+#define AH_MAX_NESTED 2U /* one inside the other; more are nobody's but attackers' */
+
 /* One opened (or plain) packet while policy looks at it. */
 struct inbound {
 	struct engine *engine;
 	struct packet *pkt;
 	struct packet_view *view; /* of pkt: inner packet of a tunnel-mode SA, else the outer one */
-	const struct sa *sa; /* NULL: it came in clear */
+	const struct sa *sa; /* the innermost of `by`, NULL: it came in clear */
+	struct engine_secured by;
 	uint64_t serial; /* of the SA */
 	struct address outer_local, outer_remote;
 	uint8_t outer_protocol; /* tunnels: 4 or 41 */
@@ -35,13 +38,14 @@ static void drop(struct inbound *in, enum verdict verdict)
 static enum verdict check_match(
 	struct inbound *in, const struct engine_match *match, const struct flow *flow)
 {
+	enum verdict verdict;
+
 	if (!match->rule)
 		return in->sa ? VERDICT_SPD_GOT_SECURE : VERDICT_IN_CLEAR;
 	in->result->rule_id = match->rule->id;
 	engine_hit(in->engine->view, match, in->pkt->len);
-	if (in->sa && !engine_within_sa(in->sa, flow))
-		return VERDICT_SPD_ESP_INNERMISMATCH;
-	return engine_check_rule(match->rule, in->sa);
+	verdict = engine_check_selectors(&in->by, flow);
+	return verdict == VERDICT_IN_ACCEPTED ? engine_check_rule(match->rule, &in->by) : verdict;
 }
 
 static bool is_accepted(enum verdict verdict)
@@ -69,9 +73,11 @@ static enum verdict check_outer(struct inbound *in, const struct flow *inner)
 	};
 	enum verdict verdict = check_host(in, &outer);
 
-	if (is_accepted(verdict) && in->sa && in->sa->mode == SA_MODE_TUNNEL &&
-		!engine_within_sa(in->sa, inner))
-		return VERDICT_SPD_ESP_INNERMISMATCH;
+	if (is_accepted(verdict) && in->sa && in->sa->mode == SA_MODE_TUNNEL) {
+		enum verdict selectors = engine_check_selectors(&in->by, inner);
+
+		return selectors == VERDICT_IN_ACCEPTED ? verdict : selectors;
+	}
 	return verdict;
 }
 
@@ -213,6 +219,39 @@ static void decide_plain(struct inbound *in)
 		decide_encapsulated(in, index);
 }
 
+/*
+ * AH comes off at once; ESP waits for the others of its SA. True: ESP follows, under the same IP
+ * header. False: the packet is decided on.
+ */
+static bool open_ah(struct inbound *in)
+{
+	bool tunnel = false;
+	uint8_t next = IPPROTO_AH;
+
+	for (unsigned int n = 0; next == IPPROTO_AH && !tunnel; n++) {
+		struct sad_entry *entry = NULL;
+		enum verdict verdict = VERDICT_SPD_MALFORMED_FRAG;
+
+		next = in->view->upper < in->view->total_len ? in->pkt->data[in->view->upper] : 0;
+		if (n == AH_MAX_NESTED)
+			verdict = VERDICT_AH_NO_SA;
+		else if (!in->view->is_fragment)
+			verdict = engine_open_ah(in->engine, in->pkt, in->view, &entry);
+		if (verdict != VERDICT_IN_ACCEPTED) {
+			drop(in, verdict);
+			return false;
+		}
+		in->by.ah = entry->sa;
+		in->serial = in->by.esp ? in->serial : entry->serial;
+		tunnel = entry->sa->mode == SA_MODE_TUNNEL && next != IPPROTO_ESP;
+	}
+	if (next == IPPROTO_ESP)
+		return true;
+	in->sa = in->by.ah;
+	decide_opened(in);
+	return false;
+}
+
 static struct sad_entry *find_entry(
 	const struct engine *engine, const struct packet *pkt, const struct packet_view *view)
 {
@@ -245,6 +284,9 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 	}
 	in.outer_local = engine->outer_dst[i] = view->dst;
 	in.outer_remote = engine->outer_src[i] = view->src;
+	if (view->protocol == IPPROTO_AH && !open_ah(&in))
+		return;
+	engine->secured[i] = in.by;
 	switch (view->protocol) {
 	case IPPROTO_ESP:
 	case IPPROTO_UDP:
@@ -255,9 +297,6 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 		engine->entries[i] = find_entry(engine, pkt, view);
 		if (!engine->entries[i])
 			drop(&in, VERDICT_ESP_NO_SA);
-		return;
-	case IPPROTO_AH:
-		drop(&in, VERDICT_AH_NO_SA);
 		return;
 	case IPPROTO_IPIP:
 	case IPPROTO_IPV6:
@@ -280,16 +319,19 @@ static void decide_group(struct engine *engine, struct engine_result *results)
 			.pkt = group->pkts[i],
 			.view = &group->views[i],
 			.sa = group->entry->sa,
+			.by = { .ah = engine->secured[at].ah, .esp = group->entry->sa },
 			.serial = group->entry->serial,
 			.outer_local = engine->outer_dst[at],
 			.outer_remote = engine->outer_src[at],
 			.result = &results[at],
 		};
 
-		if (group->verdicts[i] == VERDICT_IN_ACCEPTED)
-			decide_opened(&in);
-		else
+		if (group->verdicts[i] != VERDICT_IN_ACCEPTED)
 			drop(&in, group->verdicts[i]);
+		else if (in.sa->mode == SA_MODE_TUNNEL || in.view->protocol != IPPROTO_AH)
+			decide_opened(&in);
+		else if (open_ah(&in)) /* ESP in AH in ESP: nobody asks for that */
+			drop(&in, VERDICT_SPD_GOT_ESP);
 	}
 }
 

@@ -7,6 +7,11 @@
 
 #define ENGINE_HOST (-1) /* in the place of a tunnel's index */
 
+/* How a packet came: the SAs that opened it. NULL: none of that kind; both: in clear. */
+struct engine_secured {
+	const struct sa *ah, *esp;
+};
+
 /* One SA's packets of a batch. */
 struct engine_group {
 	struct sad_entry *entry;
@@ -23,7 +28,8 @@ struct engine {
 	uint16_t ip_id; /* of plain IP in IP */
 	/* Room for one batch; too large for the stack. */
 	struct packet_view views[ENGINE_BATCH];
-	struct sad_entry *entries[ENGINE_BATCH]; /* NULL: decided without one */
+	struct sad_entry *entries[ENGINE_BATCH]; /* of ESP; NULL: decided without one */
+	struct engine_secured secured[ENGINE_BATCH]; /* inbound: by what was around ESP */
 	struct address outer_src[ENGINE_BATCH], outer_dst[ENGINE_BATCH];
 	struct engine_group group;
 };
@@ -47,15 +53,22 @@ int engine_find_tunnel(
 /* A tunnel with this local end whose peer may come from anywhere, or ENGINE_HOST. */
 int engine_find_any_source(const struct engine_view *view, const struct address *local);
 
-/* Is a packet with this protection (NULL: none) what the rule asks for? VERDICT_IN_... or why not. */
-enum verdict engine_check_rule(const struct rule *rule, const struct sa *sa);
-/* Is the packet within the selectors of the SA that carried it? */
-bool engine_within_sa(const struct sa *sa, const struct flow *flow);
+/* Is a packet with this protection what the rule asks for? VERDICT_IN_... or why not. */
+enum verdict engine_check_rule(const struct rule *rule, const struct engine_secured *by);
+/* Is the packet within the selectors of the SAs that carried it? VERDICT_IN_ACCEPTED or why not. */
+enum verdict engine_check_selectors(const struct engine_secured *by, const struct flow *flow);
 
 /* Context of this worker and all; false: it cannot be made. */
 bool engine_prepare(struct engine *engine, struct sad_entry *entry, struct esp_sa *ret_esp);
 /* Tell the control thread what the batch has raised. @before: events before it. */
 void engine_tell_events(struct engine *engine, struct sad_entry *entry, uint32_t before);
+
+/* AH around what is there by now, with result->ah. VERDICT_OUT_PROTECTED or why not. */
+enum verdict engine_seal_ah(
+	struct engine *engine, const struct engine_result *result, struct packet *pkt);
+/* Take AH off. VERDICT_IN_ACCEPTED, with the SA that it was under, or why not. */
+enum verdict engine_open_ah(struct engine *engine, struct packet *pkt, struct packet_view *view,
+	struct sad_entry **ret_entry);
 
 /* Do rules of this head name ports or ICMP types, which later fragments do not show? */
 bool engine_names_ports(const struct engine_view *view, const char *head);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/ah/ah.h"
 #include "services/datapath/engine/engine_internal.h"
 
 #define IPV4_MIN_MTU 68U
@@ -113,7 +114,6 @@ static struct sad_query make_query(const struct outbound *out, enum sa_mode mode
 	const struct flow *flow, const struct rule *rule)
 {
 	struct sad_query query = {
-		.proto = SA_PROTO_ESP,
 		.mode = mode,
 		.src = out->tunnel ? out->tunnel->src : out->view->src,
 		.dst = out->tunnel ? out->tunnel->dst : out->view->final_dst,
@@ -124,32 +124,56 @@ static struct sad_query make_query(const struct outbound *out, enum sa_mode mode
 	return query;
 }
 
+/* What one alternative takes; NULL: not asked for. */
+struct sa_pair {
+	struct sad_entry *esp, *ah;
+};
+
+/* Both from the same alternative. False: one is missing, and query->proto says of which kind. */
+static bool find_pair(
+	const struct engine *engine, struct sad_query *query, struct sa_pair *ret_pair)
+{
+	const struct action *action = query->action;
+
+	*ret_pair = (struct sa_pair){ .esp = NULL };
+	query->proto = SA_PROTO_ESP;
+	if (action->has_esp || action->has_esp_auth) {
+		ret_pair->esp = engine->view->sad ? sad_find_outbound(engine->view->sad, query)
+						  : NULL;
+		if (!ret_pair->esp)
+			return false;
+	}
+	if (!action->has_ah)
+		return ret_pair->esp != NULL;
+	query->proto = SA_PROTO_AH;
+	ret_pair->ah = engine->view->sad ? sad_find_outbound(engine->view->sad, query) : NULL;
+	return ret_pair->ah != NULL;
+}
+
 /*
- * Alternatives in their order; the first that an SA serves. A pass behind a protecting alternative
- * is no way out, or whoever disturbs key management could force it.
+ * Alternatives in their order; the first that SAs serve. A pass behind a protecting alternative is no
+ * way out, or whoever disturbs key management could force it. False: @query is what to ask for.
  */
-static struct sad_entry *find_sa(
-	const struct engine *engine, struct sad_query *query, const struct rule *rule)
+static bool find_sas(const struct engine *engine, struct sad_query *query, const struct rule *rule,
+	struct sa_pair *ret_pair)
 {
 	const struct action *first = NULL;
+	enum sa_proto missing = SA_PROTO_ESP;
 
 	for (size_t i = 0; i < rule->n_actions; i++) {
-		const struct action *action = &rule->actions[i];
-		struct sad_entry *entry;
-
-		if (action->kind != ACTION_PROTECT)
+		if (rule->actions[i].kind != ACTION_PROTECT)
 			continue;
-		if (action->has_ah) /* no AH here */
-			continue;
-		if (!first)
-			first = action;
-		query->action = action;
-		entry = engine->view->sad ? sad_find_outbound(engine->view->sad, query) : NULL;
-		if (entry)
-			return entry;
+		query->action = &rule->actions[i];
+		if (find_pair(engine, query, ret_pair))
+			return true;
+		if (!first) {
+			first = query->action;
+			missing = query->proto;
+		}
 	}
 	query->action = first;
-	return NULL;
+	query->proto = missing;
+	return false;
 }
 
 static void acquire(struct outbound *out, const struct sad_query *query, const struct rule *rule)
@@ -173,19 +197,28 @@ static void acquire(struct outbound *out, const struct sad_query *query, const s
 	drop(out, VERDICT_SADB_ACQUIRE);
 }
 
-/* The same for what the SA makes of the packet. */
-static bool refuse_sealed_length(struct outbound *out, const struct sad_entry *entry)
+/* The same for what the SAs make of the packet. */
+static bool refuse_sealed_length(struct outbound *out, const struct sa_pair *pair)
 {
+	const struct sad_entry *entry = pair->esp ? pair->esp : pair->ah;
 	bool wrapped = out->tunnel && entry->sa->mode == SA_MODE_TRANSPORT;
 	size_t header = wrapped ? packet_outer_len(&out->tunnel->dst) : 0;
 	size_t keep = entry->sa->mode == SA_MODE_TUNNEL ? 0 : wrapped ? header : out->view->esp_at;
-	size_t path = path_mtu(out->engine, &entry->sa->dst), limit;
+	size_t limit = path_mtu(out->engine, &entry->sa->dst);
 
-	if (path == 0)
+	if (limit == 0)
 		return false;
-	limit = esp_clear_mtu(entry->sa, &entry->suite, path, keep);
+	if (pair->ah)
+		limit = ah_clear_mtu(pair->ah->sa, &pair->ah->suite, limit, pair->esp != NULL);
+	if (pair->esp)
+		limit = esp_clear_mtu(entry->sa, &entry->suite, limit, keep);
 	out->limit = limit > header ? limit - header : 0;
 	return refuse_length(out, out->limit);
+}
+
+static bool is_unique(const struct sad_entry *entry)
+{
+	return entry && (entry->sa->flags & SA_FLAG_UNIQUE) != 0;
 }
 
 static void protect(struct outbound *out, const struct rule *rule, const struct flow *flow)
@@ -196,7 +229,7 @@ static void protect(struct outbound *out, const struct rule *rule, const struct 
 				    : SA_MODE_TRANSPORT;
 	struct flow outer = *flow;
 	struct sad_query query = make_query(out, mode, flow, rule);
-	struct sad_entry *entry;
+	struct sa_pair pair;
 
 	if (out->tunnel && mode == SA_MODE_TRANSPORT) {
 		outer = (struct flow){
@@ -207,24 +240,24 @@ static void protect(struct outbound *out, const struct rule *rule, const struct 
 		};
 		query.flow = &outer;
 	}
-	entry = find_sa(out->engine, &query, rule);
-	if (!entry) {
+	if (!find_sas(out->engine, &query, rule, &pair)) {
 		acquire(out, &query, rule);
 		return;
 	}
-	if (refuse_sealed_length(out, entry))
+	if (refuse_sealed_length(out, &pair))
 		return;
 	/* RFC 4301 section 7: fragments without ports must not go where ports are agreed on. */
-	if (out->result->fragment && entry->sa->mode == SA_MODE_TUNNEL &&
-		!(entry->sa->flags & SA_FLAG_UNIQUE) &&
-		!engine_names_ports(out->engine->view, rule->tunnel) &&
+	if (out->result->fragment && mode == SA_MODE_TUNNEL && !is_unique(pair.esp) &&
+		!is_unique(pair.ah) && !engine_names_ports(out->engine->view, rule->tunnel) &&
 		engine_cut(out->result, out->pkt, out->view, out->limit))
 		out->result->fragment = false;
 	if (out->tunnel && mode == SA_MODE_TRANSPORT && !encapsulate(out)) {
 		drop(out, VERDICT_ESP_NOMEM);
 		return;
 	}
-	*out->entry = entry;
+	*out->entry = pair.esp;
+	out->result->ah = pair.ah;
+	settle(out, ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED); /* if the transforms say so too */
 }
 
 static void follow_rule(
@@ -320,6 +353,16 @@ void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
 	engine_tell_events(engine, entry, events);
 }
 
+/* AH is around ESP, one packet at a time. */
+static void seal_ah(struct engine *engine, struct packet *pkt, struct engine_result *result)
+{
+	if (result->exit != ENGINE_TO_WIRE || !result->ah)
+		return;
+	result->verdict = engine_seal_ah(engine, result, pkt);
+	if (result->verdict != VERDICT_OUT_PROTECTED)
+		result->exit = ENGINE_DROP;
+}
+
 /* All packets of the batch that the SA of packet @first takes, in their order. */
 static void seal_group(struct engine *engine, struct packet **pkts, size_t first, size_t n,
 	struct engine_result *results)
@@ -379,6 +422,7 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 	for (size_t i = 0; i < n; i++) {
 		if (engine->entries[i])
 			seal_group(engine, pkts, i, n, ret_results);
+		seal_ah(engine, pkts[i], &ret_results[i]);
 	}
 	for (size_t i = 0; i < n; i++)
 		engine_end(engine, &ret_results[i]);

@@ -46,8 +46,12 @@ struct sad_entry *sad_entry_free(struct sad_entry *entry)
 {
 	if (!entry)
 		return NULL;
-	for (size_t i = 0; i < SAD_MAX_WORKERS; i++)
-		suite_context_free(entry->contexts[i]);
+	for (size_t i = 0; i < SAD_MAX_WORKERS; i++) {
+		if (entry->sa && entry->sa->proto == SA_PROTO_AH)
+			suite_mac_free(entry->macs[i]);
+		else
+			suite_context_free(entry->contexts[i]);
+	}
 	sa_free(entry->sa);
 	free(entry);
 	return NULL;
@@ -367,6 +371,16 @@ struct suite_context *sad_context(struct sad_entry *entry, unsigned int worker)
 	if (!context && make_context(entry, &entry->sad->lanes[worker], &context))
 		atomic_store_explicit(&entry->contexts[worker], context, memory_order_release);
 	return context;
+}
+
+struct suite_mac *sad_mac(struct sad_entry *entry, unsigned int worker)
+{
+	struct suite_mac *mac = atomic_load_explicit(&entry->macs[worker], memory_order_relaxed);
+	const struct secret *key = entry->sa->auth_key;
+
+	if (!mac && suite_mac_new(entry->suite.auth, secret_bytes(key), secret_len(key), &mac) == 0)
+		atomic_store_explicit(&entry->macs[worker], mac, memory_order_release);
+	return mac;
 }
 
 /* For sad_find.c: the outbound chain of a destination, and the step along it. */

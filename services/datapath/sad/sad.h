@@ -17,6 +17,7 @@
 #include "common/model/sa.h"
 #include "services/datapath/replay/sa_run.h"
 #include "services/datapath/sad/seqstore.h"
+#include "services/datapath/suite/suite_mac.h"
 #include "services/datapath/suite/suite_provider.h"
 
 #define SAD_MAX_WORKERS 16
@@ -47,7 +48,10 @@ struct sad_entry {
 	/* A flow that took this shared SA for its own (rules that ask for unique ones), 0: none. */
 	_Atomic uint64_t claim;
 	/* Built by a worker before its first packet; freed with the entry. */
-	_Atomic(struct suite_context *) contexts[SAD_MAX_WORKERS];
+	union {
+		_Atomic(struct suite_context *) contexts[SAD_MAX_WORKERS]; /* ESP */
+		_Atomic(struct suite_mac *) macs[SAD_MAX_WORKERS]; /* AH */
+	};
 	struct sad_control control;
 	/* Chains of the tables, one of each for every other generation of them; sad.c only. */
 	_Atomic(struct sad_entry *) next_key[2], next_out[2];
@@ -120,5 +124,7 @@ struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_quer
 
 /* Context of this worker, built at first use; NULL: cannot be made. */
 struct suite_context *sad_context(struct sad_entry *entry, unsigned int worker);
+/* The same of an AH SA. */
+struct suite_mac *sad_mac(struct sad_entry *entry, unsigned int worker);
 
 #endif

@@ -2,6 +2,7 @@
 /* What an SA must be before it may be added: kernel-semantics of the original, section 10.1. */
 #include <errno.h>
 
+#include "services/datapath/ah/ah.h"
 #include "services/datapath/sad/sadb_parts.h"
 
 static const struct algorithm *algorithm_of(const struct sadb *sadb, uint8_t proto, uint8_t number)
@@ -68,6 +69,12 @@ static int check_cipher(const struct sadb *sadb, const struct sa *sa, struct sad
 {
 	const struct algorithm *alg = algorithm_of(sadb, ALG_PROTO_ESP, sa->encr);
 
+	if (sa->proto == SA_PROTO_AH && (sa->flags & SA_FLAG_ENCAP)) /* RFC 3948: ESP alone */
+		return sadb_refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_BAD_SAFLAGS);
+	if (sa->proto == SA_PROTO_AH)
+		return sa->encr != ALG_ENCR_NONE || sa->encr_key
+			       ? sadb_refuse(refusal, EINVAL, PFKEY_DIAG_ENCR_NOTSUPP)
+			       : 0;
 	if (!is_cipher_known(sadb, sa->encr))
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_EALG);
 	if (sa->encr == ALG_ENCR_NULL)
@@ -89,7 +96,7 @@ static int check_auth(const struct sadb *sadb, const struct sa *sa, struct sadb_
 		if (sa->auth_key)
 			return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_AKEY_PRESENT);
 		/* RFC 4301 section 4.2: neither secret nor authentic is no protection. */
-		if (sa->encr == ALG_ENCR_NULL)
+		if (sa->encr == ALG_ENCR_NULL || sa->proto == SA_PROTO_AH)
 			return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_AALG);
 		return 0;
 	}
@@ -131,12 +138,16 @@ static int check_limits(const struct sa *sa, struct sadb_refusal *refusal)
 
 static int check_suite(const struct sa *sa, struct suite *ret_suite, struct sadb_refusal *refusal)
 {
-	switch (suite_of(sa, ret_suite)) {
+	bool ah = sa->proto == SA_PROTO_AH;
+
+	switch (ah ? ah_suite_of(sa, ret_suite) : suite_of(sa, ret_suite)) {
 	case 0:
 		return 0;
 	case -ENOTSUP:
-		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_EALG);
+		return sadb_refuse(refusal, EINVAL, ah ? PFKEY_DIAG_BAD_AALG : PFKEY_DIAG_BAD_EALG);
 	default:
+		if (ah)
+			return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_AKEYBITS);
 		/* A combined cipher brings its own integrity; else the key has no size of the cipher. */
 		return sadb_refuse(refusal, EINVAL,
 			sa->auth && suite_cipher_row(sa->encr)->icv_bytes
@@ -150,8 +161,6 @@ int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *re
 {
 	int r;
 
-	if (sa->proto != SA_PROTO_ESP) /* no module for it */
-		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_NO_SADBS);
 	if (sa->spi == 0)
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_MALFORMED_SA);
 	r = check_addresses(sa, ret_refusal);

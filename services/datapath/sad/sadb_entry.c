@@ -109,9 +109,11 @@ int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_ent
 	if (r < 0)
 		return r;
 	entry->directions = sadb_directions(sadb, entry->sa);
-	entry->provider = suite_provider_for(sadb->parts.provider, &entry->suite);
+	if (entry->sa->proto == SA_PROTO_ESP)
+		entry->provider = suite_provider_for(sadb->parts.provider, &entry->suite);
 	control = &entry->control;
-	control->counter_mode = entry->suite.cipher->iv == SUITE_IV_COUNTER;
+	control->counter_mode = entry->suite.cipher ? entry->suite.cipher->iv == SUITE_IV_COUNTER
+						    : entry->suite.iv_bytes != 0; /* GMAC in AH */
 	control->chunk = SEQSTORE_CHUNK_MIN;
 	*ret_entry = STEAL(entry);
 	return 0;
