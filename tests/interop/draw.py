@@ -5,8 +5,8 @@ import ipaddress
 from dataclasses import dataclass
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption
-from scapy.layers.inet6 import (ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop,
-                                IPv6ExtHdrRouting, PadN)
+from scapy.layers.inet6 import (HBHOptUnknown, ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt,
+                                IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN)
 from scapy.packet import Raw
 
 SIZE_MAX = 9000
@@ -26,6 +26,7 @@ class Suite:
     auth: str = "none"
     auth_key: int = 0
     icv: int = 0
+    proto: str = "esp"
 
     @property
     def combined(self):
@@ -43,7 +44,8 @@ def suites(offers):
         if cipher["beside"]:
             found += [Suite(*fields, auth["name"], auth["key"], auth["icv"])
                       for auth in offers["auths"]]
-    return found
+    return found + [Suite("none", 0, 0, auth["name"], auth["key"], auth["icv"], "ah")
+                    for auth in offers["ah"]]
 
 
 class Case:
@@ -51,8 +53,9 @@ class Case:
 
     def __init__(self, rng, offered):
         self.rng = rng
-        # By cipher first: there are many more pairs than combined modes.
-        encr = rng.choice(sorted({suite.encr for suite in offered}))
+        # AH often; then by cipher first: there are many more pairs than combined modes.
+        self.proto = rng.choice(("esp", "esp", "ah"))
+        encr = rng.choice(sorted({suite.encr for suite in offered if suite.proto == self.proto}))
         self.suite = rng.choice([suite for suite in offered if suite.encr == encr])
         self.key = rng.randbytes(self.suite.key)
         self.salt = rng.randbytes(self.suite.salt)
@@ -105,13 +108,13 @@ class Case:
         if not self.replay or (self.esn or self.top < 2 ** 32 - 1) and 0 < self.top - self.seq < self.replay \
                 or self.seq > self.top:
             return None
-        return "esp_early_replay"
+        return f"{self.proto}_early_replay"
 
     def window(self):
         return {"window": self.replay, "top": self.top} if self.replay else {}
 
     def request(self):
-        fields = {"spi": self.spi, "mode": "tunnel" if self.outer else "transport",
+        fields = {"proto": self.proto, "spi": self.spi, "mode": "tunnel" if self.outer else "transport",
                   "encr": self.suite.encr, "encr_key": self.key.hex(), "salt": self.salt.hex(),
                   "auth": self.suite.auth, "auth_key": self.auth_key.hex(),
                   "esn_hi": self.seq >> 32 if self.esn else None}
@@ -153,14 +156,17 @@ class Case:
         src, dst = self._addresses(6)
         packet = IPv6(src=src, dst=dst, tc=rng.randrange(256), fl=rng.randrange(2 ** 20),
                       hlim=rng.randrange(1, 256))
-        padding = [PadN(optdata=bytes(rng.randrange(0, 16)))]
+        # The second one's data may change on the way.
+        padding = [PadN(optdata=bytes(rng.randrange(0, 16))),
+                   HBHOptUnknown(otype=0x3E, optdata=rng.randbytes(rng.randrange(0, 20)))]
         if rng.random() < 0.3:
             packet /= IPv6ExtHdrHopByHop(options=padding)
         if rng.random() < 0.3:
             packet /= IPv6ExtHdrDestOpt(options=padding)
         if rng.random() < 0.3:
             hops = self._addresses(6)[:rng.randrange(1, 3)]
-            packet /= IPv6ExtHdrRouting(addresses=hops, segleft=0)
+            left = rng.choice((0, len(hops))) if self.proto == "ah" and not self.outer else 0
+            packet /= IPv6ExtHdrRouting(addresses=hops, segleft=left)
             if rng.random() < 0.5:
                 packet /= IPv6ExtHdrDestOpt(options=padding)
         return packet

@@ -85,6 +85,8 @@ def relength(octets):
 class Judge:
     """Seals and opens as the case's SA says."""
 
+    first_summed = 8  # IV, text or ICV; SPI and number are looked at before
+
     def __init__(self, case):
         self.case = case
         suite = case.suite
@@ -99,7 +101,8 @@ class Judge:
             header = (IP if case.outer == 4 else IPv6)(src=case.ends[0], dst=case.ends[1])
         crypt_key = b"" if self.gmac else case.key + case.salt
         self.sa = SecurityAssociation(
-            ESP, spi=case.spi, crypt_algo=CIPHERS[suite.encr], crypt_key=crypt_key,
+            ESP, spi=case.spi, seq_num=case.seq & 0xFFFFFFFF,
+            crypt_algo=CIPHERS[suite.encr], crypt_key=crypt_key,
             crypt_icv_size=TAG if suite.encr.startswith("aes-gcm") else self.combined_icv,
             auth_algo="NULL" if self.own_mac else AUTHS[suite.auth],
             auth_key=case.auth_key or None, tunnel_header=header,
@@ -118,14 +121,14 @@ class Judge:
         return AESGCM(self.case.key).encrypt(self.case.salt + body[:GMAC_IV], b"", data)
 
     @staticmethod
-    def esp_at(octets):
+    def begin(octets):
         packet = parse(octets)
         return len(octets) - len(bytes(packet[ESP]))
 
     def seal(self, clear):
         packet = self.sa.encrypt(parse(clear), seq_num=self.case.seq & 0xFFFFFFFF)
         octets = bytes(packet)
-        at = self.esp_at(octets)
+        at = self.begin(octets)
         if self.gmac:
             body = self.case.rng.randbytes(GMAC_IV) + octets[at + 8:]
             octets = octets[:at + 8] + body + self._gmac(octets[at:at + 8], body)
@@ -147,7 +150,7 @@ class Judge:
             raise Wrong("outer addresses")
         if relength(sealed) != sealed:
             raise Wrong("length or checksum")
-        at = self.esp_at(sealed)
+        at = self.begin(sealed)
         if self.gmac:
             head, body, tag = sealed[at:at + 8], sealed[at + 8:-TAG], sealed[-TAG:]
             if self._gmac(head, body) != tag:
@@ -174,7 +177,7 @@ class Judge:
             if plain.nh != (4 if self.case.family == 4 else 41):
                 raise Wrong("next header")
             return bytes(plain.data)
-        at = self.esp_at(sealed)
+        at = self.begin(sealed)
         head = bytearray(sealed[:at])
         before = len(sealed) - len(bytes(esp.underlayer))
         head[before + {IP: 9, IPv6: 6}.get(type(esp.underlayer), 0)] = plain.nh

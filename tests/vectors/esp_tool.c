@@ -149,7 +149,7 @@ struct key_sizes {
 	size_t encr, salt, auth;
 };
 
-static bool is_offered(uint8_t encr, uint8_t auth, struct key_sizes sizes)
+static bool is_offered(enum sa_proto proto, uint8_t encr, uint8_t auth, struct key_sizes sizes)
 {
 	static const uint8_t zeros[SIZE_TRIED_MAX * 2];
 	struct sa *sa = sa_new();
@@ -160,13 +160,13 @@ static bool is_offered(uint8_t encr, uint8_t auth, struct key_sizes sizes)
 		(sizes.encr + sizes.salt == 0 ||
 			secret_new(zeros, sizes.encr + sizes.salt, &sa->encr_key) == 0) &&
 		(sizes.auth == 0 || secret_new(zeros, sizes.auth, &sa->auth_key) == 0)) {
-		sa->proto = SA_PROTO_ESP;
+		sa->proto = proto;
 		sa->encr = encr;
 		sa->auth = auth;
 		sa->encr_key_bits = (uint16_t)(sizes.encr * 8);
 		sa->salt_bits = (uint16_t)(sizes.salt * 8);
 		sa->auth_key_bits = (uint16_t)(sizes.auth * 8);
-		yes = suite_of(sa, &suite) == 0;
+		yes = (proto == SA_PROTO_AH ? ah_suite_of(sa, &suite) : suite_of(sa, &suite)) == 0;
 	}
 	(void)sa_free(sa);
 	return yes;
@@ -180,8 +180,8 @@ static void offer_cipher(const struct suite_cipher *row, struct key_sizes sizes,
 	for (sizes.encr = 0; sizes.encr <= SIZE_TRIED_MAX; sizes.encr++) {
 		for (sizes.salt = 0; sizes.salt <= 4; sizes.salt++) {
 			struct key_sizes alone = { .encr = sizes.encr, .salt = sizes.salt };
-			bool single = is_offered(row->encr, ALG_AUTH_NONE, alone);
-			bool beside = is_offered(row->encr, auth, sizes);
+			bool single = is_offered(SA_PROTO_ESP, row->encr, ALG_AUTH_NONE, alone);
+			bool beside = is_offered(SA_PROTO_ESP, row->encr, auth, sizes);
 
 			if (!single && !beside)
 				continue;
@@ -194,27 +194,39 @@ static void offer_cipher(const struct suite_cipher *row, struct key_sizes sizes,
 	}
 }
 
-static void answer_offers(void)
+/* Those of ESP or of AH; the last of them and its key stay in @ret_any and @ret_sizes. */
+static void offer_auths(
+	enum sa_proto proto, const struct suite_auth **ret_any, struct key_sizes *ret_sizes)
 {
-	const struct suite_auth *row, *any = NULL;
 	const char *sep = "";
-	struct key_sizes sizes = { .auth = 0 };
 
-	printf("{\"auths\":[");
 	for (unsigned int n = 1; n <= UINT8_MAX; n++) {
-		row = suite_auth_row((uint8_t)n);
+		const struct suite_auth *row = suite_auth_row((uint8_t)n);
+
 		for (size_t size = 1; row && size <= SIZE_TRIED_MAX; size++) {
 			struct key_sizes null = { .auth = size };
+			uint8_t encr = proto == SA_PROTO_AH ? ALG_ENCR_NONE : ALG_ENCR_NULL;
 
-			if (!is_offered(ALG_ENCR_NULL, row->auth, null))
+			if (!is_offered(proto, encr, row->auth, null))
 				continue;
 			printf("%s{\"name\":\"%s\",\"key\":%zu,\"icv\":%u}", sep, row->name, size,
 				row->icv_bytes);
 			sep = ",";
-			any = row;
-			sizes.auth = size;
+			*ret_any = row;
+			*ret_sizes = null;
 		}
 	}
+}
+
+static void answer_offers(void)
+{
+	const struct suite_auth *any = NULL;
+	struct key_sizes sizes = { .auth = 0 };
+
+	printf("{\"ah\":[");
+	offer_auths(SA_PROTO_AH, &any, &sizes);
+	printf("],\"auths\":[");
+	offer_auths(SA_PROTO_ESP, &any, &sizes);
 	printf("],\"ciphers\":[");
 	for (unsigned int n = 1; n <= UINT8_MAX; n++) {
 		if (any && suite_cipher_row((uint8_t)n))
