@@ -189,6 +189,9 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	r = steer_routes(plant->steer);
 	if (r < 0)
 		return r;
+	plant->paths = path_table_new(settings->path_mtu_age);
+	if (!plant->paths)
+		return -ENOMEM;
 	*ret_fault = "raw sockets";
 	r = wire_open(settings->tunnels.count > 0, &plant->wire);
 	if (r < 0)
@@ -231,6 +234,7 @@ struct plant *plant_free(struct plant *plant)
 		frag_store_free(plant->fragments[i]);
 	}
 	tun_close(&plant->host);
+	path_table_free(plant->paths);
 	steer_free(plant->steer);
 	counter_store_close(&plant->counters);
 	locals_free(plant->locals);
@@ -252,6 +256,7 @@ int plant_start(struct plant *plant)
 		.tunnels = plant->tunnels,
 		.n_tunnels = plant->n_tunnels,
 		.fragments = plant->fragments,
+		.paths = plant->paths,
 		.padding = padding_levels[plant->settings->padding_check],
 		.path_mtu = &plant->path_mtu,
 		.wake_fd = plant->wake_fd,

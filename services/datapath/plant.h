@@ -32,6 +32,7 @@ struct plant {
 	size_t n_tunnels;
 	struct frag_store *fragments[ENGINE_MAX_TUNNELS]; /* of these tunnels */
 	struct wire wire;
+	struct path_table *paths;
 	int wake_fd; /* readable when a mailbox holds something */
 	_Atomic uint32_t path_mtu;
 	RCU_POINTER(struct engine_view) view; /* never NULL once open */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/daemon/settings.h"
+#include "services/datapath/io/path_table.h"
 
 #define MTU_LEAST	576
 #define MTU_MOST	65535
@@ -67,6 +68,12 @@ static const struct setting table[] = {
 		.min = MTU_LEAST,
 		.max = MTU_MOST,
 		.help = "of protected packets" },
+	{ .type = SETTING_NUMBER,
+		.name = "path_mtu_age",
+		.offset = AT(path_mtu_age),
+		.min = 1,
+		.max = 86400,
+		.help = "seconds for which an ICMP error is believed" },
 	{ .type = SETTING_NUMBER,
 		.name = "padding_check",
 		.offset = AT(padding_check),
@@ -371,6 +378,7 @@ int datapath_settings_load(const char *path, bool given, struct conf_diags *diag
 	next->workers = 1;
 	next->route_table = ROUTE_TABLE;
 	next->rule_priority = RULE_PRIORITY;
+	next->path_mtu_age = PATH_AGE_SEC;
 	next->padding_check = 1;
 	if (!next->interface || !next->ike_user)
 		return -ENOMEM;
@@ -420,8 +428,8 @@ bool datapath_settings_equal(const struct datapath_settings *a, const struct dat
 	if (strcmp(a->interface, b->interface) != 0 || strcmp(a->ike_user, b->ike_user) != 0 ||
 		a->provider != b->provider || a->workers != b->workers ||
 		a->route_table != b->route_table || a->rule_priority != b->rule_priority ||
-		a->path_mtu != b->path_mtu || a->padding_check != b->padding_check ||
-		a->tunnels.count != b->tunnels.count)
+		a->path_mtu != b->path_mtu || a->path_mtu_age != b->path_mtu_age ||
+		a->padding_check != b->padding_check || a->tunnels.count != b->tunnels.count)
 		return false;
 	for (size_t i = 0; i < a->tunnels.count; i++)
 		if (!tunnel_equal(&a->tunnels.tunnels[i], &b->tunnels.tunnels[i]))

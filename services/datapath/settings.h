@@ -20,6 +20,7 @@ struct datapath_settings {
 	uint64_t workers;
 	uint64_t route_table, rule_priority;
 	uint64_t path_mtu; /* 0: the smallest of the interfaces */
+	uint64_t path_mtu_age; /* seconds for which an ICMP error is believed */
 	uint64_t padding_check; /* 0: not, 1: last octet, 2: all */
 	struct tunnel_table tunnels;
 };

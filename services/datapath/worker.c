@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
+#include "common/base/clock.h"
+
 #define BATCH	   ENGINE_BATCH
 #define MAX_READY  32
 #define HOST	   (-1)
@@ -25,6 +27,7 @@ struct worker {
 	int epoll_fd, stop_fd;
 	struct engine *engine;
 	struct path_mtu *mtus;
+	struct path_copy *paths;
 	struct wire_port *port;
 	struct mailbox *mailbox;
 	uint8_t *buffers; /* BATCH of them; pages are taken as they are touched */
@@ -177,6 +180,23 @@ static void run_inbound(struct worker *worker, size_t input)
 	deliver(worker, left);
 }
 
+/* Errors about what we sent; a queue that is not emptied would wake us for ever. */
+static void run_errors(struct worker *worker, size_t input)
+{
+	struct wire_error error;
+
+	while (wire_next_error(worker->port, input, &error)) {
+		struct engine_report report = { .protocol = error.protocol,
+			.dst = error.dst,
+			.bytes = error.bytes,
+			.len = error.len };
+
+		if (engine_knows(worker->engine, &report) && error.mtu != 0)
+			(void)path_table_learn(
+				worker->setup.paths, &error.dst, error.mtu, clock_boot_usec());
+	}
+}
+
 /* False: stop. */
 static bool run_event(struct worker *worker, const struct epoll_event *event)
 {
@@ -190,6 +210,8 @@ static bool run_event(struct worker *worker, const struct epoll_event *event)
 		run_outbound(worker, which);
 		return true;
 	case SOURCE_WIRE:
+		if (event->events & EPOLLERR)
+			run_errors(worker, (size_t)which);
 		run_inbound(worker, (size_t)which);
 		return true;
 	}
@@ -237,6 +259,18 @@ static void on_event(struct sad_entry *entry, void *userdata)
 	mailbox_put_events(worker->mailbox);
 }
 
+/* Shorter than the links here only where an error said so. */
+static uint32_t mtu_of(const struct address *dst, void *userdata)
+{
+	struct worker *worker = userdata;
+	uint32_t here = atomic_load_explicit(worker->setup.path_mtu, memory_order_relaxed), learnt;
+
+	if (!path_copy_any(worker->paths))
+		return here;
+	learnt = path_copy_get(worker->paths, dst, clock_boot_usec());
+	return learnt != 0 && (here == 0 || learnt < here) ? learnt : here;
+}
+
 static int make_parts(struct worker *worker)
 {
 	struct engine_setup setup = { .worker = worker->setup.index,
@@ -246,6 +280,7 @@ static int make_parts(struct worker *worker)
 		.on_event = on_event,
 		.userdata = worker,
 		.fragments = worker->setup.fragments,
+		.mtu_of = mtu_of,
 		.padding = worker->setup.padding };
 	void *buffers = mmap(NULL, (size_t)BATCH * BUFFER_LEN, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -259,11 +294,12 @@ static int make_parts(struct worker *worker)
 	if (worker->epoll_fd < 0 || worker->stop_fd < 0)
 		return -errno;
 	worker->mtus = path_mtu_new();
-	if (!worker->mtus)
+	worker->paths = path_copy_new(worker->setup.paths);
+	if (!worker->mtus || !worker->paths)
 		return -ENOMEM;
 	r = mailbox_new(worker->setup.wake_fd, &worker->mailbox);
 	if (r == 0)
-		r = wire_port_new(worker->setup.wire, worker->mtus, &worker->port);
+		r = wire_port_new(worker->setup.wire, worker->mtus, worker->paths, &worker->port);
 	if (r == 0)
 		r = engine_new(&setup, &worker->engine);
 	return r;
@@ -301,6 +337,7 @@ struct worker *worker_stop(struct worker *worker)
 	engine_free(worker->engine);
 	wire_port_free(worker->port);
 	path_mtu_free(worker->mtus);
+	path_copy_free(worker->paths);
 	mailbox_free(worker->mailbox);
 	fd_closep(&worker->epoll_fd);
 	fd_closep(&worker->stop_fd);

@@ -25,6 +25,7 @@ struct worker_setup {
 	const struct tun *tunnels; /* one a tunnel, in the order of the tunnel table */
 	size_t n_tunnels;
 	struct frag_store *const *fragments; /* one a tunnel */
+	struct path_table *paths; /* what ICMP errors taught; shared by all workers */
 	enum esp_padding padding; /* how closely received padding is looked at */
 	const _Atomic uint32_t *path_mtu; /* of outer packets; may change */
 	struct counters *counters; /* of this worker alone */

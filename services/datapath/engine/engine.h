@@ -133,6 +133,15 @@ void engine_inbound(
  * fragment of the datagram, made ready for the same way, into @pkt on its own buffer.
  */
 bool engine_follow(struct engine *engine, struct engine_result *result, struct packet *pkt);
+/* What an ICMP error brings back of a packet that we may have sent. */
+struct engine_report {
+	uint8_t protocol; /* ESP or AH */
+	struct address dst;
+	const uint8_t *bytes; /* from that header on; borrowed */
+	size_t len;
+};
+/* Does it name an SA of ours and a number that it used lately? Counts esp_icmp. Worker's thread. */
+bool engine_knows(struct engine *engine, const struct engine_report *report);
 /*
  * Inbound policy for a packet that came in clear: VERDICT_IN_CLEAR, SPD_GOT_CLEAR or SPD_EXPLICIT.
  * The same decision that steering compiles into the kernel; tests hold one against the other.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How long a packet to a destination may be: the kernel's route and what it has learnt, remembered. */
+/* How long a packet to a destination may be before the device refuses it: the kernel's route, remembered. */
 #ifndef DATAPATH_PATH_MTU_H
 #define DATAPATH_PATH_MTU_H
 

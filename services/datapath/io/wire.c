@@ -44,6 +44,13 @@ static int open_input(struct wire *wire, uint8_t family, uint8_t protocol)
 		return errno == EAFNOSUPPORT ? 0 : -errno;
 	force_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	r = family == AF_INET6 ? ask_headers(fd) : 0;
+	/* Errors about packets of ours come through the error queue. */
+	if (r == 0)
+		r = family == AF_INET6 ? set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
+				       : set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
+	/* The kernel would believe every one of them; which are true, only the SA can tell. */
+	if (r == 0 && family == AF_INET)
+		r = set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE);
 	if (r < 0)
 		return r;
 	wire->inputs[wire->n_inputs++] =

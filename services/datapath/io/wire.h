@@ -10,6 +10,7 @@
 #include "common/base/cleanup.h"
 #include "services/datapath/packet/packet.h"
 #include "services/datapath/io/path_mtu.h"
+#include "services/datapath/io/path_table.h"
 
 #define WIRE_BATCH	64
 #define WIRE_MAX_INPUTS 8
@@ -32,8 +33,8 @@ void wire_close(struct wire *wire);
 
 /* One worker's side: scratch for batches and fragments. */
 struct wire_port;
-int wire_port_new(const struct wire *wire, struct path_mtu *mtus,
-	struct wire_port **ret_port) MUST_CHECK; /* both borrowed */
+int wire_port_new(const struct wire *wire, struct path_mtu *mtus, struct path_copy *paths,
+	struct wire_port **ret_port) MUST_CHECK; /* all borrowed */
 struct wire_port *wire_port_free(struct wire_port *port);
 DEFINE_CLEANUP(struct wire_port *, wire_port_free)
 
@@ -42,6 +43,16 @@ DEFINE_CLEANUP(struct wire_port *, wire_port_free)
  * of it. A packet that cannot be made whole has length 0. Return: how many, 0 when nothing is there.
  */
 int wire_receive(struct wire_port *port, size_t input, struct packet **pkts, size_t n) MUST_CHECK;
+/* An ICMP error about a packet of ours. */
+struct wire_error {
+	uint8_t protocol; /* of the input */
+	struct address dst; /* where the packet was going to */
+	uint32_t mtu; /* what fits, 0: the error says something else */
+	size_t len;
+	uint8_t bytes[16]; /* of the packet, behind its IP headers */
+};
+/* False: there is none. */
+bool wire_next_error(struct wire_port *port, size_t input, struct wire_error *ret_error);
 /*
  * Send with the bypass mark, in order; too long ones are fragmented when they may be.
  * @ret_sent: for each packet, whether the kernel took it.

@@ -14,6 +14,7 @@
 struct wire_port {
 	const struct wire *wire;
 	struct path_mtu *mtus;
+	struct path_copy *paths;
 	uint32_t fragment_id;
 	struct mmsghdr msgs[WIRE_BATCH];
 	struct iovec iovs[WIRE_BATCH];

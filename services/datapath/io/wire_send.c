@@ -5,13 +5,15 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/base/clock.h"
 #include "services/datapath/packet/fragment.h"
 #include "services/datapath/io/wire_port.h"
 
 #define IPV4_DST_AT 16
 #define IPV6_DST_AT 24
 
-int wire_port_new(const struct wire *wire, struct path_mtu *mtus, struct wire_port **ret_port)
+int wire_port_new(const struct wire *wire, struct path_mtu *mtus, struct path_copy *paths,
+	struct wire_port **ret_port)
 {
 	CLEANUP(wire_port_freep) struct wire_port *port = calloc(1, sizeof(*port));
 
@@ -19,6 +21,7 @@ int wire_port_new(const struct wire *wire, struct path_mtu *mtus, struct wire_po
 		return -ENOMEM;
 	port->wire = wire;
 	port->mtus = mtus;
+	port->paths = paths;
 	if (getrandom(&port->fragment_id, sizeof(port->fragment_id), 0) < 0)
 		return -errno;
 	*ret_port = STEAL(port);
@@ -72,16 +75,11 @@ static bool send_one(struct wire_port *port, int fd, const struct packet *pkt)
 	return n >= 0;
 }
 
-/* The kernel refuses a packet with its header that is longer than the device takes. */
-static bool send_fragments(struct wire_port *port, int fd, struct packet *pkt)
+static bool send_fragments(struct wire_port *port, int fd, struct packet *pkt, uint32_t mtu)
 {
 	struct packet out = { .buffer = port->fragment, .size = sizeof(port->fragment) };
-	struct address dst = destination(pkt);
 	struct fragment_plan plan;
-	uint32_t mtu;
 
-	path_mtu_forget(port->mtus, &dst);
-	mtu = path_mtu_get(port->mtus, &dst);
 	/* The identification of IPv4 has 16 bits, of which 0 would be replaced. */
 	port->fragment_id++;
 	if ((port->fragment_id & 0xffff) == 0)
@@ -93,6 +91,31 @@ static bool send_fragments(struct wire_port *port, int fd, struct packet *pkt)
 		if (!send_one(port, fd, &out))
 			return false;
 	}
+	return true;
+}
+
+/* The kernel refuses a packet with its header that is longer than the device takes. */
+static bool send_refused(struct wire_port *port, int fd, struct packet *pkt)
+{
+	struct address dst = destination(pkt);
+
+	path_mtu_forget(port->mtus, &dst);
+	return send_fragments(port, fd, pkt, path_mtu_get(port->mtus, &dst));
+}
+
+/* IPv6 has no routers that would cut what a further link does not take. True: it was cut here. */
+static bool cut_for_path(struct wire_port *port, struct packet *pkt, bool *ret_sent)
+{
+	struct address dst;
+	uint32_t mtu;
+
+	if (is_ipv4(pkt) || pkt->len <= PATH_FLOOR_6 || !path_copy_any(port->paths))
+		return false;
+	dst = destination(pkt);
+	mtu = path_copy_get(port->paths, &dst, clock_boot_usec());
+	if (mtu == 0 || pkt->len <= mtu)
+		return false;
+	*ret_sent = send_fragments(port, port->wire->out6, pkt, mtu);
 	return true;
 }
 
@@ -114,7 +137,7 @@ static void send_run(
 			ret_sent[done + (size_t)i] = true;
 		if (got < 0) {
 			/* The first of them was refused; the others may still go. */
-			ret_sent[done] = errno == EMSGSIZE && send_fragments(port, fd, pkts[done]);
+			ret_sent[done] = errno == EMSGSIZE && send_refused(port, fd, pkts[done]);
 			got = 1;
 		}
 		done += (size_t)got;
@@ -129,7 +152,12 @@ void wire_send(struct wire_port *port, struct packet *const *pkts, size_t n, boo
 		int fd = ipv4 ? port->wire->out4 : port->wire->out6;
 		size_t run = 1;
 
-		while (i + run < n && run < WIRE_BATCH && is_ipv4(pkts[i + run]) == ipv4)
+		if (cut_for_path(port, pkts[i], &ret_sent[i])) {
+			i++;
+			continue;
+		}
+		while (i + run < n && run < WIRE_BATCH && is_ipv4(pkts[i + run]) == ipv4 &&
+			(ipv4 || pkts[i + run]->len <= PATH_FLOOR_6 || !path_copy_any(port->paths)))
 			run++;
 		if (fd >= 0)
 			send_run(port, fd, pkts + i, run, ret_sent + i);

@@ -53,6 +53,7 @@
 	X(ESP_SEQ_EXHAUSTED,    esp_seq_exhausted,    "sequence numbers used up")          \
 	X(ESP_SEQ_UNRESERVED,   esp_seq_unreserved,   "no reserved sequence number")       \
 	X(ESP_BYTES_EXPIRE,     esp_bytes_expire,     "byte lifetime used up")             \
+	X(ESP_ICMP,             esp_icmp,             "ICMP error about our own protected packets") \
 	X(ESP_TOO_BIG,          esp_too_big,          "too long for the path once protected") \
 	X(AH_NOMEM,             ah_nomem,             "AH: no room") \
 	X(AH_NO_SA,             ah_no_sa,             "AH: no SA with this SPI and destination") \
