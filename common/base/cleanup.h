@@ -27,7 +27,9 @@
 		stolen_fd_;            \
 	})
 
-#define MUST_CHECK		__attribute__((warn_unused_result))
+#define MUST_CHECK __attribute__((warn_unused_result))
+/* All automatic variables are zeroed by the compiler; this is for large ones on the packet path. */
+#define UNINITIALISED		__attribute__((uninitialized))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 

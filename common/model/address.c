@@ -7,22 +7,6 @@
 
 #include "common/base/text.h"
 
-struct address address_v4(const uint8_t bytes[static 4])
-{
-	struct address addr = { .family = AF_INET };
-
-	memcpy(addr.bytes, bytes, 4);
-	return addr;
-}
-
-struct address address_v6(const uint8_t bytes[static 16])
-{
-	struct address addr = { .family = AF_INET6 };
-
-	memcpy(addr.bytes, bytes, sizeof(addr.bytes));
-	return addr;
-}
-
 struct address address_any(int family)
 {
 	return (struct address){ .family = (uint8_t)family };
@@ -51,11 +35,6 @@ int address_compare(const struct address *a, const struct address *b)
 	if (a->family != b->family)
 		return a->family < b->family ? -1 : 1;
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
-}
-
-bool address_equal(const struct address *a, const struct address *b)
-{
-	return address_compare(a, b) == 0;
 }
 
 bool address_is_unspecified(const struct address *addr)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/base/cleanup.h"
@@ -27,8 +28,23 @@ struct prefix {
 	uint8_t bits;
 };
 
-struct address address_v4(const uint8_t bytes[static 4]);
-struct address address_v6(const uint8_t bytes[static 16]);
+/* Here, as address_equal() is, since each packet makes some. */
+static inline struct address address_v4(const uint8_t bytes[static 4])
+{
+	struct address addr = { .family = AF_INET };
+
+	memcpy(addr.bytes, bytes, 4);
+	return addr;
+}
+
+static inline struct address address_v6(const uint8_t bytes[static 16])
+{
+	struct address addr = { .family = AF_INET6 };
+
+	memcpy(addr.bytes, bytes, sizeof(addr.bytes));
+	return addr;
+}
+
 /* The unspecified address of a family. */
 struct address address_any(int family);
 /* A numeric literal, strictly: 0 or -EINVAL. No scope ids, no leading zeros in IPv4. */
@@ -36,7 +52,10 @@ int address_parse(const char *text, struct address *ret_addr) MUST_CHECK;
 /* Return: @ret_text. "-" for AF_UNSPEC. */
 const char *address_format(const struct address *addr, char ret_text[static ADDRESS_TEXT_MAX]);
 int address_compare(const struct address *a, const struct address *b); /* total order */
-bool address_equal(const struct address *a, const struct address *b);
+static inline bool address_equal(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
 bool address_is_unspecified(const struct address *addr); /* also AF_UNSPEC */
 bool address_is_multicast(const struct address *addr); /* and 255.255.255.255 */
 unsigned int address_bits(int family); /* 32, 128; 0 for AF_UNSPEC */

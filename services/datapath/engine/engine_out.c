@@ -227,7 +227,7 @@ static void protect(struct outbound *out, const struct rule *rule, const struct 
 	enum sa_mode mode = rule->tunnel[0] != '\0' && rule->negotiate != TUNNEL_TRANSPORT
 				    ? SA_MODE_TUNNEL
 				    : SA_MODE_TRANSPORT;
-	struct flow outer = *flow;
+	UNINITIALISED struct flow outer;
 	struct sad_query query = make_query(out, mode, flow, rule);
 	struct sa_pair pair;
 

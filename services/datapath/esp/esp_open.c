@@ -187,10 +187,11 @@ static void charge(const struct esp_sa *esp, struct open_run *batch, enum verdic
 void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts, struct packet_view *views,
 	size_t n, enum verdict *ret_verdicts)
 {
-	struct open_run batch = { .n = 0 };
+	UNINITIALISED struct open_run batch; /* jobs are written before they are read */
 	size_t failed;
 
 	assert(n <= ESP_BATCH);
+	batch.n = 0;
 	for (size_t i = 0; i < n; i++) {
 		ret_verdicts[i] = find_job(esp, pkts[i], &views[i], &batch.jobs[batch.n]);
 		if (ret_verdicts[i] == VERDICT_IN_ACCEPTED)

@@ -96,7 +96,7 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 	size_t udp = (esp->sa->flags & SA_FLAG_ENCAP) != 0 ? ESP_UDP_HEADER : 0;
 	size_t front = udp + ESP_HEADER + esp->suite->iv_bytes, payload;
 	struct seal_place place;
-	struct packet_view view;
+	UNINITIALISED struct packet_view view;
 	enum verdict verdict;
 	uint8_t *trailer;
 
@@ -123,9 +123,11 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 	if (udp != 0)
 		write_udp(esp->sa, pkt->data + place.outer_len + place.keep,
 			pkt->len - place.outer_len - place.keep);
-	job->esp = pkt->data + place.outer_len + place.keep + udp;
-	job->text_len = payload + place.padding + ESP_TRAILER;
-	job->esn = (esp->sa->flags & SA_FLAG_ESN) != 0;
+	*job = (struct suite_job){
+		.esp = pkt->data + place.outer_len + place.keep + udp,
+		.text_len = payload + place.padding + ESP_TRAILER,
+		.esn = (esp->sa->flags & SA_FLAG_ESN) != 0,
+	};
 	store_be32(job->esp, esp->sa->spi);
 	return VERDICT_OUT_PROTECTED;
 }
@@ -215,9 +217,10 @@ static void seal_all(const struct esp_sa *esp, struct packet *const *pkts, struc
 static void seal_batch(const struct esp_sa *esp, struct packet *const *pkts, size_t n,
 	const struct esp_choice *choice, enum verdict *verdicts)
 {
-	struct seal_run batch = { .n = 0 };
+	UNINITIALISED struct seal_run batch;
 
 	assert(n <= ESP_BATCH);
+	batch.n = 0;
 	for (size_t i = 0; i < n; i++) {
 		verdicts[i] = lay_out(esp, pkts[i], choice, &batch.jobs[batch.n]);
 		if (verdicts[i] == VERDICT_OUT_PROTECTED)

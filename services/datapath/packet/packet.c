@@ -102,6 +102,20 @@ static bool ipv4_options(const uint8_t *header, size_t header_len, struct packet
 	return true;
 }
 
+/* In place: an address that is made and then copied is waited for. */
+static void put_ipv4(struct address *addr, const uint8_t *bytes)
+{
+	addr->family = AF_INET;
+	memset(addr->bytes, 0, sizeof(addr->bytes));
+	memcpy(addr->bytes, bytes, 4);
+}
+
+static void put_ipv6(struct address *addr, const uint8_t *bytes)
+{
+	addr->family = AF_INET6;
+	memcpy(addr->bytes, bytes, sizeof(addr->bytes));
+}
+
 static bool parse_ipv4(struct packet *pkt, struct packet_view *view)
 {
 	const uint8_t *p = pkt->data;
@@ -123,12 +137,13 @@ static bool parse_ipv4(struct packet *pkt, struct packet_view *view)
 	view->protocol = p[9];
 	view->protocol_at = 9;
 	view->upper = view->header_len;
-	view->src = address_v4(p + 12);
-	view->dst = address_v4(p + 16);
-	view->final_dst = view->dst;
+	put_ipv4(&view->src, p + 12);
+	put_ipv4(&view->dst, p + 16);
+	put_ipv4(&view->final_dst, p + 16);
 	view->esp_at = view->upper;
 	view->esp_protocol = view->protocol;
 	view->esp_protocol_at = view->protocol_at;
+	view->fragment_at = 0;
 	return ipv4_options(p, view->header_len, view);
 }
 
@@ -211,12 +226,16 @@ static bool parse_ipv6(struct packet *pkt, struct packet_view *view)
 	view->protocol = p[6];
 	view->protocol_at = 6;
 	view->upper = IPV6_HEADER;
-	view->src = address_v6(p + 8);
-	view->dst = address_v6(p + 24);
-	view->final_dst = view->dst;
+	put_ipv6(&view->src, p + 8);
+	put_ipv6(&view->dst, p + 24);
+	put_ipv6(&view->final_dst, p + 24);
 	view->esp_at = view->upper;
 	view->esp_protocol = view->protocol;
 	view->esp_protocol_at = view->protocol_at;
+	view->is_fragment = false;
+	view->is_first_fragment = false;
+	view->fragment_at = 0;
+	view->fragment_id = 0;
 
 	for (unsigned int n = 0; more; n++) {
 		switch (view->protocol) {
@@ -239,19 +258,17 @@ static bool parse_ipv6(struct packet *pkt, struct packet_view *view)
 
 bool packet_parse(struct packet *pkt, struct packet_view *ret_view)
 {
-	struct packet_view view = { 0 };
 	bool sound = false;
 
 	if (pkt->len == 0 || pkt->len > PACKET_MAX_LEN + IPV6_HEADER)
 		return false;
 	if (pkt->data[0] >> 4 == 4)
-		sound = parse_ipv4(pkt, &view);
+		sound = parse_ipv4(pkt, ret_view);
 	else if (pkt->data[0] >> 4 == 6)
-		sound = parse_ipv6(pkt, &view);
+		sound = parse_ipv6(pkt, ret_view);
 	if (!sound)
 		return false;
-	pkt->len = view.total_len;
-	*ret_view = view;
+	pkt->len = ret_view->total_len;
 	return true;
 }
 

@@ -60,14 +60,11 @@ struct sad_entry *sad_entry_free(struct sad_entry *entry)
 static uint64_t hash_of(
 	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
 {
-	struct {
-		uint32_t spi;
-		uint8_t proto, family;
-		uint8_t bytes[18];
-	} key = { .spi = spi, .proto = (uint8_t)proto, .family = dst->family };
+	/* Words, so that they are read as they were written: each packet waits for this. */
+	uint64_t key[3] = { spi | (uint64_t)proto << 32 | (uint64_t)dst->family << 40 };
 
-	memcpy(key.bytes, dst->bytes, sizeof(dst->bytes));
-	return hash_keyed(&sad->hash_key, &key, sizeof(key));
+	memcpy(&key[1], dst->bytes, sizeof(dst->bytes));
+	return hash_keyed(&sad->hash_key, key, sizeof(key));
 }
 
 static _Atomic(struct sad_entry *) *key_bucket(const struct sad *sad, struct sad_table *table,
