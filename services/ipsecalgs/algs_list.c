@@ -246,7 +246,7 @@ static int add_row(
 	return 0;
 }
 
-/* The next that the datapath has, but neither this table nor the one in force. */
+/* The next that the datapath has and this table has not, be it in force or not. */
 static const struct ipsecalgs_alg *next_besides(const struct ipsecalgs *besides,
 	const struct ipsecalgs *table, const struct algs_status *status, unsigned int proto,
 	size_t *at)
@@ -255,7 +255,6 @@ static const struct ipsecalgs_alg *next_besides(const struct ipsecalgs *besides,
 
 	while (besides && (alg = next_alg(besides, proto, at))) {
 		if (alg->number && status->algs[proto][alg->number].served &&
-			!status->algs[proto][alg->number].in_force &&
 			!ipsecalgs_find_alg(table, proto, alg->number))
 			break;
 	}
