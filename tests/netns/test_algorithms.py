@@ -84,6 +84,20 @@ def test_a_removal_without_s_waits(alpha):
     assert alpha.systemctl("reload", "ipsec-manual-key", ok=False).returncode == 1
 
 
+def test_the_datapath_goes_by_the_table_in_force(alpha):
+    """The file names it again, what is in force does not: the services' parsers let it through."""
+    alpha.exec(*REMOVE)
+    alpha.exec(*RESTORE[:-1])
+    alpha.write(POLICY, alpha.path(POLICY).read_text() + NEW_RULE.format("aes"))
+    done = alpha.systemctl("reload", "ipsec-policy", ok=False)
+    assert done.returncode == 1 and "is not in the table of algorithms in force" in done.stderr
+    alpha.write(KEYS, alpha.path(KEYS).read_text() + NEW_SA.format("aes-cbc"))
+    alpha.path(KEYS).chmod(0o600)
+    done = alpha.systemctl("reload", "ipsec-manual-key", ok=False)
+    assert done.returncode == 1 and "Unsupported encryption algorithm" in done.stderr
+    assert 0x7001 not in dump_sas(alpha) and answers(alpha)
+
+
 def test_the_file_stays_as_it_is_owned(alpha):
     alpha.exec(*REMOVE)
     found = alpha.path(FILE).stat()
