@@ -155,6 +155,8 @@ static inline void host_start(struct host *host, const char *here, const char *h
 							       address_equal(dst, &local_too)
 						       ? SA_INBOUND
 						       : SA_OUTBOUND;
+		if (address_is_multicast(dst))
+			host->entries[i]->directions = SA_INBOUND | SA_OUTBOUND;
 		sa_normalise(host->entries[i]->sa);
 		ck_assert_int_eq(sad_insert(host->sad, host->entries[i]), 0);
 	}

@@ -527,6 +527,38 @@ START_TEST(classifies_as_explained)
 }
 END_TEST
 
+/* One SA for a group, in both directions: members seal and open with it, and none has a window. */
+START_TEST(group_of_senders)
+{
+	static struct test_packet sent, copy;
+	static struct host members[3];
+	static const char *const names[] = { HERE, THERE, "192.0.2.3" };
+
+	for (size_t i = 0; i < 3; i++) {
+		host_init(&members[i]);
+		add_rule(&members[i], "", 0, esp_action(ALG_ENCR_AES_CBC, ALG_AUTH_HMAC_SHA256),
+			NULL);
+		add_sa(&members[i], &cbc, 0x4001, SA_MODE_TRANSPORT, "0.0.0.0", "239.1.1.1");
+		members[i].runs[0]->window = 0;
+		host_start(&members[i], names[i], HERE6);
+	}
+	for (size_t from = 0; from < 3; from++) {
+		test_udp(&sent, names[from], "239.1.1.1", 20);
+		expect(send_one(&members[from], &sent.pkt, -1), ENGINE_TO_WIRE,
+			VERDICT_OUT_PROTECTED, names[from]);
+		/* All count from 1: the numbers of several senders say nothing. */
+		ck_assert_uint_eq(load_be32(sent.pkt.data + 24), 1);
+		for (size_t to = 0; to < 3; to++) {
+			test_copy(&copy, &sent);
+			expect(receive_one(&members[to], &copy.pkt), ENGINE_TO_HOST,
+				VERDICT_IN_ACCEPTED, names[to]);
+		}
+	}
+	for (size_t i = 0; i < 3; i++)
+		host_done(&members[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine");
@@ -543,6 +575,7 @@ int main(void)
 	tcase_add_test(tc, events_are_told);
 	tcase_add_test(tc, hits_live_on);
 	tcase_add_loop_test(tc, classifies_as_explained, 0, 8);
+	tcase_add_test(tc, group_of_senders);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

@@ -521,6 +521,39 @@ START_TEST(readers_and_writer)
 }
 END_TEST
 
+/* RFC 4301 section 4.1: SPI, group and source before SPI and group; one SPI may serve two groups. */
+START_TEST(groups)
+{
+	struct fixture f = fixture_new();
+	uint8_t both = SA_INBOUND | SA_OUTBOUND;
+	struct sad_entry *first = add(&f, entry_new(1, "192.0.2.1", "239.1.1.1", both));
+	struct sad_entry *any = add(&f, entry_new(1, NULL, "239.1.1.1", both));
+	struct sad_entry *second = add(&f, entry_new(1, "192.0.2.2", "239.1.1.1", both));
+	struct sad_entry *other = add(&f, entry_new(1, NULL, "239.1.1.2", both));
+	struct sad_entry *alone = add(&f, entry_new(2, "2001:db8::1", "ff0e::1", both));
+	struct sad_entry *again[] = { entry_new(1, "192.0.2.2", "239.1.1.1", both),
+		entry_new(1, NULL, "239.1.1.1", both) };
+
+	ck_assert_ptr_eq(find_in(&f, 1, "239.1.1.1", "192.0.2.1"), first);
+	ck_assert_ptr_eq(find_in(&f, 1, "239.1.1.1", "192.0.2.2"), second);
+	ck_assert_ptr_eq(find_in(&f, 1, "239.1.1.1", "192.0.2.3"), any);
+	ck_assert_ptr_eq(find_in(&f, 1, "239.1.1.2", "192.0.2.1"), other);
+	ck_assert_ptr_null(find_in(&f, 1, "239.1.1.3", "192.0.2.1"));
+	ck_assert_ptr_null(find_in(&f, 2, "ff0e::1", "2001:db8::9"));
+	ck_assert_ptr_eq(find_in(&f, 2, "ff0e::1", "2001:db8::1"), alone);
+	for (size_t i = 0; i < ARRAY_SIZE(again); i++) {
+		ck_assert_int_eq(sad_insert(f.sad, again[i]), -EEXIST);
+		free(again[i]->run);
+		sad_entry_free(again[i]);
+	}
+	sad_remove(f.sad, second, run_free, NULL);
+	ck_assert_ptr_eq(find_in(&f, 1, "239.1.1.1", "192.0.2.2"), any);
+	sad_remove(f.sad, any, run_free, NULL);
+	ck_assert_ptr_null(find_in(&f, 1, "239.1.1.1", "192.0.2.2"));
+	fixture_done(&f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sad");
@@ -528,6 +561,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, inbound);
+	tcase_add_test(tc, groups);
 	tcase_add_loop_test(tc, outbound, 0, (int)ARRAY_SIZE(choices));
 	tcase_add_test(tc, claimed);
 	tcase_add_loop_test(tc, tunnel_selectors, 0, (int)ARRAY_SIZE(tunnels));

@@ -227,9 +227,7 @@ static void grow(struct sad *sad)
 
 int sad_insert(struct sad *sad, struct sad_entry *entry)
 {
-	struct sa_key key = sa_key_of(entry->sa);
-
-	if (sad_find(sad, &key))
+	if (sad_find_same(sad, entry->sa))
 		return -EEXIST;
 	grow(sad);
 	entry->sad = sad;
@@ -313,16 +311,41 @@ void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdat
 	}
 }
 
+static bool has_key(
+	const struct sad_entry *entry, enum sa_proto proto, uint32_t spi, const struct address *dst)
+{
+	return entry->sa->spi == spi && entry->sa->proto == proto &&
+	       address_equal(&entry->sa->dst, dst);
+}
+
 static struct sad_entry *find(
 	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
 {
 	struct sad_table *table = rcu_read(&sad->table);
 	struct sad_entry *entry = rcu_read(key_bucket(sad, table, proto, spi, dst));
 
-	while (entry && (entry->sa->spi != spi || entry->sa->proto != proto ||
-				!address_equal(&entry->sa->dst, dst)))
+	while (entry && !has_key(entry, proto, spi, dst))
 		entry = rcu_read(&entry->next_key[table->links]);
 	return entry;
+}
+
+/* The same among those of one group that differ in their sources. */
+static struct sad_entry *find_source(const struct sad *sad, enum sa_proto proto, uint32_t spi,
+	const struct address *dst, const struct address *src)
+{
+	struct sad_table *table = rcu_read(&sad->table);
+	struct sad_entry *entry = rcu_read(key_bucket(sad, table, proto, spi, dst));
+
+	while (entry && !(has_key(entry, proto, spi, dst) && address_equal(&entry->sa->src, src)))
+		entry = rcu_read(&entry->next_key[table->links]);
+	return entry;
+}
+
+struct sad_entry *sad_find_same(const struct sad *sad, const struct sa *sa)
+{
+	return address_is_multicast(&sa->dst)
+		       ? find_source(sad, sa->proto, sa->spi, &sa->dst, &sa->src)
+		       : find(sad, sa->proto, sa->spi, &sa->dst);
 }
 
 struct sad_entry *sad_find(const struct sad *sad, const struct sa_key *key)
@@ -340,8 +363,17 @@ static bool is_live(const struct sad_entry *entry)
 struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,
 	const struct address *dst, const struct address *src)
 {
-	struct sad_entry *entry = find(sad, proto, spi, dst);
+	struct sad_entry *entry;
 
+	if (address_is_multicast(dst)) {
+		struct address any = address_any(dst->family);
+
+		entry = find_source(sad, proto, spi, dst, src);
+		if (!entry)
+			entry = find_source(sad, proto, spi, dst, &any);
+	} else {
+		entry = find(sad, proto, spi, dst);
+	}
 	if (!entry || !(entry->directions & SA_INBOUND) || !is_live(entry))
 		return NULL;
 	if (!address_is_unspecified(&entry->sa->src) && !address_equal(&entry->sa->src, src))

@@ -76,7 +76,7 @@ DEFINE_CLEANUP(struct sad *, sad_free)
 
 /*
  * Control thread. Consumes @entry on success and gives it the next serial, unless it has one.
- * Return: 0, -EEXIST (same protocol, SPI and destination), -ENOMEM.
+ * Return: 0, -EEXIST (same protocol, SPI and destination; of a group also the same source), -ENOMEM.
  */
 int sad_insert(struct sad *sad, struct sad_entry *entry) MUST_CHECK;
 /*
@@ -93,13 +93,18 @@ void sad_remove(struct sad *sad, struct sad_entry *entry,
 int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata) MUST_CHECK;
 struct sad_entry *sad_find(const struct sad *sad, const struct sa_key *key);
+/* The one that stands in the way of @sa: of a group there may be one for each source, and for any. */
+struct sad_entry *sad_find_same(const struct sad *sad, const struct sa *sa);
 size_t sad_count(const struct sad *sad);
 struct rcu *sad_rcu(const struct sad *sad); /* borrowed */
 /* In order of serial; stops when @fn returns false. The entry may be removed inside @fn. */
 void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdata), void *userdata);
 
 /* Packet workers, between rcu_online() and the next rcu_quiescent(). */
-/* RFC 4301 section 4.1: one hash probe; an SA that names its source takes only that source. */
+/*
+ * RFC 4301 section 4.1, one hash probe: an SA that names its source takes only that source, and
+ * comes before one that takes any.
+ */
 struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,
 	const struct address *dst, const struct address *src);
 /*

@@ -105,13 +105,12 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 	struct sadb_refusal *ret_refusal)
 {
 	struct sad_entry *entry = NULL;
-	struct sa_key key = sa_key_of(sa);
 	int r = sadb_entry_make(sadb, sa, &entry, ret_refusal);
 
 	if (r < 0)
 		return r;
 	r = sadb_entry_identify(sadb, entry, ret_refusal);
-	if (r == 0 && sad_find(sadb->parts.sad, &key))
+	if (r == 0 && sad_find_same(sadb->parts.sad, entry->sa))
 		r = sadb_refuse(ret_refusal, EEXIST, PFKEY_DIAG_NONE);
 	if (r == 0)
 		r = check_pair(sadb, entry, ret_refusal);

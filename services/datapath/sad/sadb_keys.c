@@ -55,15 +55,14 @@ static int plan_one(struct plan *plan, struct change *change, struct text *why)
 {
 	struct sadb *sadb = plan->sadb;
 	struct sadb_refusal refusal;
-	struct sa_key key = sa_key_of(change->wanted);
-	struct sad_entry *old = sad_find(sadb->parts.sad, &key), *fresh;
+	struct sad_entry *old, *fresh;
 	bool dead = false;
 
 	if (sadb_entry_make(sadb, change->wanted, &change->fresh, &refusal) < 0)
 		return explain(change->wanted, &refusal, why);
 	fresh = change->fresh;
 	fresh->sa->origin = SA_ORIGIN_KEYS;
-	change->old = old;
+	old = change->old = sad_find_same(sadb->parts.sad, fresh->sa);
 	if (old) {
 		old->control.mark = plan->mark;
 		dead = atomic_load(&old->run->state) == SA_DEAD;
