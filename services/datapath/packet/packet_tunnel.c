@@ -42,7 +42,7 @@ void packet_outer_rule(struct packet_outer *outer, const struct packet_outer_rul
 	if (rules->df != PACKET_DF_COPY)
 		outer->dont_fragment = rules->df == PACKET_DF_SET;
 	if (rules->set_dscp)
-		outer->traffic_class = (uint8_t)(rules->dscp << 2 |
+		outer->traffic_class = (uint8_t)((unsigned int)rules->dscp << 2 |
 						 (outer->traffic_class & ECN_MASK));
 	if (rules->copy_flow_label && pkt->data[0] >> 4 == 6)
 		outer->flow_label = load_be32(pkt->data) & FLOW_LABEL_MASK;
