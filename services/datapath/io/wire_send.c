@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "common/base/clock.h"
+#include "common/base/bytes.h"
 #include "services/datapath/packet/fragment.h"
 #include "services/datapath/io/wire_port.h"
 
@@ -75,16 +76,23 @@ static bool send_one(struct wire_port *port, int fd, const struct packet *pkt)
 	return n >= 0;
 }
 
+static uint32_t fragment_id(struct wire_port *port, const struct packet *pkt)
+{
+	if (is_ipv4(pkt) && pkt->data[9] == IPPROTO_AH) /* which covers it */
+		return load_be16(pkt->data + 4);
+	/* The identification of IPv4 has 16 bits, of which 0 would be replaced. */
+	port->fragment_id++;
+	if ((port->fragment_id & 0xffff) == 0)
+		port->fragment_id++;
+	return port->fragment_id;
+}
+
 static bool send_fragments(struct wire_port *port, int fd, struct packet *pkt, uint32_t mtu)
 {
 	struct packet out = { .buffer = port->fragment, .size = sizeof(port->fragment) };
 	struct fragment_plan plan;
 
-	/* The identification of IPv4 has 16 bits, of which 0 would be replaced. */
-	port->fragment_id++;
-	if ((port->fragment_id & 0xffff) == 0)
-		port->fragment_id++;
-	if (!fragment_plan(pkt, mtu, port->fragment_id, &plan))
+	if (!fragment_plan(pkt, mtu, fragment_id(port, pkt), &plan))
 		return false;
 	for (size_t i = 0; i < plan.count; i++) {
 		fragment_make(&plan, i, &out);
