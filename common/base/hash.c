@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/base/hash.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 void hash_key_random(struct hash_key *ret_key)
@@ -55,10 +57,10 @@ uint64_t hash_keyed(const struct hash_key *key, const void *bytes, size_t len)
 	size_t left;
 
 	for (left = len; left >= 8; left -= 8, at += 8) {
-		uint64_t word = 0;
+		uint64_t word;
 
-		for (unsigned int i = 0; i < 8; i++)
-			word |= (uint64_t)at[i] << (8 * i);
+		memcpy(&word, at, sizeof(word));
+		word = le64toh(word);
 		v[3] ^= word;
 		sip_round(v);
 		v[0] ^= word;

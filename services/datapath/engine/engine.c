@@ -134,12 +134,27 @@ void engine_classify(const struct engine_view *view, const char *head, const str
 	}
 }
 
-void engine_hit(const struct engine_view *view, const struct engine_match *match, size_t len)
+void engine_flush_hits(struct engine *engine)
 {
-	struct rule_hits *hits = &view->hits[match->index];
+	struct rule_hits *hits = engine->hits;
 
-	(void)atomic_fetch_add_explicit(&hits->packets, 1, memory_order_relaxed);
-	(void)atomic_fetch_add_explicit(&hits->bytes, len, memory_order_relaxed);
+	if (!hits)
+		return;
+	(void)atomic_fetch_add_explicit(&hits->packets, engine->hit_packets, memory_order_relaxed);
+	(void)atomic_fetch_add_explicit(&hits->bytes, engine->hit_bytes, memory_order_relaxed);
+	engine->hits = NULL;
+	engine->hit_packets = engine->hit_bytes = 0;
+}
+
+void engine_hit(struct engine *engine, const struct engine_match *match, size_t len)
+{
+	struct rule_hits *hits = &engine->view->hits[match->index];
+
+	if (engine->hits != hits)
+		engine_flush_hits(engine);
+	engine->hits = hits;
+	engine->hit_packets++;
+	engine->hit_bytes += len;
 }
 
 int engine_find_tunnel(

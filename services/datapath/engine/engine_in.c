@@ -43,7 +43,7 @@ static enum verdict check_match(
 	if (!match->rule)
 		return in->sa ? VERDICT_SPD_GOT_SECURE : VERDICT_IN_CLEAR;
 	in->result->rule_id = match->rule->id;
-	engine_hit(in->engine->view, match, in->pkt->len);
+	engine_hit(in->engine, match, in->pkt->len);
 	verdict = engine_check_selectors(&in->by, flow);
 	return verdict == VERDICT_IN_ACCEPTED ? engine_check_rule(match->rule, &in->by) : verdict;
 }
@@ -380,4 +380,5 @@ void engine_inbound(
 	}
 	for (size_t i = 0; i < n; i++)
 		engine_end(engine, &ret_results[i]);
+	engine_flush_hits(engine);
 }

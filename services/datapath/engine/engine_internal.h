@@ -32,6 +32,9 @@ struct engine {
 	struct engine_secured secured[ENGINE_BATCH]; /* inbound: by what was around ESP */
 	struct address outer_src[ENGINE_BATCH], outer_dst[ENGINE_BATCH];
 	struct engine_group group;
+	/* Hits of one rule that are not in the view yet. */
+	struct rule_hits *hits; /* NULL: none */
+	uint64_t hit_packets, hit_bytes;
 };
 
 /* What the linear scan found in one head. */
@@ -45,7 +48,9 @@ struct engine_match {
 /* @head: name of a tunnel, "" for host policy. */
 void engine_classify(const struct engine_view *view, const char *head, const struct flow *flow,
 	struct engine_match *ret_match);
-void engine_hit(const struct engine_view *view, const struct engine_match *match, size_t len);
+/* Counts for the rule; those of a row of packets are written together, at the latest by flush. */
+void engine_hit(struct engine *engine, const struct engine_match *match, size_t len);
+void engine_flush_hits(struct engine *engine);
 /* The tunnel between two outer addresses, or ENGINE_HOST. */
 int engine_find_tunnel(
 	const struct engine_view *view, const struct address *local, const struct address *remote);

@@ -110,18 +110,16 @@ static void send_encapsulated(struct outbound *out)
 		drop(out, VERDICT_ESP_NOMEM);
 }
 
-static struct sad_query make_query(const struct outbound *out, enum sa_mode mode,
-	const struct flow *flow, const struct rule *rule)
+static void make_query(const struct outbound *out, enum sa_mode mode, const struct flow *flow,
+	const struct rule *rule, struct sad_query *ret_query)
 {
-	struct sad_query query = {
-		.mode = mode,
-		.src = out->tunnel ? out->tunnel->src : out->view->src,
-		.dst = out->tunnel ? out->tunnel->dst : out->view->final_dst,
-		.flow = flow,
-		.rule = mode == SA_MODE_TUNNEL ? rule : NULL,
-	};
-
-	return query;
+	ret_query->proto = SA_PROTO_ESP;
+	ret_query->mode = mode;
+	ret_query->src = *(out->tunnel ? &out->tunnel->src : &out->view->src);
+	ret_query->dst = *(out->tunnel ? &out->tunnel->dst : &out->view->final_dst);
+	ret_query->flow = flow;
+	ret_query->rule = mode == SA_MODE_TUNNEL ? rule : NULL;
+	ret_query->action = NULL;
 }
 
 /* What one alternative takes; NULL: not asked for. */
@@ -228,9 +226,10 @@ static void protect(struct outbound *out, const struct rule *rule, const struct 
 				    ? SA_MODE_TUNNEL
 				    : SA_MODE_TRANSPORT;
 	UNINITIALISED struct flow outer;
-	struct sad_query query = make_query(out, mode, flow, rule);
+	UNINITIALISED struct sad_query query;
 	struct sa_pair pair;
 
+	make_query(out, mode, flow, rule, &query);
 	if (out->tunnel && mode == SA_MODE_TRANSPORT) {
 		outer = (struct flow){
 			.direction = DIRECTION_OUT,
@@ -264,7 +263,7 @@ static void follow_rule(
 	struct outbound *out, const struct engine_match *match, const struct flow *flow)
 {
 	out->result->rule_id = match->rule->id;
-	engine_hit(out->engine->view, match, out->pkt->len);
+	engine_hit(out->engine, match, out->pkt->len);
 	if (rule_is_discard(match->rule))
 		drop(out, VERDICT_SPD_EXPLICIT);
 	else if (!rule_is_bypass(match->rule))
@@ -426,4 +425,5 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 	}
 	for (size_t i = 0; i < n; i++)
 		engine_end(engine, &ret_results[i]);
+	engine_flush_hits(engine);
 }
