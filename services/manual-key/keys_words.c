@@ -40,7 +40,7 @@
 		.parse = keys_parse_refused                                              \
 	}
 
-#define REPLAY_MAX 4096 /* packets; what the datapath keeps a window for */
+#define REPLAY_MAX 8192 /* packets; what the datapath keeps a window for */
 
 static const struct keys_keyword keywords[] = {
 	{ .name = "spi", .help = "SPI, not 0", .field = KEYS_SPI, .values = 1, .lookup = true,
