@@ -199,10 +199,12 @@ int algsd_change_file(const struct algsd *d, const struct algs_change *change,
 {
 	CLEANUP(algsd_table_freep) struct algsd_table *before = NULL, *after = NULL;
 	CLEANUP(ipsecalgs_freep) struct ipsecalgs *file = NULL;
+	const char *text;
 	int r = algsd_load(d, diags, &before);
 
+	text = r == 0 && before->text ? before->text : "";
 	if (r == 0)
-		r = ipsecalgs_parse(before->text, strlen(before->text), NULL, NULL, &file);
+		r = ipsecalgs_parse(text, strlen(text), NULL, NULL, &file);
 	if (r < 0)
 		return r;
 	*ret_verdict = algs_change_apply(file, change, why);

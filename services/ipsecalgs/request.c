@@ -81,16 +81,15 @@ static int usage(void)
 	return -EINVAL;
 }
 
-int request_refuse(const char *format, ...)
+void request_complain(const char *format, ...)
 {
+	CLEANUP(text_done) struct text said = { 0 };
 	va_list args;
 
-	fputs("ipsecalgs: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	text_vaddf(&said, format, args);
 	va_end(args);
-	fputc('\n', stderr);
-	return -EINVAL;
+	fprintf(stderr, "ipsecalgs: %s\n", said.str ? said.str : "");
 }
 
 void request_done(struct request *request)

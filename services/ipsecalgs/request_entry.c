@@ -226,7 +226,7 @@ static int check_required(const struct letters *letters)
 
 int request_entry(const struct letters *letters, struct text *ret_entry)
 {
-	uint32_t number;
+	uint32_t number = 0;
 	int r = check_required(letters);
 
 	if (r == 0)

@@ -3,6 +3,8 @@
 #ifndef IPSECALGS_REQUEST_PARTS_H
 #define IPSECALGS_REQUEST_PARTS_H
 
+#include <errno.h>
+
 #include "services/ipsecalgs/request.h"
 
 #define REQUEST_LETTERS 128
@@ -14,8 +16,9 @@ struct letters {
 	uint32_t flags; /* of all -F together */
 };
 
-/* Say what is wrong and return -EINVAL. */
-int request_refuse(const char *format, ...) PRINTF_LIKE(1, 2);
+void request_complain(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Say what is wrong; the value is -EINVAL. */
+#define request_refuse(...) (request_complain(__VA_ARGS__), -EINVAL)
 /* A decimal number from 1 to @max, else "Invalid @what value". */
 int request_number(const char *text, const char *what, uint32_t max, uint32_t *ret) MUST_CHECK;
 /* One -F: a number or names of flags, added to *flags. */
