@@ -143,7 +143,7 @@ static const struct {
 	{ ADD "state dead", "1:193 key-state; " },
 	{ ADD "state 1", "1:193 key-state; " },
 	{ ADD "flags esn", "" },
-	{ ADD "replay 8192", "" },
+	{ ADD "replay 8192", "1:194 ~key-replay; " },
 	{ ADD "replay 8193", "1:194 key-range; " },
 	{ ADD "flags 1", "1:193 key-refused; " },
 	{ ADD "current_bytes 5", "1:187 key-refused; " },
