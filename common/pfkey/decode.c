@@ -130,7 +130,7 @@ static int settle(struct pfkey_decoding *in)
 	sa->origin = SA_ORIGIN_PFKEY;
 	if (msg->sa_flags & PFKEY_SAF_ESN)
 		sa->flags |= SA_FLAG_ESN;
-	if (msg->sa_flags & (PFKEY_SAF_NATT_LOC | PFKEY_SAF_NATT_REM))
+	if (msg->sa_flags & (PFKEY_SAF_NATT_LOC | PFKEY_SAF_NATT_REM | PFKEY_SAF_NATTED))
 		sa->flags |= SA_FLAG_ENCAP;
 	if (msg->sa_flags & PFKEY_SAF_UNIQUE && in->side == PFKEY_ANSWER)
 		sa->flags |= SA_FLAG_UNIQUE;

@@ -43,6 +43,8 @@ static uint32_t flags_of(const struct pfkey_message *msg, enum pfkey_side side)
 		flags |= PFKEY_SAF_UNIQUE;
 	if (sa->mode == SA_MODE_TUNNEL)
 		flags |= PFKEY_SAF_TUNNEL;
+	if (sa->flags & SA_FLAG_ENCAP)
+		flags |= PFKEY_SAF_NATTED;
 	if (sa->natt_local.family != AF_UNSPEC)
 		flags |= PFKEY_SAF_NATT_LOC;
 	if (sa->natt_remote.family != AF_UNSPEC)

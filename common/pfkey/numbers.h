@@ -94,7 +94,8 @@ enum pfkey_extension {
 #define PFKEY_SAF_PFS	   UINT32_C(0x00000001)
 #define PFKEY_SAF_NOREPLAY UINT32_C(0x00000002)
 #define PFKEY_SAF_ESN	   UINT32_C(0x00000400) /* ours: 64-bit sequence numbers */
-#define PFKEY_SAF_NATTED   UINT32_C(0x00001000)
+#define PFKEY_SAF_NATTED \
+	UINT32_C(0x00001000) /* settable here: UDP encapsulation without addresses */
 #define PFKEY_SAF_INBOUND  UINT32_C(0x00004000)
 #define PFKEY_SAF_OUTBOUND UINT32_C(0x00008000)
 #define PFKEY_SAF_PAIRED   UINT32_C(0x00010000)
@@ -110,7 +111,7 @@ enum pfkey_extension {
 /* What a client may set. */
 #define PFKEY_SAF_SETTABLE                                                             \
 	(PFKEY_SAF_NOREPLAY | PFKEY_SAF_ESN | PFKEY_SAF_INBOUND | PFKEY_SAF_OUTBOUND | \
-		PFKEY_SAF_TUNNEL | PFKEY_SAF_NATT_LOC | PFKEY_SAF_NATT_REM)
+		PFKEY_SAF_TUNNEL | PFKEY_SAF_NATT_LOC | PFKEY_SAF_NATT_REM | PFKEY_SAF_NATTED)
 
 /* Codes that stand in the reserved field of an error answer. */
 /* clang-format off */

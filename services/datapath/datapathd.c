@@ -292,6 +292,9 @@ static int start(struct datapathd *d)
 	if (!d->plant->seqstore)
 		log_error("%s cannot be used, outbound SAs are refused: %s", DATAPATH_STATE_DIR,
 			strerror(-d->plant->seqstore_error));
+	if (d->plant->natt_error < 0)
+		log_error("UDP port 4500 is not to be had, SAs that need it are refused: %s",
+			strerror(-d->plant->natt_error));
 	d->sections.plant = d->plant;
 	r = sections_restore(&d->sections, d->store);
 	d->store = fdstore_free(d->store);

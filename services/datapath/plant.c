@@ -56,6 +56,7 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 	parts.sad = plant->sad;
 	parts.arena = plant->arena;
 	parts.seqstore = plant->seqstore;
+	parts.no_udp = plant->natt_error < 0;
 	r = sadb_new(&parts, &plant->sadb);
 	return r < 0 ? r : sadb_restore(plant->sadb);
 }
@@ -133,6 +134,18 @@ static int open_steer(struct plant *plant, struct fdstore *store)
 	return steer_present(plant->steer, &plant->was_lidded);
 }
 
+/* Somebody else may have the port: then SAs that ask for UDP are refused, and all else works. */
+static int open_natt(struct plant *plant)
+{
+	int tuns[WIRE_MAX_TUNS];
+	size_t n = 0;
+
+	tuns[n++] = plant->host.ifindex;
+	for (size_t i = 0; i < plant->n_tunnels && n < ARRAY_SIZE(tuns); i++)
+		tuns[n++] = plant->tunnels[i].ifindex;
+	return wire_open_natt(&plant->wire, tuns, n);
+}
+
 static int open_counters(struct plant *plant, struct fdstore *store)
 {
 	int fd = fdstore_take(store, FDSTORE_COUNTERS);
@@ -196,6 +209,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	r = wire_open(settings->tunnels.count > 0, &plant->wire);
 	if (r < 0)
 		return r;
+	plant->natt_error = open_natt(plant);
 	*ret_fault = "the SA database";
 	r = open_databases(plant, store);
 	if (r == 0)
@@ -311,11 +325,29 @@ int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
 	return r;
 }
 
+static void send_keep_alive(const struct sad_entry *entry, void *userdata)
+{
+	const struct plant *plant = userdata;
+	const struct sa *sa = entry->sa;
+	struct wire_path path = {
+		.src = sa->src,
+		.dst = sa->dst,
+		.src_port = esp_local_port(sa),
+		.dst_port = esp_peer_port(sa, entry->run),
+	};
+
+	/* No route at the moment: the next one may find it. */
+	(void)!wire_keep_alive(&plant->wire, &path);
+}
+
 void plant_tick(struct plant *plant)
 {
+	uint64_t alive_usec = plant->settings->nat_keepalive_interval * USEC_PER_SEC;
 	struct engine_view *view = rcu_read(&plant->view);
 
 	sadb_tick(plant->sadb);
+	if (alive_usec > 0)
+		sadb_keep_alive(plant->sadb, alive_usec, send_keep_alive, plant);
 	(void)rcu_poll(plant->rcu); /* what is not ripe waits for the next tick */
 	if (clock_boot_usec() - plant->enforced_usec > SETTLING_USEC)
 		atomic_store_explicit(&view->settling, false, memory_order_relaxed);

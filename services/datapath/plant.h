@@ -33,6 +33,7 @@ struct plant {
 	struct frag_store *fragments[ENGINE_MAX_TUNNELS]; /* of these tunnels */
 	struct wire wire;
 	struct path_table *paths;
+	int natt_error; /* why nobody takes UDP on port 4500, 0: we do */
 	int wake_fd; /* readable when a mailbox holds something */
 	_Atomic uint32_t path_mtu;
 	RCU_POINTER(struct engine_view) view; /* never NULL once open */

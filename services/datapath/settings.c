@@ -10,12 +10,13 @@
 #include "common/daemon/settings.h"
 #include "services/datapath/io/path_table.h"
 
-#define MTU_LEAST	576
-#define MTU_MOST	65535
-#define DSCP_MOST	63
-#define ROUTE_TABLE	0x4950 /* "IP" */
-#define RULE_PRIORITY	100
-#define TUNNEL_MAX_ADDR ARRAY_SIZE(((struct tunnel *)NULL)->addresses)
+#define MTU_LEAST	  576
+#define MTU_MOST	  65535
+#define DSCP_MOST	  63
+#define NAT_KEEPALIVE_SEC 20
+#define ROUTE_TABLE	  0x4950 /* "IP" */
+#define RULE_PRIORITY	  100
+#define TUNNEL_MAX_ADDR	  ARRAY_SIZE(((struct tunnel *)NULL)->addresses)
 
 static const char *const backends[] = { "auto", "engine", NULL };
 /* In the order of enum suite_choice. */
@@ -80,6 +81,12 @@ static const struct setting table[] = {
 		.min = 0,
 		.max = 2,
 		.help = "how closely received padding is looked at" },
+	{ .type = SETTING_NUMBER,
+		.name = "nat_keepalive_interval",
+		.offset = AT(nat_keepalive_interval),
+		.min = 0,
+		.max = 600,
+		.help = "seconds between signs of life to a NAT" },
 	{ .type = SETTING_LIST,
 		.name = "tunnels",
 		.element = take_tunnel,
@@ -377,6 +384,7 @@ int datapath_settings_load(const char *path, bool given, struct conf_diags *diag
 	next->ike_user = strdup("netipsec-ike");
 	next->workers = 1;
 	next->route_table = ROUTE_TABLE;
+	next->nat_keepalive_interval = NAT_KEEPALIVE_SEC;
 	next->rule_priority = RULE_PRIORITY;
 	next->path_mtu_age = PATH_AGE_SEC;
 	next->padding_check = 1;
@@ -429,7 +437,9 @@ bool datapath_settings_equal(const struct datapath_settings *a, const struct dat
 		a->provider != b->provider || a->workers != b->workers ||
 		a->route_table != b->route_table || a->rule_priority != b->rule_priority ||
 		a->path_mtu != b->path_mtu || a->path_mtu_age != b->path_mtu_age ||
-		a->padding_check != b->padding_check || a->tunnels.count != b->tunnels.count)
+		a->padding_check != b->padding_check ||
+		a->nat_keepalive_interval != b->nat_keepalive_interval ||
+		a->tunnels.count != b->tunnels.count)
 		return false;
 	for (size_t i = 0; i < a->tunnels.count; i++)
 		if (!tunnel_equal(&a->tunnels.tunnels[i], &b->tunnels.tunnels[i]))

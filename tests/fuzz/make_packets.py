@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""make_packets.py: writes the starting inputs of the targets `packet` and `esp_open`."""
+"""make_packets.py: writes the starting inputs of `packet`, `esp_open` and `udp_encap`."""
 
 import struct
 from pathlib import Path
@@ -80,5 +80,25 @@ TEXTS = {
     "foreign-extension": bytes([3]) + v6(60, bytes([50, 0, 1, 4, 0, 0, 0, 0]) + bytes(40)),
 }
 
+# The first octet: 1 IPv6, 2 a wrong length, 4 out of an SA, 8 the segment is TCP's.
+DATAGRAMS = {
+    "keep-alive": bytes([0, 255]),
+    "keep-alive-v6": bytes([1, 255]),
+    "nothing": bytes([0]),
+    "three-octets": bytes([8, 0, 0, 0]),
+    "marker": bytes([0]) + bytes(4),
+    "key-exchange": bytes([1]) + bytes(4) + bytes(range(28)),
+    "spi-alone": bytes([0]) + struct.pack("!I", 0x1001),
+    "esp-runt": bytes([0]) + struct.pack("!II", 0x1001, 1) + bytes(10),
+    "esp-forged": bytes([8]) + struct.pack("!II", 0x1001, 1) + bytes(60),
+    "esp-forged-v6": bytes([9]) + struct.pack("!II", 0x1001, 1) + bytes(61),
+    "esp-nobody": bytes([8]) + struct.pack("!II", 0x1003, 1) + bytes(60),
+    "esp-decrypted": bytes([4]) + struct.pack("!II", 0x1001, 1) + bytes(60),
+    "too-long": bytes([2, 255]),
+    "tcp": bytes([8]) + tcp(7),
+    "udp": bytes([1]) + udp(8),
+}
+
 write("packet", PACKETS)
+write("udp_encap", DATAGRAMS)
 write("esp_open", TEXTS)

@@ -250,7 +250,7 @@ static const struct {
 	{ "fragment", S_FRAGMENT, VERDICT_SPD_MALFORMED_FRAG },
 	{ "cut", S_CUT, VERDICT_ESP_RUNT },
 	{ "AH", S_AH, VERDICT_AH_NO_SA },
-	{ "something else", S_UDP, VERDICT_ESP_NO_SA },
+	{ "something else", S_UDP, VERDICT_SPD_MALFORMED_PACKET },
 	{ "dead SA", S_DEAD, VERDICT_ESP_NO_SA },
 	{ "larval SA", S_LARVAL, VERDICT_ESP_NO_SA },
 	{ "dying SA", S_DYING, VERDICT_IN_ACCEPTED },

@@ -341,6 +341,21 @@ START_TEST(flags)
 }
 END_TEST
 
+/* UDP encapsulation that needs no address has a flag of its own. */
+START_TEST(encapsulation_without_addresses)
+{
+	struct lab *lab = lab_new();
+	struct sa *sa = fixture_sa(1);
+
+	sa->flags |= SA_FLAG_ENCAP;
+	say_sa(lab, 0, PFKEY_ADD, sa);
+	expect_all(lab, PFKEY_ADD, 0, 0);
+	ck_assert_ptr_nonnull(fixture_find(lab->f, 1));
+	ck_assert(fixture_find(lab->f, 1)->sa->flags & SA_FLAG_ENCAP);
+	lab_done(lab);
+}
+END_TEST
+
 START_TEST(slow_reader)
 {
 	struct lab *lab = lab_new();
@@ -400,6 +415,7 @@ int main(void)
 	tcase_add_loop_test(tc, not_supported, 0, (int)ARRAY_SIZE(unsupported));
 	tcase_add_test(tc, rubbish);
 	tcase_add_loop_test(tc, flags, 0, (int)ARRAY_SIZE(bad_flags));
+	tcase_add_test(tc, encapsulation_without_addresses);
 	tcase_add_test(tc, slow_reader);
 	tcase_add_test(tc, comes_and_goes);
 	suite_add_tcase(suite, tc);

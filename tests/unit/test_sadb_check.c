@@ -213,6 +213,7 @@ static void used_up_value(struct sa *sa)
 static void encap(struct sa *sa)
 {
 	sa->flags |= SA_FLAG_ENCAP;
+	sa->dst = fixture_addr("224.0.0.9");
 }
 
 static void pair_self(struct sa *sa)
@@ -282,7 +283,7 @@ static const struct {
 	{ "AH without key", ah_no_key, EINVAL, PFKEY_DIAG_MISSING_AKEY },
 	{ "AH with a key of zeros", ah_zero_key, EINVAL, PFKEY_DIAG_WEAK_AKEY },
 	{ "AH key bits", ah_bits, EINVAL, PFKEY_DIAG_BAD_AKEYBITS },
-	{ "AH over UDP", ah_encap, EOPNOTSUPP, PFKEY_DIAG_BAD_SAFLAGS },
+	{ "AH over UDP", ah_encap, EINVAL, PFKEY_DIAG_BAD_SAFLAGS },
 	{ "SPI 0", spi_zero, EINVAL, PFKEY_DIAG_MALFORMED_SA },
 	{ "no destination", no_dst, EINVAL, PFKEY_DIAG_MISSING_DST },
 	{ "unspecified destination", any_dst, EINVAL, PFKEY_DIAG_BAD_DST },
@@ -315,7 +316,7 @@ static const struct {
 	{ "window too wide", wide_window, EINVAL, PFKEY_DIAG_MALFORMED_SA },
 	{ "replay value of 33 bits", wide_value, EOPNOTSUPP, PFKEY_DIAG_INVALID_REPLAY },
 	{ "replay value that leaves none", used_up_value, EINVAL, PFKEY_DIAG_INVALID_REPLAY },
-	{ "UDP encapsulation", encap, EOPNOTSUPP, PFKEY_DIAG_BAD_SAFLAGS },
+	{ "UDP encapsulation of a group", encap, EINVAL, PFKEY_DIAG_BAD_SAFLAGS },
 	{ "pair of itself", pair_self, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE },
 	{ "pair of nobody", pair_none, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE },
 	/* clang-format on */

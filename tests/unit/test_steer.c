@@ -415,6 +415,32 @@ START_TEST(clear_arrivals_are_judged)
 }
 END_TEST
 
+/* ESP in UDP comes in for our socket; another program on the port gets what policy lets it have. */
+START_TEST(the_port_of_encapsulation_is_ours)
+{
+	static const uint8_t want[] = { 4, 2 };
+	uint32_t mark = MARK_BYPASS;
+	struct sockaddr_storage ss;
+	struct address any = address_any(AF_INET);
+	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint8_t got;
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&ss, address_to_sockaddr(&any, 4500, &ss)), 0);
+	load(&lab.spd);
+	arrive(&lab.wire, 2, 4500); /* dropped: the socket has no mark */
+	arrive(&lab.wire, 4, 4500); /* passed by a rule */
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+		ck_assert_int_eq(poll(&pfd, 1, WAIT_MSEC), 1);
+		ck_assert_int_eq(recv(fd, &got, 1, 0), 1);
+		ck_assert_uint_eq(got, want[i]);
+		ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+		arrive(&lab.wire, 2, 4500);
+	}
+}
+END_TEST
+
 START_TEST(many_rules_load_in_chunks)
 {
 	enum { MANY = 5000 };
@@ -469,6 +495,7 @@ static TCase *make_case(const char *name, SFun fixture)
 	tcase_add_test(tc, a_flush_by_others_leaks_nothing);
 	tcase_add_test(tc, counters_survive_replacement);
 	tcase_add_test(tc, clear_arrivals_are_judged);
+	tcase_add_test(tc, the_port_of_encapsulation_is_ours);
 	tcase_add_test(tc, many_rules_load_in_chunks);
 	tcase_add_test(tc, removal_leaves_nothing);
 	return tc;

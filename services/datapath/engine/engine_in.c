@@ -200,6 +200,7 @@ static void decide_opened(struct inbound *in)
 			return;
 		}
 	}
+	engine_repair_checksum(in->pkt, in->view, in->sa);
 	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
 	verdict = check_host(in, &flow);
 	if (is_accepted(verdict))
@@ -276,8 +277,10 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 {
 	struct packet_view *view = &engine->views[i];
 	struct inbound in = { .engine = engine, .pkt = pkt, .view = view, .result = result };
+	enum verdict verdict;
 
 	engine->entries[i] = NULL;
+	engine->outer_port[i] = 0;
 	if (!packet_parse(pkt, view)) {
 		drop(&in, VERDICT_SPD_MALFORMED_PACKET);
 		return;
@@ -290,10 +293,15 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 	switch (view->protocol) {
 	case IPPROTO_ESP:
 	case IPPROTO_UDP:
-		if (view->is_fragment) {
-			drop(&in, VERDICT_SPD_MALFORMED_FRAG);
+		verdict = view->protocol == IPPROTO_UDP ? engine_demultiplex(pkt, view)
+			  : view->is_fragment		? VERDICT_SPD_MALFORMED_FRAG
+							: VERDICT_IN_ACCEPTED;
+		if (verdict != VERDICT_IN_ACCEPTED) {
+			drop(&in, verdict);
 			return;
 		}
+		if (view->protocol == IPPROTO_UDP)
+			engine->outer_port[i] = load_be16(pkt->data + view->upper);
 		engine->entries[i] = find_entry(engine, pkt, view);
 		if (!engine->entries[i])
 			drop(&in, VERDICT_ESP_NO_SA);
@@ -326,9 +334,13 @@ static void decide_group(struct engine *engine, struct engine_result *results)
 			.result = &results[at],
 		};
 
-		if (group->verdicts[i] != VERDICT_IN_ACCEPTED)
+		if (group->verdicts[i] != VERDICT_IN_ACCEPTED) {
 			drop(&in, group->verdicts[i]);
-		else if (in.sa->mode == SA_MODE_TUNNEL || in.view->protocol != IPPROTO_AH)
+			continue;
+		}
+		engine_follow_peer(
+			engine, group->entry, &engine->outer_src[at], engine->outer_port[at]);
+		if (in.sa->mode == SA_MODE_TUNNEL || in.view->protocol != IPPROTO_AH)
 			decide_opened(&in);
 		else if (open_ah(&in)) /* ESP in AH in ESP: nobody asks for that */
 			drop(&in, VERDICT_SPD_GOT_ESP);

@@ -31,6 +31,7 @@ struct engine {
 	struct sad_entry *entries[ENGINE_BATCH]; /* of ESP; NULL: decided without one */
 	struct engine_secured secured[ENGINE_BATCH]; /* inbound: by what was around ESP */
 	struct address outer_src[ENGINE_BATCH], outer_dst[ENGINE_BATCH];
+	uint16_t outer_port[ENGINE_BATCH]; /* source, of ESP in UDP; else 0 */
 	struct engine_group group;
 	/* Hits of one rule that are not in the view yet. */
 	struct rule_hits *hits; /* NULL: none */
@@ -98,6 +99,15 @@ bool engine_encapsulate(struct engine *engine, const struct tunnel *tunnel, stru
 /* n <= ESP_BATCH packets of one SA; @tunnel: where they came from. */
 void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
 	struct packet *const *pkts, size_t n, enum verdict *ret_verdicts);
+
+/* A datagram on the port of UDP encapsulation: VERDICT_IN_ACCEPTED is for ESP, whatever it holds. */
+enum verdict engine_demultiplex(const struct packet *pkt, const struct packet_view *view);
+/* An authentic packet of @entry came from this address and UDP port: answer there from now on. */
+void engine_follow_peer(
+	struct engine *engine, struct sad_entry *entry, const struct address *peer, uint16_t port);
+/* The opened packet of a transport-mode SA, whose checksum was made before translation. */
+void engine_repair_checksum(
+	struct packet *pkt, const struct packet_view *view, const struct sa *sa);
 
 /*
  * Turn a packet that is too long into the ICMP error that its sender gets (RFC 1191, RFC 4443

@@ -16,7 +16,7 @@
 #define ESP_TRAILER    2 /* pad length and next header */
 #define ESP_UDP_HEADER 8 /* RFC 3948, with SA_FLAG_ENCAP */
 #define ESP_NEXT_DUMMY 59
-#define ESP_NATT_PORT  4500
+#define ESP_NATT_PORT  4500 /* also what a port of 0 in an SA means */
 
 /* How the contents of received padding are held against 1, 2, 3, ... (RFC 4303 section 2.4). */
 enum esp_padding { ESP_PADDING_ALL, ESP_PADDING_LAST, ESP_PADDING_NONE };
@@ -68,6 +68,21 @@ void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts, struct
 
 /* Where the ESP header of a parsed packet begins. */
 size_t esp_offset(const struct packet_view *view);
+/* Ports of UDP encapsulation: ours, and the peer's as far as we know by now. */
+static inline uint16_t esp_local_port(const struct sa *sa)
+{
+	return sa->natt_local_port != 0 ? sa->natt_local_port : ESP_NATT_PORT;
+}
+
+static inline uint16_t esp_peer_port(const struct sa *sa, const struct sa_run *run)
+{
+	uint32_t seen = atomic_load_explicit(&run->peer_port, memory_order_relaxed);
+
+	if (seen != 0)
+		return (uint16_t)seen;
+	return sa->natt_remote_port != 0 ? sa->natt_remote_port : ESP_NATT_PORT;
+}
+
 /* Octets that protection adds at most to a packet: header, IV, padding, trailer, ICV, outer header. */
 size_t esp_overhead(const struct sa *sa, const struct suite *suite);
 /* Exact length of a packet of @len once protected; @keep: its octets before ESP (tunnel mode: 0). */

@@ -59,10 +59,10 @@ static enum verdict find_places(const struct esp_sa *esp, const struct packet *p
 }
 
 /* RFC 3948 section 2.1; zero checksums are right for IPv4 and, RFC 6935, for tunnels over IPv6. */
-static void write_udp(const struct sa *sa, uint8_t *p, size_t len)
+static void write_udp(const struct esp_sa *esp, uint8_t *p, size_t len)
 {
-	store_be16(p, sa->natt_local_port != 0 ? sa->natt_local_port : ESP_NATT_PORT);
-	store_be16(p + 2, sa->natt_remote_port != 0 ? sa->natt_remote_port : ESP_NATT_PORT);
+	store_be16(p, esp_local_port(esp->sa));
+	store_be16(p + 2, esp_peer_port(esp->sa, esp->run));
 	store_be16(p + 4, (uint16_t)len);
 	store_be16(p + 6, 0);
 }
@@ -121,7 +121,7 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 		return VERDICT_ESP_TOO_BIG;
 	write_trailer(trailer, &place, choice ? choice->padding : NULL);
 	if (udp != 0)
-		write_udp(esp->sa, pkt->data + place.outer_len + place.keep,
+		write_udp(esp, pkt->data + place.outer_len + place.keep,
 			pkt->len - place.outer_len - place.keep);
 	*job = (struct suite_job){
 		.esp = pkt->data + place.outer_len + place.keep + udp,

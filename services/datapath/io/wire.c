@@ -6,10 +6,11 @@
 #include <sys/socket.h>
 
 #include "common/marks.h"
+#include "services/datapath/io/wire_port.h"
 
 #define BUFFER_BYTES (8 << 20)
 
-static void force_buffer(int fd, int forced, int plain)
+void wire_force_buffer(int fd, int forced, int plain)
 {
 	int bytes = BUFFER_BYTES;
 
@@ -18,19 +19,19 @@ static void force_buffer(int fd, int forced, int plain)
 		(void)setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof(bytes));
 }
 
-static int set_option(int fd, int level, int option, int value)
+int wire_set_option(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-static int ask_headers(int fd)
+int wire_ask_headers(int fd)
 {
 	static const int options[] = { IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS,
 		IPV6_RECVHOPOPTS, IPV6_RECVRTHDR, IPV6_RECVDSTOPTS };
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(options) && r == 0; i++)
-		r = set_option(fd, IPPROTO_IPV6, options[i], 1);
+		r = wire_set_option(fd, IPPROTO_IPV6, options[i], 1);
 	return r;
 }
 
@@ -42,15 +43,15 @@ static int open_input(struct wire *wire, uint8_t family, uint8_t protocol)
 
 	if (fd < 0)
 		return errno == EAFNOSUPPORT ? 0 : -errno;
-	force_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
-	r = family == AF_INET6 ? ask_headers(fd) : 0;
+	wire_force_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	r = family == AF_INET6 ? wire_ask_headers(fd) : 0;
 	/* Errors about packets of ours come through the error queue. */
 	if (r == 0)
-		r = family == AF_INET6 ? set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
-				       : set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
+		r = family == AF_INET6 ? wire_set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1)
+				       : wire_set_option(fd, IPPROTO_IP, IP_RECVERR, 1);
 	/* The kernel would believe every one of them; which are true, only the SA can tell. */
 	if (r == 0 && family == AF_INET)
-		r = set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE);
+		r = wire_set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE);
 	if (r < 0)
 		return r;
 	wire->inputs[wire->n_inputs++] =
@@ -66,13 +67,13 @@ static int open_output(int family, int *ret_fd)
 
 	if (fd < 0)
 		return errno == EAFNOSUPPORT ? 0 : -errno;
-	force_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
-	r = set_option(fd, SOL_SOCKET, SO_MARK, (int)MARK_BYPASS);
+	wire_force_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	r = wire_set_option(fd, SOL_SOCKET, SO_MARK, (int)MARK_BYPASS);
 	/* Probe: a smaller path MTU learnt for the inner connection must not refuse outer packets. */
 	if (r == 0 && family == AF_INET)
-		r = set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+		r = wire_set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 	if (r == 0 && family == AF_INET6)
-		r = set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+		r = wire_set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 	if (r < 0)
 		return r;
 	*ret_fd = STEAL_FD(fd);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The protected side: raw sockets that take ESP and AH from the network and send whole packets. */
+/*
+ * The protected side: raw sockets that take ESP and AH from the network and send whole packets, UDP
+ * sockets that take what is encapsulated for the way through NATs.
+ */
 #ifndef DATAPATH_WIRE_H
 #define DATAPATH_WIRE_H
 
@@ -13,7 +16,8 @@
 #include "services/datapath/io/path_table.h"
 
 #define WIRE_BATCH	64
-#define WIRE_MAX_INPUTS 8
+#define WIRE_MAX_INPUTS 10
+#define WIRE_MAX_TUNS	65
 
 struct wire_input {
 	int fd;
@@ -25,11 +29,26 @@ struct wire {
 	struct wire_input inputs[WIRE_MAX_INPUTS];
 	size_t n_inputs;
 	int out4, out6; /* -1: the family is absent */
+	int tuns[WIRE_MAX_TUNS]; /* own devices: what comes in there was protected already */
+	size_t n_tuns;
 };
 
 /* @tunnels: also take plain IP in IP. */
 int wire_open(bool tunnels, struct wire *ret_wire) MUST_CHECK;
 void wire_close(struct wire *wire);
+/*
+ * Also take UDP on port 4500 of both families; to be called before any port is made.
+ * @tuns: interface numbers of our own devices. Return: 0, or why the port is not to be had; the rest
+ * of the wire is as it was.
+ */
+int wire_open_natt(struct wire *wire, const int *tuns, size_t n_tuns) MUST_CHECK;
+
+struct wire_path {
+	struct address src, dst; /* src: unspecified: the system chooses */
+	uint16_t src_port, dst_port;
+};
+/* RFC 3948 section 2.3, IPv4. Any thread. */
+int wire_keep_alive(const struct wire *wire, const struct wire_path *path) MUST_CHECK;
 
 /* One worker's side: scratch for batches and fragments. */
 struct wire_port;

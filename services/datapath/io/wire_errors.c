@@ -49,7 +49,8 @@ bool wire_next_error(struct wire_port *port, size_t input, struct wire_error *re
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return false;
-	ret_error->protocol = from->protocol;
+	/* What an error about UDP brings back begins behind that header. */
+	ret_error->protocol = from->protocol == IPPROTO_UDP ? IPPROTO_ESP : from->protocol;
 	ret_error->len = (size_t)n < sizeof(ret_error->bytes) ? (size_t)n
 							      : sizeof(ret_error->bytes);
 	/* Where the packet was going to. */

@@ -13,7 +13,7 @@
 /* Ancillary data of one IPv6 packet. */
 struct headers {
 	struct in6_addr dst;
-	int hop_limit, traffic_class;
+	int hop_limit, traffic_class, ifindex;
 	const uint8_t *extensions[3]; /* in the order in which they stand: 0, 43, 60 */
 	size_t lens[3];
 };
@@ -42,6 +42,7 @@ static void read_control(struct msghdr *msg, struct headers *headers)
 			if (cmsg->cmsg_len >= CMSG_LEN(sizeof(info))) {
 				memcpy(&info, CMSG_DATA(cmsg), sizeof(info));
 				headers->dst = info.ipi6_addr;
+				headers->ifindex = (int)info.ipi6_ifindex;
 			}
 			break;
 		case IPV6_HOPLIMIT:
@@ -65,9 +66,9 @@ static void read_control(struct msghdr *msg, struct headers *headers)
 	}
 }
 
-/* The header before the payload in @pkt. */
-static bool restore_ipv6(
-	struct packet *pkt, uint8_t protocol, const struct sockaddr_in6 *from, struct msghdr *msg)
+/* The headers before the payload in @pkt. */
+static bool restore_ipv6(const struct wire *wire, struct packet *pkt, uint8_t protocol,
+	const struct wire_from *from, struct msghdr *msg)
 {
 	static const uint8_t numbers[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS };
 	struct headers headers = { .hop_limit = HOP_LIMIT_ELSE };
@@ -76,6 +77,8 @@ static bool restore_ipv6(
 	if (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		return false;
 	read_control(msg, &headers);
+	if (protocol == IPPROTO_UDP && !wire_restore_udp(wire, pkt, from, headers.ifindex))
+		return false;
 	for (size_t i = ARRAY_SIZE(numbers); i-- > 0;) {
 		if (headers.lens[i] < 8)
 			continue;
@@ -93,13 +96,13 @@ static bool restore_ipv6(
 	store_be32(at, UINT32_C(6) << 28 | ((uint32_t)headers.traffic_class & 0xff) << 20);
 	at[6] = next;
 	at[7] = (uint8_t)headers.hop_limit;
-	memcpy(at + 8, &from->sin6_addr, 16);
+	memcpy(at + 8, &from->six.sin6_addr, 16);
 	memcpy(at + 24, &headers.dst, 16);
 	packet_set_length(pkt);
 	return true;
 }
 
-static void prepare(struct wire_port *port, bool ipv6, struct packet **pkts, size_t n)
+static void prepare(struct wire_port *port, bool headless, struct packet **pkts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct msghdr *msg = &port->msgs[i].msg_hdr;
@@ -107,10 +110,10 @@ static void prepare(struct wire_port *port, bool ipv6, struct packet **pkts, siz
 		port->iovs[i] = (struct iovec){ .iov_base = pkts[i]->data,
 			.iov_len = PACKET_MAX_LEN };
 		*msg = (struct msghdr){ .msg_iov = &port->iovs[i], .msg_iovlen = 1 };
-		if (!ipv6)
+		if (!headless)
 			continue;
 		msg->msg_name = &port->names[i];
-		msg->msg_namelen = sizeof(port->names[i].six);
+		msg->msg_namelen = sizeof(port->names[i]);
 		msg->msg_control = port->control[i];
 		msg->msg_controllen = sizeof(port->control[i]);
 	}
@@ -123,7 +126,7 @@ int wire_receive(struct wire_port *port, size_t input, struct packet **pkts, siz
 	int got;
 
 	n = n < WIRE_BATCH ? n : WIRE_BATCH;
-	prepare(port, ipv6, pkts, n);
+	prepare(port, ipv6 || from->protocol == IPPROTO_UDP, pkts, n);
 	do
 		got = recvmmsg(from->fd, port->msgs, (unsigned int)n, MSG_DONTWAIT, NULL);
 	while (got < 0 && errno == EINTR);
@@ -133,7 +136,9 @@ int wire_receive(struct wire_port *port, size_t input, struct packet **pkts, siz
 		struct msghdr *msg = &port->msgs[i].msg_hdr;
 
 		pkts[i]->len = msg->msg_flags & MSG_TRUNC ? 0 : port->msgs[i].msg_len;
-		if (ipv6 && !restore_ipv6(pkts[i], from->protocol, &port->names[i].six, msg))
+		if (ipv6 ? !restore_ipv6(port->wire, pkts[i], from->protocol, &port->names[i], msg)
+			 : from->protocol == IPPROTO_UDP && !wire_restore_ipv4(port->wire, pkts[i],
+								    &port->names[i], msg))
 			pkts[i]->len = 0;
 	}
 	return got;

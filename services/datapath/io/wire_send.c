@@ -46,10 +46,11 @@ static struct address destination(const struct packet *pkt)
 			    : address_v6(pkt->data + IPV6_DST_AT);
 }
 
-static void prepare(struct wire_port *port, size_t i, const struct packet *pkt)
+static void prepare(struct wire_port *port, size_t i, struct packet *pkt)
 {
 	struct msghdr *msg = &port->msgs[i].msg_hdr;
 
+	packet_fill_checksum(pkt);
 	port->iovs[i] = (struct iovec){ .iov_base = pkt->data, .iov_len = pkt->len };
 	*msg = (struct msghdr){
 		.msg_iov = &port->iovs[i], .msg_iovlen = 1, .msg_name = &port->names[i]
@@ -65,7 +66,7 @@ static void prepare(struct wire_port *port, size_t i, const struct packet *pkt)
 	}
 }
 
-static bool send_one(struct wire_port *port, int fd, const struct packet *pkt)
+static bool send_one(struct wire_port *port, int fd, struct packet *pkt)
 {
 	ssize_t n;
 

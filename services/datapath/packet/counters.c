@@ -23,5 +23,5 @@ const char *verdict_text(enum verdict verdict)
 
 bool verdict_is_drop(enum verdict verdict)
 {
-	return verdict > VERDICT_IN_CLEAR;
+	return verdict >= VERDICT_SPD_EXPLICIT;
 }

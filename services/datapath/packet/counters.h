@@ -19,6 +19,7 @@
 	X(IN_HELD,              in_held,              "fragment out of a tunnel, waits for the others") \
 	X(IN_ACCEPTED,          in_accepted,          "opened and accepted")               \
 	X(IN_CLEAR,             in_clear,             "accepted in clear by policy")       \
+	X(SA_PORT_RENUMBERS,    sa_port_renumbers,    "NAT: port of a peer changed and was followed") \
 	X(SPD_EXPLICIT,         spd_explicit,         "policy says drop")                  \
 	X(SPD_GOT_CLEAR,        spd_got_clear,        "in clear, policy asks for protection") \
 	X(SPD_GOT_SECURE,       spd_got_secure,       "protected, policy does not ask for it") \
@@ -55,6 +56,9 @@
 	X(ESP_BYTES_EXPIRE,     esp_bytes_expire,     "byte lifetime used up")             \
 	X(ESP_ICMP,             esp_icmp,             "ICMP error about our own protected packets") \
 	X(ESP_TOO_BIG,          esp_too_big,          "too long for the path once protected") \
+	X(ESP_NAT_T_KA,         esp_nat_t_ka,         "NAT keep-alive")                    \
+	X(ESP_NAT_T_IKE,        esp_nat_t_ike,        "key exchange on UDP 4500, nobody here takes it") \
+	X(ESP_NAT_T_IPSEC,      esp_nat_t_ipsec,      "ESP in UDP that came out of an SA") \
 	X(AH_NOMEM,             ah_nomem,             "AH: no room") \
 	X(AH_NO_SA,             ah_no_sa,             "AH: no SA with this SPI and destination") \
 	X(AH_BAD_LENGTH,        ah_bad_length,        "AH: header length is not the algorithm's") \
@@ -84,7 +88,7 @@ struct counters {
 
 const char *verdict_name(enum verdict verdict); /* "esp_no_sa" */
 const char *verdict_text(enum verdict verdict);
-/* Was the packet lost? False for those whose names begin with out_ or in_. */
+/* Was the packet lost? False for those before SPD_EXPLICIT. */
 bool verdict_is_drop(enum verdict verdict);
 
 static inline void counters_add(struct counters *counters, enum verdict verdict)

@@ -32,6 +32,7 @@ struct packet {
 	uint8_t *data; /* first byte of the IP header, inside buffer */
 	size_t len;
 	struct packet_offload offload;
+	bool decrypted; /* came in through one of our own devices, so out of an SA */
 };
 
 /* Point at an empty packet with full headroom. */
@@ -74,6 +75,14 @@ void packet_flow(const struct packet *pkt, const struct packet_view *view, enum 
 void packet_set_length(struct packet *pkt);
 /* RFC 1071 sum, folded and inverted, over bytes added to a start value. */
 uint16_t packet_checksum(const uint8_t *bytes, size_t len, uint32_t start);
+/*
+ * A transport checksum that was made for other addresses (RFC 3948 section 3.1.2) becomes right for
+ * those of the header; a wrong one stays wrong, a UDP checksum of zero stays zero.
+ */
+void packet_move_checksum(struct packet *pkt, const struct packet_view *view,
+	const struct address *made_src, const struct address *made_dst);
+/* UDP over IPv6 whose checksum was left out gets one: others need not take it without. */
+void packet_fill_checksum(struct packet *pkt);
 /* Complete a partial TCP/UDP checksum (offload.needs_checksum) in software. */
 bool packet_finish_checksum(struct packet *pkt);
 /*

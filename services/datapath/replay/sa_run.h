@@ -26,6 +26,9 @@ struct sa_run {
 	_Atomic uint64_t first_use_usec, last_use_usec; /* CLOCK_BOOTTIME, 0: never */
 	_Atomic uint32_t state; /* enum sa_state */
 	_Atomic uint32_t events; /* SA_EVENT_*: for the control thread */
+	/* NAT-T: the port from which the peer's last authentic packet came, 0: as configured. */
+	_Atomic uint32_t peer_port;
+	uint32_t zeros;
 	uint64_t added_usec; /* CLOCK_BOOTTIME */
 	uint64_t added_wall_usec;
 	uint64_t bitmap[]; /* window / 64 words, rounded up, of the circular window */

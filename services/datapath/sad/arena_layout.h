@@ -66,10 +66,10 @@ struct arena_slot {
 
 _Static_assert(sizeof(struct arena_header) <= ARENA_HEADER_BYTES, "the header is one page");
 _Static_assert(sizeof(struct arena_slot) == 64, "the run state starts a cache line");
-_Static_assert(sizeof(struct sa_run) == 96, "run states are shared with former lives");
+_Static_assert(sizeof(struct sa_run) == 104, "run states are shared with former lives");
 _Static_assert(offsetof(struct sa_run, top) == 24, "run states are shared with former lives");
 _Static_assert(offsetof(struct sa_run, state) == 72, "run states are shared with former lives");
-_Static_assert(offsetof(struct sa_run, bitmap) == 96, "run states are shared with former lives");
+_Static_assert(offsetof(struct sa_run, bitmap) == 104, "run states are shared with former lives");
 
 static inline struct sa_run *arena_run_of(struct arena_slot *slot)
 {

@@ -32,6 +32,7 @@ struct sad_control {
 	uint64_t seq_seen, seen_usec; /* at the last look at its traffic */
 	uint64_t top_seen; /* as the store knows it */
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
+	uint64_t keepalive_usec; /* last keep-alive to a NAT */
 	uint64_t mark; /* the apply that last named it */
 	struct sad_entry *key_next; /* chain of counter-mode keys */
 };

@@ -64,6 +64,7 @@ struct sadb_parts { /* borrowed */
 	/* Is this address one of ours? For the direction of an SA. */
 	bool (*is_local)(const struct address *addr, void *userdata);
 	void *is_local_userdata;
+	bool no_udp; /* nobody takes ESP in UDP here: SAs that ask for it are refused */
 	uint64_t (*now_usec)(void *userdata); /* NULL: CLOCK_BOOTTIME */
 	void *now_userdata;
 };
@@ -121,6 +122,12 @@ void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire);
 void sadb_acquire_failed(struct sadb *sadb, uint32_t seq);
 /* Lifetimes, reservations, window tops: called by the loop every second and on worker events. */
 void sadb_tick(struct sadb *sadb);
+/*
+ * SAs whose NAT must not forget us: outbound, encapsulated, ours is the translated side (NATT_LOC),
+ * and nothing was sent for @interval_usec, no keep-alive either. Called as often as sadb_tick().
+ */
+void sadb_keep_alive(struct sadb *sadb, uint64_t interval_usec,
+	void (*fn)(const struct sad_entry *entry, void *userdata), void *userdata);
 /* Clean stop, no worker left: give unused numbers back, keep window tops, wait for the disk. */
 int sadb_settle(struct sadb *sadb) MUST_CHECK;
 

@@ -69,8 +69,6 @@ static int check_cipher(const struct sadb *sadb, const struct sa *sa, struct sad
 {
 	const struct algorithm *alg = algorithm_of(sadb, ALG_PROTO_ESP, sa->encr);
 
-	if (sa->proto == SA_PROTO_AH && (sa->flags & SA_FLAG_ENCAP)) /* RFC 3948: ESP alone */
-		return sadb_refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_BAD_SAFLAGS);
 	if (sa->proto == SA_PROTO_AH)
 		return sa->encr != ALG_ENCR_NONE || sa->encr_key
 			       ? sadb_refuse(refusal, EINVAL, PFKEY_DIAG_ENCR_NOTSUPP)
@@ -172,8 +170,9 @@ int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *re
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_MALFORMED_SA);
 	if (sa->replay_value > sadb_seq_limit(sa))
 		return sadb_refuse(ret_refusal, EOPNOTSUPP, PFKEY_DIAG_INVALID_REPLAY);
-	if (sa->flags & SA_FLAG_ENCAP) /* the datapath has no UDP socket to carry it */
-		return sadb_refuse(ret_refusal, EOPNOTSUPP, PFKEY_DIAG_BAD_SAFLAGS);
+	r = sadb_check_natt(sadb, sa, ret_refusal);
+	if (r < 0)
+		return r;
 	r = check_cipher(sadb, sa, ret_refusal);
 	if (r == 0)
 		r = check_auth(sadb, sa, ret_refusal);

@@ -56,6 +56,9 @@ int sadb_settle_sa(
 	const struct sadb *sadb, struct sa *sa, struct sadb_refusal *ret_refusal) MUST_CHECK;
 int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *ret_suite,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* sadb_natt.c: may it be encapsulated in UDP as it asks to be? */
+int sadb_check_natt(
+	const struct sadb *sadb, const struct sa *sa, struct sadb_refusal *ret_refusal) MUST_CHECK;
 uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa);
 
 /* sadb_entry.c: an entry on its way into the SAD, and out of it. */

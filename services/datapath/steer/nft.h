@@ -57,6 +57,8 @@ void nft_match_family(struct nft_batch *batch, int family);
 void nft_match_protocol(struct nft_batch *batch, uint8_t protocol);
 void nft_match_interface(struct nft_batch *batch, bool in, const char *name, enum nft_way way);
 void nft_match_mark(struct nft_batch *batch, uint32_t mask, uint32_t value);
+/* The mark of the socket that would take the packet; no socket: no match. */
+void nft_match_socket_mark(struct nft_batch *batch, uint32_t mask, uint32_t value);
 void nft_match_uid(struct nft_batch *batch, uid_t uid);
 void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix *prefix);
 /* @offset 0: source port, 2: destination port. Behind nft_match_protocol(). */

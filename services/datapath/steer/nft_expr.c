@@ -114,6 +114,19 @@ void nft_match_mark(struct nft_batch *batch, uint32_t mask, uint32_t value)
 	compare(batch, NFT_CMP_EQ, &value, sizeof(value));
 }
 
+void nft_match_socket_mark(struct nft_batch *batch, uint32_t mask, uint32_t value)
+{
+	struct nftnl_expr *expr = add(batch, "socket");
+	uint32_t zero = 0;
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_KEY, NFT_SOCKET_MARK);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_SOCKET_DREG, NFT_REG_1);
+	bitwise(batch, &mask, &zero, sizeof(mask));
+	compare(batch, NFT_CMP_EQ, &value, sizeof(value));
+}
+
 void nft_match_uid(struct nft_batch *batch, uid_t uid)
 {
 	uint32_t value = uid;

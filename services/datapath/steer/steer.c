@@ -39,6 +39,7 @@ struct steer {
 	size_t n_lids;
 	struct steer_program *program; /* what was loaded last; NULL: nothing yet */
 	const struct tunnel_table *tunnels;
+	bool no_sockets; /* the kernel has no matches on sockets */
 };
 
 /* What a table held before it was replaced. */
@@ -206,6 +207,7 @@ static int lid_fill(const struct steer *steer, struct lid *lid, struct nft_batch
 		.out_chain = out,
 		.in_chain = in,
 		.diverts = steer->program->diverts,
+		.no_sockets = steer->no_sockets,
 		.delay = lid->counts ? 0 : 1 };
 	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", former->serial + 1);
 
@@ -377,6 +379,15 @@ int steer_present(struct steer *steer, bool *ret_present)
 	return r;
 }
 
+static int load_lids(struct steer *steer)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < steer->n_lids && r == 0; i++)
+		r = lid_load(steer, &steer->lids[i]);
+	return r;
+}
+
 int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels)
 {
 	struct steer_program *next = NULL, *former;
@@ -387,8 +398,12 @@ int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_t
 	former = steer->program;
 	steer->program = next;
 	steer->tunnels = tunnels;
-	for (size_t i = 0; i < steer->n_lids && r == 0; i++)
-		r = lid_load(steer, &steer->lids[i]);
+	r = load_lids(steer);
+	if (r == -ENOENT && !steer->no_sockets) {
+		/* A kernel without matches on sockets: ESP in UDP needs a bypass rule there. */
+		steer->no_sockets = true;
+		r = load_lids(steer);
+	}
 	if (r < 0) {
 		/* The kernel still holds the former program in every lid that was not reached. */
 		steer->program = former;

@@ -7,6 +7,7 @@
 #include "common/marks.h"
 
 #define IKE_PORT       500
+#define NATT_PORT      4500
 #define OPTION_LSRR    131
 #define OPTION_SSRR    137
 #define PORT_SOURCE_AT 0
@@ -142,6 +143,17 @@ static void accept_tunnel(struct nft_batch *batch, const struct tunnel *tunnel)
 	}
 }
 
+/* Not to whoever has the port: to the socket that was marked by somebody who may. */
+static void accept_natt_in(struct nft_batch *batch)
+{
+	nft_rule_begin(batch, ADMIT);
+	nft_match_protocol(batch, IPPROTO_UDP);
+	nft_match_port(batch, PORT_DEST_AT, NATT_PORT);
+	nft_match_socket_mark(batch, MARK_BYPASS, MARK_BYPASS);
+	nft_accept(batch);
+	nft_rule_end(batch);
+}
+
 static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
 {
 	accept_interface(batch, ADMIT, true, "lo");
@@ -160,6 +172,8 @@ static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
 	nft_match_port(batch, PORT_DEST_AT, IKE_PORT);
 	nft_accept(batch);
 	nft_rule_end(batch);
+	if (!frame->no_sockets)
+		accept_natt_in(batch);
 	jump(batch, ADMIT, frame->in_chain);
 }
 

@@ -13,6 +13,7 @@ struct steer_frame {
 	const struct tunnel_table *tunnels; /* NULL: none */
 	const char *out_chain, *in_chain; /* where the program's lines stand */
 	bool diverts;
+	bool no_sockets; /* the kernel cannot tell whose socket takes a packet */
 	int32_t delay; /* added to the hooks' priorities, so that of two tables one is first */
 };
 
