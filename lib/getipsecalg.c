@@ -46,7 +46,9 @@ static int *copy_sizes(const unsigned int *sizes, size_t count)
 {
 	int *copy = calloc(count + 1, sizeof(*copy));
 
-	for (size_t i = 0; copy && i < count; i++)
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
 		copy[i] = (int)sizes[i];
 	return copy;
 }

@@ -179,11 +179,12 @@ static int remake(const struct algsd *d, const struct ipsecalgs *file, struct te
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	CLEANUP(algsd_table_freep) struct algsd_table *table = calloc(1, sizeof(*table));
-	CLEANUP(freep) char *text = NULL;
+	char *text = NULL;
 	int r = diags && table ? ipsecalgs_print(file, &text) : -ENOMEM;
 
 	if (r == 0)
 		r = fill_table(d, diags, text, table);
+	free(text);
 	if (r == -EBADMSG) {
 		text_done(why);
 		conf_diags_print(diags, why);
