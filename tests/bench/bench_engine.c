@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bench-engine: what one core needs for a packet, from the clear IP packet to the protected one and
- * back: parsing, rule, SAD, sequence number, replay window, ESP. Beside it the bare library on a text
- * of the same length. Both take turns within each round, so that a machine that slows down slows both;
+ * back: parsing, rule, SAD, sequence number, replay window, ESP ("engine"), or SAD, number, window and
+ * ESP alone ("esp"). Beside it the bare library on a text of the same length. They take turns within each round, so that a machine that slows down slows both;
  * what is told is the median of the rounds, and the median of each round's own ratio.
  */
 #include <errno.h>
@@ -42,7 +42,7 @@ struct options {
 };
 
 /* What takes its turn: the engine, and the library behind it. */
-enum part { ENGINE_SEAL, ENGINE_OPEN, LIBRARY_SEAL, LIBRARY_OPEN, N_PARTS };
+enum part { ENGINE_SEAL, ENGINE_OPEN, ESP_SEAL, ESP_OPEN, LIBRARY_SEAL, LIBRARY_OPEN, N_PARTS };
 
 /* ns and cycles a packet, one of each round. */
 struct sample {
@@ -89,6 +89,10 @@ static bool run_part(const struct bench *bench, enum part part)
 		return bench_world_seal(bench->world, bench->batch);
 	case ENGINE_OPEN:
 		return bench_world_open(bench->world, bench->batch);
+	case ESP_SEAL:
+		return bench_world_seal_esp(bench->world, bench->batch);
+	case ESP_OPEN:
+		return bench_world_open_esp(bench->world, bench->batch);
 	case LIBRARY_SEAL:
 		return bench_library_seal(bench->library, bench->text_len);
 	case LIBRARY_OPEN:
@@ -131,7 +135,7 @@ static bool run_slice(struct bench *bench, enum part seal, size_t round)
 	size_t n = 0;
 
 	do {
-		if (seal == ENGINE_SEAL)
+		if (seal != LIBRARY_SEAL)
 			bench_world_refill(bench->world, bench->len);
 		if (!time_part(bench, seal, n, &bench->turns[0]) ||
 			!time_part(bench, seal + 1, n, &bench->turns[1]))
@@ -145,25 +149,27 @@ static bool run_slice(struct bench *bench, enum part seal, size_t round)
 	return true;
 }
 
-static void tell(struct bench *bench)
+static void tell(struct bench *bench, enum part seal)
 {
+	const char *layer = seal == ENGINE_SEAL ? "engine" : "esp";
 	size_t n = bench->options->rounds;
 
 	for (size_t way = 0; way < 2; way++) {
-		double *ours = bench->sample.ns[ENGINE_SEAL + way];
-		double *bare = bench->sample.ns[LIBRARY_SEAL + way];
+		double *ours = bench->sample.ns[seal + way];
+		double *bare = bench->sample.ns[LIBRARY_SEAL + way], spare[MAX_ROUNDS];
 		double ratios[MAX_ROUNDS], ratio, ns, library;
-		double cycles = median(bench->sample.cycles[ENGINE_SEAL + way], n);
+		double cycles = median(bench->sample.cycles[seal + way], n);
 		struct json_object *row;
 
+		memcpy(spare, bare, n * sizeof(*bare));
 		for (size_t i = 0; i < n; i++)
 			ratios[i] = bare[i] / ours[i];
 		ratio = median(ratios, n);
 		ns = median(ours, n);
-		library = median(bare, n);
+		library = median(spare, n);
 		if (!bench->options->json) {
-			printf("%-24s %-9s %5zu %5zu %-4s %9.1f %9.0f %11.1f %7.1f%%\n",
-				bench->suite, bench->world->provider->name, bench->len,
+			printf("%-24s %-9s %-6s %5zu %5zu %-4s %9.1f %9.0f %11.1f %7.1f%%\n",
+				bench->suite, bench->world->provider->name, layer, bench->len,
 				bench->batch, way ? "open" : "seal", ns, cycles, library,
 				ratio * 100);
 			(void)fflush(stdout);
@@ -173,6 +179,7 @@ static void tell(struct bench *bench)
 		json_object_object_add(row, "suite", json_object_new_string(bench->suite));
 		json_object_object_add(
 			row, "provider", json_object_new_string(bench->world->provider->name));
+		json_object_object_add(row, "layer", json_object_new_string(layer));
 		json_object_object_add(row, "bytes", json_object_new_uint64(bench->len));
 		json_object_object_add(row, "batch", json_object_new_uint64(bench->batch));
 		json_object_object_add(row, "way", json_object_new_string(way ? "open" : "seal"));
@@ -186,19 +193,20 @@ static void tell(struct bench *bench)
 
 static bool run_shape(struct bench *bench)
 {
+	static const enum part order[] = { ENGINE_SEAL, LIBRARY_SEAL, ESP_SEAL };
 	size_t sealed = esp_sealed_len(bench->world->sa, &bench->world->suite, bench->len, 20);
 
 	bench->text_len = sealed - 20 - ESP_HEADER - bench->world->suite.iv_bytes -
 			  bench->world->suite.icv_bytes;
 	for (size_t round = 0; round <= bench->options->rounds; round++) {
 		size_t keep = round == 0 ? 0 : round - 1; /* the first only warms up */
-		bool swap = round % 2;
 
-		if (!run_slice(bench, swap ? LIBRARY_SEAL : ENGINE_SEAL, keep) ||
-			!run_slice(bench, swap ? ENGINE_SEAL : LIBRARY_SEAL, keep))
-			return false;
+		for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+			if (!run_slice(bench, order[(i + round) % ARRAY_SIZE(order)], keep))
+				return false;
 	}
-	tell(bench);
+	tell(bench, ENGINE_SEAL);
+	tell(bench, ESP_SEAL);
 	return true;
 }
 
@@ -291,8 +299,9 @@ int main(int argc, char **argv)
 	if (!read_options(argc, argv, &options))
 		return usage();
 	if (!options.json)
-		printf("%-24s %-9s %5s %5s %-4s %9s %9s %11s %8s\n", "SUITE", "PROVIDER", "BYTES",
-			"BATCH", "WAY", "NS/PKT", "CYCLES", "LIBRARY NS", "OF LIB");
+		printf("%-24s %-9s %-6s %5s %5s %-4s %9s %9s %11s %8s\n", "SUITE", "PROVIDER",
+			"LAYER", "BYTES", "BATCH", "WAY", "NS/PKT", "CYCLES", "LIBRARY NS",
+			"OF LIB");
 	for (size_t i = 0; i < ARRAY_SIZE(suites) && good; i++) {
 		if (!strstr(suites[i].name, options.only))
 			continue;

@@ -257,3 +257,90 @@ bool bench_world_open(struct bench_world *world, size_t batch)
 		engine_inbound(world->in.engine, pkts + i, batch, results + i);
 	return all_went(results, BENCH_BATCH, ENGINE_TO_HOST);
 }
+
+static void prepare(struct sad_entry *entry, struct esp_sa *ret_esp)
+{
+	*ret_esp = (struct esp_sa){
+		.sa = entry->sa,
+		.suite = &entry->suite,
+		.context = sad_context(entry, 0),
+		.run = entry->run,
+	};
+}
+
+static bool seal_group(struct bench_world *world, struct packet **pkts, size_t n)
+{
+	struct flow flow = { .direction = DIRECTION_OUT };
+	struct sad_query query = { .proto = SA_PROTO_ESP,
+		.mode = SA_MODE_TRANSPORT,
+		.src = ipv4(here),
+		.dst = ipv4(there),
+		.flow = &flow };
+	enum verdict verdicts[BENCH_BATCH];
+	struct sad_entry *entry = NULL;
+	struct esp_sa esp;
+	bool good = true;
+
+	for (size_t i = 0; i < n; i++) {
+		memcpy(query.dst.bytes, pkts[i]->data + 16, 4);
+		entry = sad_find_outbound(world->out.sad, &query);
+		good = good && entry;
+	}
+	if (!good)
+		return false;
+	prepare(entry, &esp);
+	esp_seal_batch(&esp, pkts, n, verdicts);
+	for (size_t i = 0; i < n; i++)
+		good = good && verdicts[i] == VERDICT_OUT_PROTECTED;
+	return good;
+}
+
+static bool open_group(struct bench_world *world, struct packet **pkts, size_t n)
+{
+	enum verdict verdicts[BENCH_BATCH];
+	struct sad_entry *entry = NULL;
+	struct esp_sa esp;
+	bool good = true;
+
+	for (size_t i = 0; i < n; i++) {
+		struct packet_view *view = &world->views[i];
+
+		good = good && packet_parse(pkts[i], view);
+		entry = !good ? NULL
+			      : sad_find_inbound(world->in.sad, SA_PROTO_ESP,
+					load_be32(pkts[i]->data + view->upper), &view->dst,
+					&view->src);
+		good = good && entry;
+	}
+	if (!good)
+		return false;
+	prepare(entry, &esp);
+	esp_open_batch(&esp, pkts, world->views, n, verdicts);
+	for (size_t i = 0; i < n; i++)
+		good = good && verdicts[i] == VERDICT_IN_ACCEPTED;
+	return good;
+}
+
+bool bench_world_seal_esp(struct bench_world *world, size_t batch)
+{
+	struct packet *pkts[BENCH_BATCH];
+	bool good = true;
+
+	for (size_t i = 0; i < BENCH_BATCH; i++)
+		pkts[i] = &world->pkts[i];
+	for (size_t i = 0; i < BENCH_BATCH; i += batch)
+		good = seal_group(world, pkts + i, batch) && good;
+	return good;
+}
+
+bool bench_world_open_esp(struct bench_world *world, size_t batch)
+{
+	struct packet *pkts[BENCH_BATCH];
+	bool good = true;
+
+	for (size_t i = 0; i < BENCH_BATCH; i++)
+		pkts[i] = &world->pkts[i];
+	for (size_t i = 0; i < BENCH_BATCH; i += batch)
+		good = open_group(world, pkts + i, batch) && good;
+	return good;
+}

@@ -34,6 +34,7 @@ struct bench_world {
 	struct sa *sa; /* of the traffic */
 	const struct suite_provider *provider;
 	struct packet pkts[BENCH_BATCH];
+	struct packet_view views[BENCH_BATCH];
 	uint8_t *buffers;
 };
 
@@ -45,8 +46,12 @@ DEFINE_CLEANUP(struct bench_world *, bench_world_free)
 
 /* Clear packets of @len octets in all buffers; what the last round left in the payload is as good. */
 void bench_world_refill(struct bench_world *world, size_t len);
-/* All of them through one engine, @batch at a time. False: one was not passed. */
+/* All of them, @batch at a time. False: one was not passed. */
+/* Through an engine: parsing, rule, SAD, numbers or window, ESP, counters. */
 bool bench_world_seal(struct bench_world *world, size_t batch);
 bool bench_world_open(struct bench_world *world, size_t batch);
+/* SAD, numbers or window, ESP alone. */
+bool bench_world_seal_esp(struct bench_world *world, size_t batch);
+bool bench_world_open_esp(struct bench_world *world, size_t batch);
 
 #endif
