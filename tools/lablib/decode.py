@@ -13,6 +13,8 @@ CIPHERS = {
     "aes-cbc": "AES-CBC [RFC3602]",
     "aes-gcm": "AES-GCM with 16 octet ICV [RFC4106]",
     "aes-gcm16": "AES-GCM with 16 octet ICV [RFC4106]",
+    "aes-ctr": "AES-CTR [RFC3686]",
+    "blowfish": "BLOWFISH-CBC [RFC2451]",
 }
 MACS = {
     "none": "NULL",

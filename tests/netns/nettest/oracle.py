@@ -7,7 +7,8 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.ipsec import ESP, SecurityAssociation
 
 CIPHERS = {"null": "NULL", "none": "NULL", "aes": "AES-CBC", "aes-cbc": "AES-CBC",
-           "aes-gcm": "AES-GCM", "aes-gcm16": "AES-GCM"}
+           "aes-gcm": "AES-GCM", "aes-gcm16": "AES-GCM",
+           "aes-ctr": "AES-CTR", "blowfish": "Blowfish"}
 MACS = {"none": "NULL", "sha256": "SHA2-256-128", "hmac-sha256": "SHA2-256-128"}
 
 

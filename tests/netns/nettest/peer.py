@@ -61,6 +61,10 @@ SUITES = [
     Suite("gcm128", 3, "encr_algs aes-gcm16(128)", "aes-gcm16", 20),
     Suite("gcm256", 4, "encr_algs aes-gcm16(256)", "aes-gcm16", 36),
     Suite("null-sha256", 5, "encr_auth_algs sha256", "null", 0, "sha256"),
+    Suite("ctr256-sha256", 6, "encr_algs aes-ctr(256) encr_auth_algs sha256", "aes-ctr", 36,
+          "sha256"),
+    Suite("blowfish-sha256", 7, "encr_algs blowfish encr_auth_algs sha256", "blowfish", 16,
+          "sha256"),
 ]
 
 
