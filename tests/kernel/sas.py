@@ -61,8 +61,8 @@ CIPHERS = {
     "chacha20": Cipher(28, 32, 4, "rfc7539esp(chacha20,poly1305)", 128),
 }
 # Every cipher once, every integrity algorithm once.
-PAIRS = [(name, None if row.icv else "sha256") for name, row in CIPHERS.items()]
-PAIRS += [("aes128", auth) for auth in AUTHS if auth != "sha256"]
+PAIRS = [name if row.icv else f"{name}-sha256" for name, row in CIPHERS.items()]
+PAIRS += [f"aes128-{auth}" for auth in AUTHS if auth != "sha256"]
 # Families of the inner and outer header; transport mode has no outer one.
 PLACES = [(4, None), (6, None), (4, 4), (6, 6)]
 MIXED = [(6, 4), (4, 6)]
@@ -72,24 +72,45 @@ WIDE_SUITES = ["gcm256", "aes128-sha1"]
 ESN_BEGIN = 2 ** 32 - 20  # so that the high half changes under way
 
 
-def suite_name(cipher, auth):
-    return f"{cipher}-{auth}" if auth else cipher
+# AH under each integrity algorithm, and ESP inside AH; the kernel has no GMAC for AH.
+BUNDLES = [("gcm128", "sha256"), ("aes128-sha1", "sha512")]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """ESP with cipher and perhaps integrity, or AH: what one SA does."""
+    proto: str
+    cipher: Cipher
+    auth: Auth
+
+    def numbers(self):
+        """Keys of registered()."""
+        return ([(3, self.cipher.number)] if self.cipher else []) + \
+            ([(2, self.auth.number)] if self.auth else [])
+
+
+def esp(name):
+    cipher, _, auth = name.partition("-")
+    return Transform("esp", CIPHERS[cipher], AUTHS.get(auth))
+
+
+def ah(name):
+    return Transform("ah", None, AUTHS[name])
 
 
 class Config:
-    """Two SAs, and the two addresses whose packets they are for."""
+    """The SAs between two addresses, innermost first, a pair for each transform."""
 
-    def __init__(self, number, pair, place, esn=False, window=64):
-        self.cipher, self.auth = CIPHERS[pair[0]], AUTHS.get(pair[1])
+    def __init__(self, number, name, transforms, place, esn=False, window=64):
+        self.transforms = transforms
         self.family, self.outer = place
         self.esn, self.window = esn, window
         where = f"tunnel{self.family}in{self.outer}" if self.outer else f"transport{self.family}"
         special = f"-{'esn' if esn else 'window'}{window}" if window != 64 else ""
-        self.name = f"{suite_name(*pair)}{special}-{where}"
-        self.spi = FIRST_SPI + 2 * number
+        self.name = f"{name}{special}-{where}"
+        self.first_spi = FIRST_SPI + 4 * number
         rng = random.Random(self.name)
-        self.keys = [self._octets(rng, self.cipher.key, self.cipher.salt) for _ in range(2)]
-        self.auth_keys = [rng.randbytes(self.auth.key) if self.auth else b"" for _ in range(2)]
+        self.keys = {spi: self._draw_keys(rng, spi) for spi in self.spis()}
         if self.outer:
             self.engine, self.kernel = ((f"10.{net}.{number >> 8}.{number & 255}" for net in (81, 91))
                                         if self.family == 4
@@ -101,70 +122,110 @@ class Config:
                 else f"fd77::1:{number:x}"
             self.outer_kernel = self.kernel
 
-    def _octets(self, rng, key, salt):
-        """Of a key and its salt; DES wants odd parity."""
-        octets = rng.randbytes(key)
-        if "des" in self.cipher.kernel:
-            octets = bytes(octet & 0xFE | ~bin(octet >> 1).count("1") & 1 for octet in octets)
-        return octets + rng.randbytes(salt)
+    def spis(self):
+        return range(self.first_spi, self.first_spi + 2 * len(self.transforms))
+
+    def _of(self, spi):
+        """(transform, does the engine receive?) of an SPI."""
+        return self.transforms[(spi - self.first_spi) // 2], (spi - self.first_spi) % 2
+
+    def _draw_keys(self, rng, spi):
+        """The cipher's with its salt, and the integrity algorithm's. DES wants odd parity."""
+        transform, _ = self._of(spi)
+        octets = b""
+        if transform.cipher:
+            octets = rng.randbytes(transform.cipher.key)
+            if "des" in transform.cipher.kernel:
+                octets = bytes(octet & 0xFE | ~bin(octet >> 1).count("1") & 1 for octet in octets)
+            octets += rng.randbytes(transform.cipher.salt)
+        return octets, rng.randbytes(transform.auth.key) if transform.auth else b""
 
     # the engine's words
 
     def rule(self, names):
-        words = f"encr_algs {names[3, self.cipher.number]}"
-        if self.auth:
-            words += f" encr_auth_algs {names[2, self.auth.number]}"
+        words = ""
+        for transform in self.transforms:
+            if transform.cipher:
+                words += f"encr_algs {names[3, transform.cipher.number]} "
+            if transform.auth:
+                word = "encr_auth_algs" if transform.cipher else "auth_algs"
+                words += f"{word} {names[2, transform.auth.number]} "
         tunnel = f"tunnel tun{self.outer} negotiate tunnel " if self.outer else ""
-        return f"{{{tunnel}laddr {self.engine} raddr {self.kernel}}} ipsec {{{words} sa shared}}\n"
+        return f"{{{tunnel}laddr {self.engine} raddr {self.kernel}}} ipsec {{{words}sa shared}}\n"
 
     def key_lines(self, names):
-        """Out, then in."""
-        text = ""
         mark = "6" if ":" in self.outer_engine else ""
         inner_mark = "6" if ":" in self.engine else ""
-        for inbound in (0, 1):
+        text = ""
+        for spi in self.spis():
+            transform, inbound = self._of(spi)
             src, dst = (self.outer_engine, self.outer_kernel)[::-1 if inbound else 1]
             isrc, idst = (self.engine, self.kernel)[::-1 if inbound else 1]
-            text += f"add esp spi {self.spi + inbound:#x} src{mark} {src} dst{mark} {dst}"
+            text += f"add {transform.proto} spi {spi:#x} src{mark} {src} dst{mark} {dst}"
             if self.outer:
-                text += f" proto {4 if self.family == 4 else 41}"
                 bits = 32 if self.family == 4 else 128
+                text += f" proto {4 if self.family == 4 else 41}"
                 text += f" isrc{inner_mark} {isrc}/{bits} idst{inner_mark} {idst}/{bits}"
-            text += f" encr_alg {names[3, self.cipher.number]} replay {self.window}"
-            if self.keys[inbound]:
-                text += f" encrkey {self.keys[inbound].hex()}"
-            if self.auth:
-                text += f" auth_alg {names[2, self.auth.number]}"
-                text += f" authkey {self.auth_keys[inbound].hex()}"
-            if self.esn:
-                text += f" flags esn replay_value {ESN_BEGIN}"
-            text += "\n"
+            text += f" replay {self.window}"
+            key, auth_key = self.keys[spi]
+            if transform.cipher:
+                text += f" encr_alg {names[3, transform.cipher.number]}"
+            if key:
+                text += f" encrkey {key.hex()}"
+            if transform.auth:
+                text += f" auth_alg {names[2, transform.auth.number]} authkey {auth_key.hex()}"
+            text += f" flags esn replay_value {ESN_BEGIN}\n" if self.esn else "\n"
         return text
 
     # the kernel's words
 
-    def _kernel_transform(self, index):
-        key = f"0x{self.keys[index].hex()}" if self.keys[index] else '""'
-        if self.cipher.icv:
-            return f"aead {self.cipher.kernel} {key} {self.cipher.icv}"
-        return f"enc {self.cipher.kernel} {key} auth-trunc {self.auth.kernel} " \
-            f"0x{self.auth_keys[index].hex()} {self.auth.icv}"
+    def _kernel_transform(self, spi):
+        transform, _ = self._of(spi)
+        key, auth_key = self.keys[spi]
+        words = ""
+        if transform.cipher:
+            text = f"0x{key.hex()}" if key else '""'
+            if transform.cipher.icv:
+                return f"aead {transform.cipher.kernel} {text} {transform.cipher.icv}"
+            words = f"enc {transform.cipher.kernel} {text} "
+        return words + f"auth-trunc {transform.auth.kernel} 0x{auth_key.hex()} {transform.auth.icv}"
+
+    def _kernel_flags(self, spi, mode):
+        transform, _ = self._of(spi)
+        flags = ["esn"] if self.esn else []
+        if mode == "tunnel":
+            flags.append("af-unspec")
+        if transform.proto == "ah" and ":" not in self.outer_engine:
+            flags.append("align4")  # RFC 4302 section 3.3.3.2.1; the kernel's default is another
+        return f" flag {' '.join(flags)}" if flags else ""
+
+    def _mode(self, spi):
+        """Only the innermost one of a bundle is in tunnel mode for the kernel."""
+        return "tunnel" if self.outer and spi < self.first_spi + 2 else "transport"
 
     def xfrm_lines(self):
-        """For `ip -batch`: what comes from the engine (its out), then what goes there."""
+        """For `ip -batch`. What is in for the engine is out here."""
         text = ""
-        mode = "tunnel" if self.outer else "transport"
-        for index in (0, 1):
-            src, dst = (self.outer_engine, self.outer_kernel)[::-1 if index else 1]
-            isrc, idst = (self.engine, self.kernel)[::-1 if index else 1]
+        for spi in self.spis():
+            transform, inbound = self._of(spi)
+            src, dst = (self.outer_engine, self.outer_kernel)[::-1 if inbound else 1]
+            mode = self._mode(spi)
             numbers = f"replay-window {self.window}"
             if self.esn:
-                numbers += f" replay-{'o' if index else ''}seq {ESN_BEGIN} flag esn"
-            text += f"xfrm state add src {src} dst {dst} proto esp spi {self.spi + index:#x} " \
-                f"reqid {self.spi} mode {mode} {numbers} {self._kernel_transform(index)}"
-            text += " flag af-unspec\n" if self.outer else "\n"
-            text += f"xfrm policy add src {isrc} dst {idst} dir {'out' if index else 'in'} " \
-                f"priority 100 tmpl src {src} dst {dst} proto esp reqid {self.spi} mode {mode}\n"
+                numbers += f" replay-{'o' if inbound else ''}seq {ESN_BEGIN}"
+            text += f"xfrm state add src {src} dst {dst} proto {transform.proto} spi {spi:#x} " \
+                f"reqid {self.first_spi} mode {mode} {numbers} {self._kernel_transform(spi)}" \
+                f"{self._kernel_flags(spi, mode)}\n"
+        for inbound in (0, 1):
+            src, dst = (self.outer_engine, self.outer_kernel)[::-1 if inbound else 1]
+            isrc, idst = (self.engine, self.kernel)[::-1 if inbound else 1]
+            text += f"xfrm policy add src {isrc} dst {idst} dir {'out' if inbound else 'in'} " \
+                "priority 100"
+            for spi in self.spis()[inbound::2]:
+                mode = self._mode(spi)
+                ends = f"src {src} dst {dst} " if mode == "tunnel" or not self.outer else ""
+                text += f" tmpl {ends}proto {self._of(spi)[0].proto} reqid {self.first_spi} mode {mode}"
+            text += "\n"
         return text
 
     def address_line(self, dev):
@@ -177,20 +238,23 @@ def configs():
     numbers = itertools.count(1)
     found = []
 
-    def add(pair, places, **special):
-        for place in places:
-            found.append(Config(next(numbers), pair, place, **special))
+    def add(name, transforms, places, **special):
+        if all(number in names for transform in transforms for number in transform.numbers()):
+            for place in places:
+                found.append(Config(next(numbers), name, transforms, place, **special))
 
-    for pair in PAIRS:
-        if (3, CIPHERS[pair[0]].number) not in names or \
-                pair[1] and (2, AUTHS[pair[1]].number) not in names:
-            continue
-        name = suite_name(*pair)
-        add(pair, PLACES)
+    for name in PAIRS:
+        add(name, [esp(name)], PLACES)
         if name in MIXED_SUITES:
-            add(pair, MIXED)
+            add(name, [esp(name)], MIXED)
         if name in ESN_SUITES:
-            add(pair, PLACES, esn=True, window=1024)
+            add(name, [esp(name)], PLACES, esn=True, window=1024)
         if name in WIDE_SUITES:
-            add(pair, PLACES[:1], window=1024)
+            add(name, [esp(name)], PLACES[:1], window=1024)
+    for name in AUTHS:
+        add(f"ah-{name}", [ah(name)], PLACES)
+    add("ah-sha256", [ah("sha256")], MIXED)
+    add("ah-sha256", [ah("sha256")], PLACES, esn=True, window=1024)
+    for inner, outer in BUNDLES:
+        add(f"{inner}-in-ah-{outer}", [esp(inner), ah(outer)], PLACES)
     return found

@@ -177,10 +177,11 @@ void nft_match_octet(struct nft_batch *batch, uint32_t offset, uint8_t low, uint
 	compare(batch, NFT_CMP_LTE, &high, 1);
 }
 
-static void match_present(struct nft_batch *batch, uint32_t op, uint8_t type)
+/* @flags: whether the option or header is there, or 0: its first octet. */
+static void match_header(
+	struct nft_batch *batch, uint32_t op, uint8_t type, uint32_t flags, uint8_t value)
 {
 	struct nftnl_expr *expr = add(batch, "exthdr");
-	uint8_t yes = 1;
 
 	if (!expr)
 		return;
@@ -188,21 +189,27 @@ static void match_present(struct nft_batch *batch, uint32_t op, uint8_t type)
 	nftnl_expr_set_u8(expr, NFTNL_EXPR_EXTHDR_TYPE, type);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OFFSET, 0);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_LEN, 1);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_FLAGS, flags);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OP, op);
-	compare(batch, NFT_CMP_EQ, &yes, sizeof(yes));
+	compare(batch, NFT_CMP_EQ, &value, sizeof(value));
 }
 
 void nft_match_ipv4_option(struct nft_batch *batch, uint8_t option)
 {
 	nft_match_family(batch, AF_INET);
-	match_present(batch, NFT_EXTHDR_OP_IPV4, option);
+	match_header(batch, NFT_EXTHDR_OP_IPV4, option, NFT_EXTHDR_F_PRESENT, 1);
 }
 
 void nft_match_ipv6_header(struct nft_batch *batch, uint8_t header)
 {
 	nft_match_family(batch, AF_INET6);
-	match_present(batch, NFT_EXTHDR_OP_IPV6, header);
+	match_header(batch, NFT_EXTHDR_OP_IPV6, header, NFT_EXTHDR_F_PRESENT, 1);
+}
+
+void nft_match_ipv6_fragment_of(struct nft_batch *batch, uint8_t protocol)
+{
+	nft_match_family(batch, AF_INET6);
+	match_header(batch, NFT_EXTHDR_OP_IPV6, IPPROTO_FRAGMENT, 0, protocol);
 }
 
 void nft_set_mark(struct nft_batch *batch, uint32_t mask, uint32_t value)

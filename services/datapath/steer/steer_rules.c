@@ -164,6 +164,11 @@ static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
 	nft_rule_end(batch);
 	accept_protocol(batch, ADMIT, IPPROTO_ESP);
 	accept_protocol(batch, ADMIT, IPPROTO_AH);
+	/* nftables sees no protocol in later fragments of AH, which it takes for an extension header. */
+	nft_rule_begin(batch, ADMIT);
+	nft_match_ipv6_fragment_of(batch, IPPROTO_AH);
+	nft_accept(batch);
+	nft_rule_end(batch);
 	for (size_t i = 0; frame->tunnels && i < frame->tunnels->count; i++)
 		accept_tunnel(batch, &frame->tunnels->tunnels[i]);
 	accept_discovery(batch, ADMIT);
