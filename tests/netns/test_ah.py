@@ -9,7 +9,7 @@ from lablib import decode, wire
 from nettest import oracle
 from nettest.peer import statistics
 from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import HBHOptUnknown, IPv6, IPv6ExtHdrHopByHop
 from scapy.layers.ipsec import AH, ESP, SecurityAssociation
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw, raw
@@ -189,6 +189,16 @@ def test_scapys_packets(world, family):
     assert {name: after[name] - before[name] for name in ("ah_bad_auth", "ah_early_replay",
                                                           "in_accepted")} == \
         {"ah_bad_auth": 1, "ah_early_replay": 1, "in_accepted": 2}
+
+
+def test_extension_headers(world):
+    """What is before AH comes from the kernel apart from the packet, and must be as it was."""
+    options = [HBHOptUnknown(otype=0x1E, optdata=b"stay"), HBHOptUnknown(otype=0x3E, optdata=b"vary")]
+    clear = (IPv6(src=ENDS[6][0], dst=ENDS[6][1]) / IPv6ExtHdrHopByHop(options=options)
+             / UDP(sport=9004, dport=AH_PORT) / Raw(b"with options"))
+    with world.udp("beta", 6, AH_PORT) as theirs:
+        inject(world, raw(ah_association(6).encrypt(clear, seq_num=5500)))
+        assert theirs.recvfrom(100)[0] == b"with options"
 
 
 @families
