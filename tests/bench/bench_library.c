@@ -133,7 +133,8 @@ struct multi {
 	struct gcm_key_data key; /* first: aligned */
 	struct gcm_context_data scratch;
 	aes_gcm_enc_dec_t run[2]; /* open, seal */
-	uint32_t enc_keys[4 * 15], dec_keys[4 * 15];
+	_Alignas(16) uint32_t enc_keys[4 * 15]; /* as the library loads them */
+	_Alignas(16) uint32_t dec_keys[4 * 15];
 	uint8_t inner[64], outer[64];
 	IMB_HASH_ALG hash;
 	IMB_MGR *manager;

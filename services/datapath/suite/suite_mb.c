@@ -29,7 +29,8 @@ struct gcm_state {
 
 struct cbc_state {
 	uint8_t inner[64], outer[64]; /* hash states behind the key's block */
-	uint32_t enc_keys[4 * 15], dec_keys[4 * 15];
+	_Alignas(16) uint32_t enc_keys[4 * 15]; /* as the library loads them */
+	_Alignas(16) uint32_t dec_keys[4 * 15];
 	IMB_HASH_ALG hash;
 	struct suite_random random;
 };
