@@ -21,6 +21,7 @@ MODULES = Path("/usr/lib/uml/modules")
 WANTED = ["esp4", "esp6", "ah4", "ah6", "xfrm_user"]
 # Nothing loads a cipher on demand here; this one tests them all when it is loaded.
 NOT_WANTED = "tcrypt"
+NATT_PORT, UDP_ENCAP, UDP_ENCAP_ESPINUDP = 4500, 100, 2
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -69,6 +70,17 @@ def run(argv):
     return {"status": done.returncode, "text": done.stdout}
 
 
+def open_natt():
+    """The sockets by which the kernel takes ESP in UDP (RFC 3948); they are kept by the caller."""
+    sockets = []
+    for family, place in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        only = [(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)] if family == socket.AF_INET6 else []
+        sock = make_socket(family, socket.SOCK_DGRAM, 0, [place, NATT_PORT], only)
+        sock.setsockopt(socket.IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
+        sockets.append(sock)
+    return sockets
+
+
 VERBS = {
     "run": run,
     "ping": lambda *words: traffic.ping(make_socket, *words),
@@ -87,7 +99,7 @@ def main():
     for name in ("accept_dad", "router_solicitations"):
         Path("/proc/sys/net/ipv6/conf/vec0", name).write_text("0", encoding="ascii")
     run(["ip", "link", "set", "lo", "up"])
-    server = traffic.serve(make_socket)
+    kept = [traffic.serve(make_socket), *open_natt()]
     with os.fdopen(line, "rb", buffering=0) as requests, \
             os.fdopen(os.dup(line), "wb", buffering=0) as answers:
         answers.write(b'"ready"\n')
@@ -97,7 +109,8 @@ def main():
             for text in whole:
                 verb, *words = json.loads(text)
                 answers.write(json.dumps(VERBS[verb](*words)).encode() + b"\n")
-    server.close()
+    for sock in kept:
+        sock.close()
 
 
 main()

@@ -69,6 +69,9 @@ MIXED = [(6, 4), (4, 6)]
 MIXED_SUITES = ["gcm128", "aes128-sha256"]
 ESN_SUITES = ["gcm128", "aes256-sha256", "aes128-sha512", "ccm16", "chacha20"]
 WIDE_SUITES = ["gcm256", "aes128-sha1"]
+UDP_SUITES = ["gcm128", "aes128-sha256"]
+NATT_PORT = 4500
+ANY = {True: "0.0.0.0", False: "::"}
 ESN_BEGIN = 2 ** 32 - 20  # so that the high half changes under way
 
 
@@ -101,12 +104,13 @@ def ah(name):
 class Config:
     """The SAs between two addresses, innermost first, a pair for each transform."""
 
-    def __init__(self, number, name, transforms, place, esn=False, window=64):
+    def __init__(self, number, name, transforms, place, esn=False, window=64, udp=False):
         self.transforms = transforms
         self.family, self.outer = place
-        self.esn, self.window = esn, window
+        self.esn, self.window, self.udp = esn, window, udp
         where = f"tunnel{self.family}in{self.outer}" if self.outer else f"transport{self.family}"
         special = f"-{'esn' if esn else 'window'}{window}" if window != 64 else ""
+        special += "-udp" if udp else ""
         self.name = f"{name}{special}-{where}"
         self.first_spi = FIRST_SPI + 4 * number
         rng = random.Random(self.name)
@@ -174,6 +178,8 @@ class Config:
                 text += f" encrkey {key.hex()}"
             if transform.auth:
                 text += f" auth_alg {names[2, transform.auth.number]} authkey {auth_key.hex()}"
+            if self.udp:
+                text += f" encap udp nat_rport {NATT_PORT}"
             text += f" flags esn replay_value {ESN_BEGIN}\n" if self.esn else "\n"
         return text
 
@@ -213,6 +219,8 @@ class Config:
             numbers = f"replay-window {self.window}"
             if self.esn:
                 numbers += f" replay-{'o' if inbound else ''}seq {ESN_BEGIN}"
+            if self.udp:
+                numbers += f" encap espinudp {NATT_PORT} {NATT_PORT} {ANY['.' in src]}"
             text += f"xfrm state add src {src} dst {dst} proto {transform.proto} spi {spi:#x} " \
                 f"reqid {self.first_spi} mode {mode} {numbers} {self._kernel_transform(spi)}" \
                 f"{self._kernel_flags(spi, mode)}\n"
@@ -249,6 +257,8 @@ def configs():
             add(name, [esp(name)], MIXED)
         if name in ESN_SUITES:
             add(name, [esp(name)], PLACES, esn=True, window=1024)
+        if name in UDP_SUITES:
+            add(name, [esp(name)], PLACES[2:], udp=True)
         if name in WIDE_SUITES:
             add(name, [esp(name)], PLACES[:1], window=1024)
     for name in AUTHS:
