@@ -286,7 +286,7 @@ static bool seal_group(struct bench_world *world, struct packet **pkts, size_t n
 		entry = sad_find_outbound(world->out.sad, &query);
 		good = good && entry;
 	}
-	if (!good)
+	if (!good || !entry)
 		return false;
 	prepare(entry, &esp);
 	esp_seal_batch(&esp, pkts, n, verdicts);
@@ -312,7 +312,7 @@ static bool open_group(struct bench_world *world, struct packet **pkts, size_t n
 					&view->src);
 		good = good && entry;
 	}
-	if (!good)
+	if (!good || !entry)
 		return false;
 	prepare(entry, &esp);
 	esp_open_batch(&esp, pkts, world->views, n, verdicts);

@@ -137,7 +137,7 @@ static struct datagram *begin_datagram(struct frag_store *store, const struct ke
 {
 	struct datagram *datagram, **bucket = bucket_of(store, key);
 
-	if (store->n == FRAG_STORE_DATAGRAMS)
+	if (store->n == FRAG_STORE_DATAGRAMS && store->oldest)
 		lose(store, store->oldest, counters, VERDICT_SPD_NOMEM);
 	datagram = calloc(1, sizeof(*datagram));
 	if (!datagram)
