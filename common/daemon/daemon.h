@@ -42,6 +42,16 @@ int daemon_options_parse(const struct daemon_identity *identity, int argc, char 
 int daemon_reload_remote(
 	const struct daemon_identity *identity, const struct daemon_options *options);
 
+/*
+ * Both of the above, as main() begins. Return: true when the caller goes on with DAEMON_RUN or
+ * DAEMON_CHECK; false when all is done and the process ends with *ret_exit.
+ */
+bool daemon_begin(const struct daemon_identity *identity, int argc, char **argv,
+	struct daemon_options *ret_options, int *ret_exit) MUST_CHECK;
+
+/* Diagnostics where they are read: a person's terminal with --check, else the log. */
+void daemon_report(const struct daemon_options *options, const struct conf_diags *diags);
+
 struct daemon;
 
 struct daemon_hooks {

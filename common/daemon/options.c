@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/daemon/daemon.h"
+#include "common/daemon/log.h"
 
 /* A row is an option: the parser and --help both walk this table. */
 static const struct {
@@ -95,4 +97,17 @@ int daemon_options_parse(
 		return usage(identity, "takes no arguments but options: ", argv[optind]);
 	*ret = options;
 	return 0;
+}
+
+void daemon_report(const struct daemon_options *options, const struct conf_diags *diags)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+
+	if (options->action != DAEMON_CHECK) {
+		log_diags(diags);
+		return;
+	}
+	conf_diags_print(diags, &text);
+	if (text.str)
+		fputs(text.str, stderr);
 }

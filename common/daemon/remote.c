@@ -37,3 +37,26 @@ int daemon_reload_remote(
 	r = bus_method_call(call, RELOAD_USEC, &reply, &error);
 	return r < 0 ? report(identity, &error, r) : EXIT_SUCCESS;
 }
+
+bool daemon_begin(const struct daemon_identity *identity, int argc, char **argv,
+	struct daemon_options *ret_options, int *ret_exit)
+{
+	int r = daemon_options_parse(identity, argc, argv, ret_options);
+
+	if (r < 0) {
+		*ret_exit = daemon_exit_code(r);
+		return false;
+	}
+	switch (ret_options->action) {
+	case DAEMON_EXIT:
+		*ret_exit = 0;
+		return false;
+	case DAEMON_RELOAD:
+		*ret_exit = daemon_reload_remote(identity, ret_options);
+		return false;
+	case DAEMON_CHECK:
+	case DAEMON_RUN:
+		break;
+	}
+	return true;
+}

@@ -45,26 +45,12 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	return NULL;
 }
 
-/* --check speaks to a person, not to the log. */
-static void tell_diags(const struct datapathd *d, const struct conf_diags *diags)
-{
-	CLEANUP(text_done) struct text text = { 0 };
-
-	if (d->options.action != DAEMON_CHECK) {
-		log_diags(diags);
-		return;
-	}
-	conf_diags_print(diags, &text);
-	if (text.str)
-		fputs(text.str, stderr);
-}
-
 static int load_settings(
 	struct datapathd *d, struct conf_diags *diags, struct datapath_settings **ret)
 {
 	int r = datapath_settings_load(d->options.config, d->options.config_given, diags, ret);
 
-	tell_diags(d, diags);
+	daemon_report(&d->options, diags);
 	if (r < 0 && r != -EBADMSG && d->options.action == DAEMON_CHECK)
 		fprintf(stderr, "%s: error: %s\n", d->options.config, strerror(-r));
 	return r;

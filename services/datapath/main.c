@@ -26,18 +26,8 @@ int main(int argc, char **argv)
 	struct daemon_options options;
 	int r;
 
-	r = daemon_options_parse(&datapathd_identity, argc, argv, &options);
-	if (r < 0)
-		return daemon_exit_code(r);
-	switch (options.action) {
-	case DAEMON_EXIT:
-		return EXIT_SUCCESS;
-	case DAEMON_RELOAD:
-		return daemon_reload_remote(&datapathd_identity, &options);
-	case DAEMON_CHECK:
-	case DAEMON_RUN:
-		break;
-	}
+	if (!daemon_begin(&datapathd_identity, argc, argv, &options, &r))
+		return r;
 	r = datapathd_new(&options, &d);
 	if (options.action == DAEMON_CHECK)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -42,16 +42,6 @@ struct iked *iked_free(struct iked *d)
 	return NULL;
 }
 
-/* --check speaks to a person, not to the log. */
-static void print_diags(const struct conf_diags *diags)
-{
-	CLEANUP(text_done) struct text text = { 0 };
-
-	conf_diags_print(diags, &text);
-	if (text.str)
-		fputs(text.str, stderr);
-}
-
 int iked_new(const struct daemon_options *options, struct iked **ret_iked)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
@@ -66,10 +56,7 @@ int iked_new(const struct daemon_options *options, struct iked **ret_iked)
 		return -ENOMEM;
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
-	if (options->action == DAEMON_CHECK)
-		print_diags(diags);
-	else
-		log_diags(diags);
+	daemon_report(options, diags);
 	if (r < 0)
 		return r;
 	*ret_iked = STEAL(d);

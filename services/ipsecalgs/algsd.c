@@ -65,16 +65,6 @@ struct algsd *algsd_free(struct algsd *d)
 	return NULL;
 }
 
-/* --check speaks to a person, not to the log. */
-static void print_diags(const struct conf_diags *diags)
-{
-	CLEANUP(text_done) struct text text = { 0 };
-
-	conf_diags_print(diags, &text);
-	if (text.str)
-		fputs(text.str, stderr);
-}
-
 int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
@@ -90,10 +80,7 @@ int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 		return -ENOMEM;
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
-	if (options->action == DAEMON_CHECK)
-		print_diags(diags);
-	else
-		log_diags(diags);
+	daemon_report(options, diags);
 	if (r < 0)
 		return r;
 	*ret_algsd = STEAL(d);

@@ -49,18 +49,8 @@ int main(int argc, char **argv)
 	struct daemon_options options;
 	int r;
 
-	r = daemon_options_parse(&algsd_identity, argc, argv, &options);
-	if (r < 0)
-		return daemon_exit_code(r);
-	switch (options.action) {
-	case DAEMON_EXIT:
-		return EXIT_SUCCESS;
-	case DAEMON_RELOAD:
-		return daemon_reload_remote(&algsd_identity, &options);
-	case DAEMON_CHECK:
-	case DAEMON_RUN:
-		break;
-	}
+	if (!daemon_begin(&algsd_identity, argc, argv, &options, &r))
+		return r;
 	r = algsd_new(&options, &d);
 	if (r < 0)
 		return options.action == DAEMON_CHECK ? EXIT_FAILURE : daemon_exit_code(r);

@@ -66,7 +66,7 @@ int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd)
 		return -ENOMEM;
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
-	log_diags(diags);
+	daemon_report(options, diags);
 	if (r < 0)
 		return r;
 	*ret_keyd = STEAL(d);

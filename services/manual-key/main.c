@@ -55,18 +55,8 @@ int main(int argc, char **argv)
 		log_error("cannot keep keys out of core dumps: %s", strerror(-r));
 		return daemon_exit_code(r);
 	}
-	r = daemon_options_parse(&keyd_identity, argc, argv, &options);
-	if (r < 0)
-		return daemon_exit_code(r);
-	switch (options.action) {
-	case DAEMON_EXIT:
-		return EXIT_SUCCESS;
-	case DAEMON_RELOAD:
-		return daemon_reload_remote(&keyd_identity, &options);
-	case DAEMON_CHECK:
-	case DAEMON_RUN:
-		break;
-	}
+	if (!daemon_begin(&keyd_identity, argc, argv, &options, &r))
+		return r;
 	r = keyd_new(&options, &d);
 	if (r < 0)
 		return options.action == DAEMON_CHECK ? EXIT_FAILURE : daemon_exit_code(r);

@@ -59,20 +59,6 @@ struct policyd *policyd_free(struct policyd *d)
 	return NULL;
 }
 
-/* --check speaks to a person, not to the log. */
-static void tell_diags(const struct policyd *d, const struct conf_diags *diags)
-{
-	CLEANUP(text_done) struct text text = { 0 };
-
-	if (d->options.action != DAEMON_CHECK) {
-		log_diags(diags);
-		return;
-	}
-	conf_diags_print(diags, &text);
-	if (text.str)
-		(void)fputs(text.str, stderr);
-}
-
 int policyd_new(const struct daemon_options *options, struct policyd **ret_policyd)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
@@ -87,7 +73,7 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 		return -ENOMEM;
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
-	tell_diags(d, diags);
+	daemon_report(&d->options, diags);
 	if (r < 0)
 		return r;
 	*ret_policyd = STEAL(d);
@@ -101,7 +87,7 @@ int policyd_load_algs(struct policyd *d)
 	int r = diags ? algs_load(NULL, diags, &table) : -ENOMEM;
 
 	if (diags)
-		tell_diags(d, diags);
+		daemon_report(&d->options, diags);
 	if (r == 0) {
 		(void)alg_table_free(d->algs);
 		d->algs = table;
