@@ -60,6 +60,35 @@ START_TEST(deleted)
 }
 END_TEST
 
+START_TEST(generation_follows_every_change)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(0x1001);
+	uint64_t last = sad_generation(f->sad);
+	struct sad_entry *entry;
+
+	sa->soft.add_sec = 100;
+	sa->hard.add_sec = 200;
+	entry = fixture_add(f, sa);
+	ck_assert_uint_ne(sad_generation(f->sad), last);
+	ck_assert(sad_is_usable(entry));
+	last = sad_generation(f->sad);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(sad_generation(f->sad), last);
+	fixture_pass(f, 100);
+	ck_assert_uint_ne(sad_generation(f->sad), last);
+	ck_assert(sad_is_usable(entry));
+	last = sad_generation(f->sad);
+	fixture_pass(f, 100);
+	ck_assert_uint_ne(sad_generation(f->sad), last);
+	ck_assert(!sad_is_usable(entry));
+	last = sad_generation(f->sad);
+	fixture_pass(f, 2);
+	ck_assert_uint_ne(sad_generation(f->sad), last);
+	fixture_done(f);
+}
+END_TEST
+
 /* The same key again, after a delete and after a crash of the machine: numbers go on. */
 START_TEST(numbers_go_on)
 {
@@ -511,6 +540,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, added);
 	tcase_add_test(tc, deleted);
+	tcase_add_test(tc, generation_follows_every_change);
 	tcase_add_test(tc, numbers_go_on);
 	tcase_add_test(tc, old_and_new_side_by_side);
 	tcase_add_test(tc, shared_key);

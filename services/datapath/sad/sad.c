@@ -27,6 +27,7 @@ struct sad {
 	RCU_POINTER(struct sad_table) table;
 	size_t count;
 	uint64_t next_serial;
+	_Atomic uint64_t generation;
 	struct sad_entry *oldest, *newest;
 	bool retiring; /* somebody may still read the former table */
 	struct suite_lane *lanes[SAD_MAX_WORKERS]; /* of each worker, made by it */
@@ -186,6 +187,16 @@ struct rcu *sad_rcu(const struct sad *sad)
 	return sad->rcu;
 }
 
+uint64_t sad_generation(const struct sad *sad)
+{
+	return atomic_load_explicit(&sad->generation, memory_order_acquire);
+}
+
+void sad_touch(struct sad *sad)
+{
+	(void)atomic_fetch_add_explicit(&sad->generation, 1, memory_order_release);
+}
+
 static void table_retired(void *object)
 {
 	struct retired *retired = object;
@@ -239,6 +250,7 @@ int sad_insert(struct sad *sad, struct sad_entry *entry)
 	sad->newest = entry;
 	sad->count++;
 	table_link(sad, sad->table, entry);
+	sad_touch(sad);
 	return 0;
 }
 
@@ -271,6 +283,7 @@ void sad_remove(struct sad *sad, struct sad_entry *entry,
 	*(entry->older ? &entry->older->newer : &sad->oldest) = entry->newer;
 	*(entry->newer ? &entry->newer->older : &sad->newest) = entry->older;
 	sad->count--;
+	sad_touch(sad);
 	entry_retire(sad, entry, on_free, userdata);
 }
 
@@ -293,6 +306,7 @@ int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 			CHAIN_OUT);
 	else if (next->directions & SA_OUTBOUND)
 		chain_link(sad, sad->table, next, CHAIN_OUT);
+	sad_touch(sad);
 	entry_retire(sad, old, on_free, userdata);
 	return 0;
 }
@@ -353,7 +367,7 @@ struct sad_entry *sad_find(const struct sad *sad, const struct sa_key *key)
 	return find(sad, key->proto, key->spi, &key->dst);
 }
 
-static bool is_live(const struct sad_entry *entry)
+bool sad_is_usable(const struct sad_entry *entry)
 {
 	uint32_t state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
 
@@ -374,7 +388,7 @@ struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, u
 	} else {
 		entry = find(sad, proto, spi, dst);
 	}
-	if (!entry || !(entry->directions & SA_INBOUND) || !is_live(entry))
+	if (!entry || !(entry->directions & SA_INBOUND) || !sad_is_usable(entry))
 		return NULL;
 	if (!address_is_unspecified(&entry->sa->src) && !address_equal(&entry->sa->src, src))
 		return NULL;

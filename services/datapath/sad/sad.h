@@ -97,6 +97,16 @@ struct sad_entry *sad_find(const struct sad *sad, const struct sa_key *key);
 /* The one that stands in the way of @sa: of a group there may be one for each source, and for any. */
 struct sad_entry *sad_find_same(const struct sad *sad, const struct sa *sa);
 size_t sad_count(const struct sad *sad);
+/*
+ * Changes whenever another SA might be chosen than before: one came, went, was replaced, or changed
+ * its state by the control thread's hand. Any thread. Whoever keeps what sad_find_outbound() said may
+ * go on with it while this stands still and sad_is_usable() holds, no longer than to the next
+ * rcu_quiescent() without asking again: read the generation before the search, not behind it.
+ */
+uint64_t sad_generation(const struct sad *sad);
+void sad_touch(struct sad *sad); /* control thread: the state of an SA has changed */
+/* MATURE or DYING: a worker may have found it dead since. Any thread. */
+bool sad_is_usable(const struct sad_entry *entry);
 struct rcu *sad_rcu(const struct sad *sad); /* borrowed */
 /* In order of serial; stops when @fn returns false. The entry may be removed inside @fn. */
 void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdata), void *userdata);

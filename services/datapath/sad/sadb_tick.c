@@ -43,6 +43,7 @@ static void check_lifetime(struct sadb *sadb, struct sad_entry *entry, uint64_t 
 	if (state == SA_DEAD || events & (SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_END) ||
 		limits_reached(&entry->sa->hard, run, now)) {
 		atomic_store(&run->state, SA_DEAD);
+		sad_touch(sadb->parts.sad);
 		entry->control.dead_usec = now;
 		sadb_emit_entry(sadb, SADB_EVENT_HARD, entry, NULL);
 		return;
@@ -50,8 +51,10 @@ static void check_lifetime(struct sadb *sadb, struct sad_entry *entry, uint64_t 
 	if (state == SA_MATURE &&
 		(events & SA_EVENT_SOFT_BYTES || limits_reached(&entry->sa->soft, run, now))) {
 		/* Unless a worker has found it dead meanwhile. */
-		if (atomic_compare_exchange_strong(&run->state, &state, SA_DYING))
+		if (atomic_compare_exchange_strong(&run->state, &state, SA_DYING)) {
+			sad_touch(sadb->parts.sad);
 			sadb_emit_entry(sadb, SADB_EVENT_SOFT, entry, NULL);
+		}
 		return;
 	}
 	if (state == SA_MATURE)
