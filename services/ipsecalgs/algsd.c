@@ -55,12 +55,9 @@ struct algsd *algsd_free(struct algsd *d)
 {
 	if (!d)
 		return NULL;
-	(void)publisher_free(d->publisher);
-	(void)daemon_free(d->daemon);
+	service_done(&d->service);
 	(void)algsd_table_free(d->published);
 	free(d->settings.config_file);
-	free(d->load_error);
-	free(d->publish_error);
 	free(d);
 	return NULL;
 }
@@ -73,7 +70,7 @@ int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 
 	if (!d || !diags)
 		return -ENOMEM;
-	d->options = *options;
+	service_init(&d->service, &algsd_identity, &algsd_hooks, options, d);
 	d->settings.crypto_cpu_max = CPU_ALL;
 	d->settings.config_file = strdup(ALGS_FILE);
 	if (!d->settings.config_file)
@@ -214,149 +211,64 @@ int algsd_change_file(const struct algsd *d, const struct algs_change *change,
 	return r;
 }
 
-const char *algsd_last_error(const struct algsd *d)
+static int load(void *userdata, struct conf_diags *diags, void **ret_content)
 {
-	if (d->load_error)
-		return d->load_error;
-	return d->publish_error ? d->publish_error : "";
-}
+	struct algsd_table *table = NULL;
+	int r = algsd_load(userdata, diags, &table);
 
-const char *algsd_state(const struct algsd *d)
-{
-	static const char *const names[] = {
-		[PUBLISH_ABSENT] = "not-enforced",
-		[PUBLISH_PENDING] = "published",
-		[PUBLISH_ENFORCED] = "enforced",
-		[PUBLISH_REFUSED] = "failed",
-	};
-
-	if (d->load_error || d->publish_error)
-		return "failed";
-	return d->published ? names[publisher_state(d->publisher)] : "starting";
-}
-
-void algsd_show(struct algsd *d)
-{
-	static const char *const changed[] = { "Generation", "State", "LastError", "AlgorithmCount",
-		NULL };
-	uint64_t generation = publisher_generation(d->publisher);
-	const char *error = algsd_last_error(d);
-	const char *source = d->published && d->published->builtin ? " of the built-in table" : "";
-
-	if (*error)
-		daemon_status(d->daemon, "%s", error);
-	else if (generation && d->published)
-		daemon_status(d->daemon, "%s: %" PRIu32 " algorithms%s (generation %" PRIu64 ")",
-			algsd_state(d), d->published->count, source, generation);
-	else if (publisher_state(d->publisher) == PUBLISH_ABSENT)
-		daemon_status(d->daemon, "not enforced: datapath absent");
-	if (bus_properties_changed(daemon_bus(d->daemon), algsd_identity.bus_path,
-		    algsd_identity.bus_name, changed) < 0)
-		log_warning("cannot announce changed properties");
-}
-
-void algsd_load_failed(struct algsd *d, const char *message)
-{
-	free(d->load_error);
-	d->load_error = strdup(message); /* NULL without memory: the log has it */
-	algsd_show(d);
-}
-
-/* A publication under way. */
-struct publication {
-	struct algsd *d;
-	struct algsd_table *table;
-	struct bus_call *call; /* to be answered, or NULL */
-	bool reloading; /* the manager was told so */
-};
-
-static void on_published(int result, uint64_t generation, const char *error, void *userdata)
-{
-	struct publication *pub = userdata;
-	struct algsd *d = pub->d;
-
-	if (result == 0 || result == -ENOTCONN) {
-		(void)algsd_table_free(d->published);
-		d->published = STEAL(pub->table);
-		log_info("%" PRIu32 " algorithms%s", d->published->count,
-			d->published->builtin ? " of the built-in table, there is no file" : "");
-		algsd_show(d);
-		if (pub->call && bus_call_reply(pub->call, "t", generation) < 0)
-			log_warning("cannot answer Reload");
-	} else if (pub->call) {
-		bus_call_fail(pub->call, "Invalid", "%s", error ? error : strerror(-result));
-	}
-	if (pub->reloading)
-		daemon_reloaded(d->daemon, result == -ENOTCONN ? 0 : result);
-	(void)algsd_table_free(pub->table);
-	free(pub);
-}
-
-int algsd_publish(struct algsd *d, struct algsd_table *table, struct bus_call *call)
-{
-	struct publication *pub = calloc(1, sizeof(*pub));
-	int r = -ENOMEM;
-
-	free(d->load_error); /* it did load */
-	d->load_error = NULL;
-	if (pub) {
-		*pub = (struct publication){
-			.d = d, .table = table, .call = call, .reloading = call
-		};
-		r = publisher_publish(d->publisher, &table->snapshot, on_published, pub);
-	}
-	if (r < 0) {
-		if (call)
-			bus_call_fail(call, "Io", "%s", strerror(-r));
-		(void)algsd_table_free(table);
-		free(pub);
-	}
+	*ret_content = table;
 	return r;
 }
 
-/* Also for what the publisher does on its own when the datapath comes back. */
-static void on_state(
-	enum publish_state state, uint64_t generation, const char *error, void *userdata)
+static void discard(void *content)
+{
+	(void)algsd_table_free(content);
+}
+
+static struct snapshot_bytes *table_snapshot(void *content)
+{
+	struct algsd_table *table = content;
+
+	return &table->snapshot;
+}
+
+static void take(void *userdata, void *content)
 {
 	struct algsd *d = userdata;
 
-	(void)state; /* both are asked of the publisher */
-	(void)generation;
-	free(d->publish_error);
-	d->publish_error = error ? strdup(error) : NULL;
-	if (d->publisher)
-		algsd_show(d);
+	(void)algsd_table_free(d->published);
+	d->published = content;
+	log_info("%" PRIu32 " algorithms%s", d->published->count,
+		d->published->builtin ? " of the built-in table, there is no file" : "");
 }
 
-static void on_stop(bool withdraw, void *userdata)
+static void tell(const void *userdata, const void *content, struct text *text)
 {
-	/* As on Solaris the table outlives its service: without it the policy could not be loaded. */
-	(void)withdraw;
-	(void)userdata;
+	const struct algsd *d = userdata;
+	const struct algsd_table *table = content;
+
+	text_addf(text, "%s: %" PRIu32 " algorithm%s%s", d->settings.config_file, table->count,
+		table->count == 1 ? "" : "s",
+		table->builtin ? " of the built-in table, there is no file" : "");
 }
 
-int algsd_run(struct algsd *d, struct algsd_table *table)
+static void describe(const void *userdata, const char *state, struct text *text)
 {
-	const struct daemon_hooks hooks = {
-		.reload = algsd_reload, .stop = on_stop, .userdata = d
-	};
-	int r;
+	const struct algsd *d = userdata;
 
-	r = daemon_new(&algsd_identity, &d->options, &hooks, &d->daemon);
-	if (r == 0)
-		r = algsd_bus_add(d);
-	if (r == 0)
-		r = publisher_new(d->daemon, SECTION_ALGORITHMS, on_state, d, &d->publisher);
-	if (r < 0) {
-		(void)algsd_table_free(table);
-		return r;
-	}
-	r = algsd_publish(d, table, NULL);
-	if (r == 0)
-		r = publisher_wait(d->publisher);
-	if (r == 0)
-		r = daemon_ready(d->daemon);
-	if (r == 0)
-		r = daemon_run(d->daemon);
-	return r;
+	text_addf(text, "%s: %" PRIu32 " algorithms%s", state, d->published->count,
+		d->published->builtin ? " of the built-in table" : "");
 }
+
+/* As on Solaris the table outlives its service: without it the policy could not be loaded. */
+const struct service_hooks algsd_hooks = {
+	.section = SECTION_ALGORITHMS,
+	.count_property = "AlgorithmCount",
+	.load = load,
+	.discard = discard,
+	.tell = tell,
+	.add_to_bus = algsd_bus_add,
+	.snapshot = table_snapshot,
+	.take = take,
+	.describe = describe,
+};

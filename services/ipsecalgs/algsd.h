@@ -6,8 +6,7 @@
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
-#include "common/daemon/daemon.h"
-#include "common/daemon/publish.h"
+#include "common/daemon/service.h"
 #include "services/ipsecalgs/algsd_change.h"
 
 /* One reading of the file, on its way to be the table in force. */
@@ -24,16 +23,13 @@ struct algsd_settings {
 };
 
 struct algsd {
-	struct daemon_options options;
+	struct service service;
 	struct algsd_settings settings;
-	struct daemon *daemon;
-	struct publisher *publisher;
 	struct algsd_table *published; /* NULL: none yet */
-	char *load_error; /* why the last load failed, NULL: it did not */
-	char *publish_error; /* why the datapath refused the table, NULL: it did not */
 };
 
 extern const struct daemon_identity algsd_identity;
+extern const struct service_hooks algsd_hooks;
 
 /* Settings are read; no bus yet. Return: 0 or negative errno, after it was reported. */
 int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd) MUST_CHECK;
@@ -54,23 +50,7 @@ int algsd_change_file(const struct algsd *d, const struct algs_change *change,
 struct algsd_table *algsd_table_free(struct algsd_table *table);
 DEFINE_CLEANUP(struct algsd_table *, algsd_table_free)
 
-/*
- * Hand a table to the datapath. @table is consumed. @call: kept, answered with the verdict; or NULL.
- */
-int algsd_publish(struct algsd *d, struct algsd_table *table, struct bus_call *call) MUST_CHECK;
-/* Note and tell why a load failed. @message: rendered diagnostics. */
-void algsd_load_failed(struct algsd *d, const char *message);
-/* As in the interface's State and LastError. */
-const char *algsd_state(const struct algsd *d);
-const char *algsd_last_error(const struct algsd *d);
-/* Tell the properties' readers and the service manager. */
-void algsd_show(struct algsd *d);
-
-/* Open the bus, publish @table (consumed), serve until stopped. */
-int algsd_run(struct algsd *d, struct algsd_table *table) MUST_CHECK;
 /* Put the object on the bus. */
-int algsd_bus_add(struct algsd *d) MUST_CHECK;
-/* Load and publish again; the SIGHUP hook. */
-int algsd_reload(void *userdata);
+int algsd_bus_add(void *userdata) MUST_CHECK;
 
 #endif

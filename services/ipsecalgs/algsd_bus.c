@@ -10,56 +10,10 @@
 
 #define ADMIN_GROUP "ipsecadm"
 
-/* Load the file; on an error leave the rendered diagnostics in @why. */
-static int load(struct algsd *d, struct text *why, struct algsd_table **ret_table)
-{
-	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
-	int r;
-
-	if (!diags)
-		return -ENOMEM;
-	r = algsd_load(d, diags, ret_table);
-	log_diags(diags);
-	if (r < 0) {
-		conf_diags_print(diags, why);
-		algsd_load_failed(d, why->str ? why->str : strerror(-r));
-	}
-	return r;
-}
-
-int algsd_reload(void *userdata)
-{
-	CLEANUP(text_done) struct text why = { 0 };
-	struct algsd_table *table = NULL;
-	int r = load(userdata, &why, &table);
-
-	return r < 0 ? r : algsd_publish(userdata, table, NULL);
-}
-
-static int on_reload(struct bus_call *call, struct bus_reader *args, void *userdata)
-{
-	CLEANUP(text_done) struct text why = { 0 };
-	struct algsd *d = userdata;
-	struct algsd_table *table = NULL;
-	int r;
-
-	(void)args;
-	daemon_reloading(d->daemon);
-	r = load(d, &why, &table);
-	if (r == 0)
-		r = algsd_publish(d, table, bus_call_keep(call));
-	else
-		bus_call_fail(call, r == -EBADMSG ? "Syntax" : "Io", "%s",
-			why.str ? why.str : strerror(-r));
-	if (r < 0)
-		daemon_reloaded(d->daemon, r);
-	return 0; /* the caller was told, or will be */
-}
-
 static int on_list(struct bus_call *call, struct bus_reader *args, void *userdata)
 {
 	CLEANUP(fd_closep) int fd = -1;
-	struct algsd *d = userdata;
+	struct algsd *d = service_owner(userdata);
 	int r;
 
 	(void)args;
@@ -81,7 +35,7 @@ static bool may_change(const struct algsd *d, const char *sender)
 	const struct group *admins = getgrnam(ADMIN_GROUP);
 	struct bus_credentials who;
 
-	if (bus_credentials(daemon_bus(d->daemon), sender, &who) < 0)
+	if (bus_credentials(daemon_bus(d->service.daemon), sender, &who) < 0)
 		return false;
 	if (who.uid == 0 || who.uid == getuid())
 		return true;
@@ -159,11 +113,11 @@ static int make_change(
 	if (verdict == ALGS_CHANGE_MADE)
 		log_info("the algorithm file was changed on behalf of %s", bus_call_sender(call));
 	if (!synchronize)
-		return bus_call_reply(call, "t", publisher_generation(d->publisher));
-	daemon_reloading(d->daemon);
-	r = algsd_publish(d, STEAL(table), bus_call_keep(call));
+		return bus_call_reply(call, "t", publisher_generation(d->service.publisher));
+	daemon_reloading(d->service.daemon);
+	r = service_publish(&d->service, STEAL(table), bus_call_keep(call));
 	if (r < 0)
-		daemon_reloaded(d->daemon, r);
+		daemon_reloaded(d->service.daemon, r);
 	return 0; /* the caller was told, or will be */
 }
 
@@ -171,7 +125,7 @@ static int on_change(struct bus_call *call, struct bus_reader *args, void *userd
 {
 	CLEANUP(text_done) struct text why = { 0 };
 	struct algs_change change = { 0 };
-	struct algsd *d = userdata;
+	struct algsd *d = service_owner(userdata);
 	bool synchronize = false;
 	int r;
 
@@ -187,63 +141,41 @@ static int on_change(struct bus_call *call, struct bus_reader *args, void *userd
 	return make_change(d, call, &change, synchronize);
 }
 
-static int get_generation(struct bus_writer *value, void *userdata)
-{
-	const struct algsd *d = userdata;
-
-	return bus_write(value, "t", publisher_generation(d->publisher));
-}
-
-static int get_state(struct bus_writer *value, void *userdata)
-{
-	const struct algsd *d = userdata;
-
-	return bus_write(value, "s", algsd_state(d));
-}
-
-static int get_last_error(struct bus_writer *value, void *userdata)
-{
-	const struct algsd *d = userdata;
-
-	return bus_write(value, "s", algsd_last_error(d));
-}
-
 static int get_config_file(struct bus_writer *value, void *userdata)
 {
-	const struct algsd *d = userdata;
+	const struct algsd *d = service_owner(userdata);
 
 	return bus_write(value, "s", d->settings.config_file);
 }
 
 static int get_count(struct bus_writer *value, void *userdata)
 {
-	const struct algsd *d = userdata;
+	const struct algsd *d = service_owner(userdata);
 
 	return bus_write(value, "u", d->published ? d->published->count : 0);
 }
 
 static int get_crypto_cpu_max(struct bus_writer *value, void *userdata)
 {
-	const struct algsd *d = userdata;
+	const struct algsd *d = service_owner(userdata);
 
 	return bus_write(value, "u", (uint32_t)d->settings.crypto_cpu_max);
 }
 
 static const struct bus_member members[] = {
-	BUS_METHOD("Reload", "", "t", "generation", on_reload),
+	BUS_METHOD("Reload", "", "t", "generation", service_on_reload),
 	BUS_METHOD("ListAlgorithms", "", "h", "listing", on_list),
 	BUS_METHOD("Change", "sa{sv}", "t", "operation arguments generation", on_change),
-	BUS_PROPERTY("Generation", "t", get_generation, BUS_EMITS_TRUE),
-	BUS_PROPERTY("State", "s", get_state, BUS_EMITS_TRUE),
-	BUS_PROPERTY("LastError", "s", get_last_error, BUS_EMITS_TRUE),
+	SERVICE_PROPERTIES,
 	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
 	BUS_PROPERTY("AlgorithmCount", "u", get_count, BUS_EMITS_TRUE),
 	BUS_PROPERTY("CryptoCpuMax", "u", get_crypto_cpu_max, BUS_EMITS_CONST),
 	BUS_END,
 };
 
-int algsd_bus_add(struct algsd *d)
+int algsd_bus_add(void *userdata)
 {
-	return bus_add_interface(daemon_bus(d->daemon), algsd_identity.bus_path,
-		algsd_identity.bus_name, members, d);
+	struct algsd *d = userdata;
+
+	return service_add_members(&d->service, members);
 }

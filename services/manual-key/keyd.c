@@ -43,11 +43,8 @@ struct keyd *keyd_free(struct keyd *d)
 {
 	if (!d)
 		return NULL;
-	(void)publisher_free(d->publisher);
-	(void)daemon_free(d->daemon);
+	service_done(&d->service);
 	free(d->settings.config_file);
-	free(d->load_error);
-	free(d->publish_error);
 	free(d);
 	return NULL;
 }
@@ -60,7 +57,7 @@ int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd)
 
 	if (!d || !diags)
 		return -ENOMEM;
-	d->options = *options;
+	service_init(&d->service, &keyd_identity, &keyd_hooks, options, d);
 	d->settings.config_file = strdup(KEYS_FILE);
 	if (!d->settings.config_file)
 		return -ENOMEM;
@@ -142,108 +139,65 @@ int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load *
 	return 0;
 }
 
-/* A publication under way. */
-struct publication {
-	struct keyd *d;
-	uint32_t count;
-	bool absent;
-	struct bus_call *call; /* to be answered, or NULL */
-	bool reloading; /* the manager was told so */
+static int load(void *userdata, struct conf_diags *diags, void **ret_content)
+{
+	struct keyd_load *load = NULL;
+	int r = keyd_load(userdata, diags, &load);
+
+	*ret_content = load;
+	return r;
+}
+
+static void discard(void *content)
+{
+	(void)keyd_load_free(content);
+}
+
+static struct snapshot_bytes *load_snapshot(void *content)
+{
+	struct keyd_load *load = content;
+
+	return &load->snapshot;
+}
+
+static void take(void *userdata, void *content)
+{
+	CLEANUP(keyd_load_freep) struct keyd_load *load = content;
+	struct keyd *d = userdata;
+
+	d->count = load->count;
+	d->service.absent = load->absent;
+	log_info("%" PRIu32 " SAs%s", d->count, load->absent ? ", there is no key file" : "");
+}
+
+static void tell(const void *userdata, const void *content, struct text *text)
+{
+	const struct keyd *d = userdata;
+	const struct keyd_load *load = content;
+
+	text_addf(text, "%s: %" PRIu32 " SAs%s", d->settings.config_file, load->count,
+		load->absent ? ", there is no file" : "");
+}
+
+static void describe(const void *userdata, const char *state, struct text *text)
+{
+	const struct keyd *d = userdata;
+
+	if (d->service.absent)
+		text_addf(text, "no key file %s", d->settings.config_file);
+	else
+		text_addf(text, "%s: %" PRIu32 " SAs", state, d->count);
+}
+
+const struct service_hooks keyd_hooks = {
+	.section = SECTION_KEYS,
+	.count_property = "KeyCount",
+	.subject = "keys",
+	.load = load,
+	.discard = discard,
+	.tell = tell,
+	.add_to_bus = keyd_bus_add,
+	.snapshot = load_snapshot,
+	.take = take,
+	.describe = describe,
 };
-
-static void on_published(int result, uint64_t generation, const char *error, void *userdata)
-{
-	struct publication *pub = userdata;
-	struct keyd *d = pub->d;
-
-	if (result == 0 || result == -ENOTCONN) {
-		d->loaded = true;
-		d->count = pub->count;
-		d->absent = pub->absent;
-		log_info("%" PRIu32 " SAs%s", d->count, d->absent ? ", there is no key file" : "");
-		keyd_show(d);
-		if (pub->call && bus_call_reply(pub->call, "t", generation) < 0)
-			log_warning("cannot answer Reload");
-	} else if (pub->call) {
-		bus_call_fail(pub->call, "Invalid", "%s", error ? error : strerror(-result));
-	}
-	if (pub->reloading)
-		daemon_reloaded(d->daemon, result == -ENOTCONN ? 0 : result);
-	free(pub);
-}
-
-int keyd_publish(struct keyd *d, struct keyd_load *load, struct bus_call *call)
-{
-	struct publication *pub = calloc(1, sizeof(*pub));
-	int r = -ENOMEM;
-
-	free(d->load_error); /* it did load */
-	d->load_error = NULL;
-	if (pub) {
-		*pub = (struct publication){
-			.d = d,
-			.count = load->count,
-			.absent = load->absent,
-			.call = call,
-			.reloading = call,
-		};
-		r = publisher_publish(d->publisher, &load->snapshot, on_published, pub);
-	}
-	if (r < 0) {
-		if (call)
-			bus_call_fail(call, "Io", "%s", strerror(-r));
-		free(pub);
-	}
-	(void)keyd_load_free(load);
-	return r;
-}
-
-/* Also for what the publisher does on its own when the datapath comes back. */
-static void on_state(
-	enum publish_state state, uint64_t generation, const char *error, void *userdata)
-{
-	struct keyd *d = userdata;
-
-	(void)state; /* both are asked of the publisher */
-	(void)generation;
-	free(d->publish_error);
-	d->publish_error = error ? strdup(error) : NULL;
-	if (d->publisher)
-		keyd_show(d);
-}
-
-static void on_stop(bool withdraw, void *userdata)
-{
-	struct keyd *d = userdata;
-	int r;
-
-	if (!withdraw || !d->publisher)
-		return;
-	r = publisher_withdraw(d->publisher);
-	if (r < 0)
-		log_error("cannot withdraw the keys: %s", strerror(-r));
-}
-
-int keyd_run(struct keyd *d, struct keyd_load *load)
-{
-	const struct daemon_hooks hooks = { .reload = keyd_reload, .stop = on_stop, .userdata = d };
-	int r;
-
-	r = daemon_new(&keyd_identity, &d->options, &hooks, &d->daemon);
-	if (r == 0)
-		r = keyd_bus_add(d);
-	if (r == 0)
-		r = publisher_new(d->daemon, SECTION_KEYS, on_state, d, &d->publisher);
-	if (r < 0) {
-		(void)keyd_load_free(load);
-		return r;
-	}
-	r = keyd_publish(d, load, NULL);
-	if (r == 0)
-		r = publisher_wait(d->publisher);
-	if (r == 0)
-		r = daemon_ready(d->daemon);
-	if (r == 0)
-		r = daemon_run(d->daemon);
-	return r;
-}

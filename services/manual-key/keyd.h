@@ -6,8 +6,7 @@
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
-#include "common/daemon/daemon.h"
-#include "common/daemon/publish.h"
+#include "common/daemon/service.h"
 
 /* One reading of the file, on its way to be in force. */
 struct keyd_load {
@@ -21,18 +20,13 @@ struct keyd_settings {
 };
 
 struct keyd {
-	struct daemon_options options;
+	struct service service;
 	struct keyd_settings settings;
-	struct daemon *daemon;
-	struct publisher *publisher;
-	bool loaded; /* something was handed to the publisher */
 	uint32_t count; /* of what was published last */
-	bool absent;
-	/* NULL: none. Places, never source text. */
-	char *load_error, *publish_error;
 };
 
 extern const struct daemon_identity keyd_identity;
+extern const struct service_hooks keyd_hooks;
 
 /* Settings are read; no bus yet. Return: 0 or negative errno, after it was reported. */
 int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd) MUST_CHECK;
@@ -45,22 +39,6 @@ int keyd_load(
 struct keyd_load *keyd_load_free(struct keyd_load *load);
 DEFINE_CLEANUP(struct keyd_load *, keyd_load_free)
 
-/*
- * Hand the SAs to the datapath. @load is consumed. @call: kept, answered with the verdict; or NULL.
- */
-int keyd_publish(struct keyd *d, struct keyd_load *load, struct bus_call *call) MUST_CHECK;
-/* As in the interface's State and LastError. */
-const char *keyd_state(const struct keyd *d);
-const char *keyd_last_error(const struct keyd *d);
-/* Note and tell why a load failed. */
-void keyd_load_failed(struct keyd *d, const char *message);
-/* Tell the properties' readers and the service manager. */
-void keyd_show(struct keyd *d);
-
-/* Open the bus, publish @load (consumed), serve until stopped. */
-int keyd_run(struct keyd *d, struct keyd_load *load) MUST_CHECK;
-int keyd_bus_add(struct keyd *d) MUST_CHECK;
-/* Load and publish again; the SIGHUP hook. */
-int keyd_reload(void *userdata);
+int keyd_bus_add(void *userdata) MUST_CHECK;
 
 #endif

@@ -41,20 +41,17 @@ struct policyd *policyd_free(struct policyd *d)
 {
 	if (!d)
 		return NULL;
-	(void)publisher_free(d->publisher);
+	service_done(&d->service);
 	while (d->queue) {
 		struct policy_change *change = d->queue;
 
 		d->queue = change->following;
 		(void)policy_change_free(change);
 	}
-	(void)daemon_free(d->daemon);
 	(void)alg_table_free(d->algs);
 	(void)policy_file_free(d->current);
 	free(d->counters);
 	free(d->settings.config_file);
-	free(d->load_error);
-	free(d->publish_error);
 	free(d);
 	return NULL;
 }
@@ -67,13 +64,13 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 
 	if (!d || !diags)
 		return -ENOMEM;
-	d->options = *options;
+	service_init(&d->service, &policyd_identity, &policyd_hooks, options, d);
 	d->settings.config_file = strdup(POLICY_FILE_PATH);
 	if (!d->settings.config_file)
 		return -ENOMEM;
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
-	daemon_report(&d->options, diags);
+	daemon_report(&d->service.options, diags);
 	if (r < 0)
 		return r;
 	*ret_policyd = STEAL(d);
@@ -87,7 +84,7 @@ int policyd_load_algs(struct policyd *d)
 	int r = diags ? algs_load(NULL, diags, &table) : -ENOMEM;
 
 	if (diags)
-		daemon_report(&d->options, diags);
+		daemon_report(&d->service.options, diags);
 	if (r == 0) {
 		(void)alg_table_free(d->algs);
 		d->algs = table;
@@ -134,127 +131,80 @@ int policyd_load(struct policyd *d, struct conf_diags *diags, struct policy_file
 	return policy_parse(&input, diags, ret_file);
 }
 
-const char *policyd_last_error(const struct policyd *d)
+struct policyd_content *policyd_content_free(struct policyd_content *content)
 {
-	if (d->load_error)
-		return d->load_error;
-	return d->publish_error ? d->publish_error : "";
+	if (content)
+		(void)policy_file_free(content->file);
+	free(content);
+	return NULL;
 }
 
-const char *policyd_state(const struct policyd *d)
-{
-	static const char *const names[] = {
-		[PUBLISH_ABSENT] = "not-enforced",
-		[PUBLISH_PENDING] = "published",
-		[PUBLISH_ENFORCED] = "enforced",
-		[PUBLISH_REFUSED] = "failed",
-	};
-
-	if (d->load_error || d->publish_error)
-		return "failed";
-	if (!d->current)
-		return "starting";
-	if (d->absent && d->current->n_entries == 0)
-		return "absent";
-	return names[publisher_state(d->publisher)];
-}
-
-uint32_t policyd_rule_count(const struct policyd *d)
+uint32_t policyd_rule_count(const struct policy_file *file)
 {
 	uint32_t count = 0;
 
-	for (size_t i = 0; d->current && i < d->current->n_rules; i++)
-		count += d->current->rules[i]->directions == DIRECTION_BIT_BOTH ? 2 : 1;
+	for (size_t i = 0; file && i < file->n_rules; i++)
+		count += file->rules[i]->directions == DIRECTION_BIT_BOTH ? 2 : 1;
 	return count;
 }
 
-static void show_status(struct policyd *d)
+static int load(void *userdata, struct conf_diags *diags, void **ret_content)
 {
-	const char *error = policyd_last_error(d);
-	uint64_t generation = publisher_generation(d->publisher);
+	CLEANUP(policyd_content_freep)
+	struct policyd_content *content = calloc(1, sizeof(*content));
+	int r = content ? policyd_load(userdata, diags, &content->file, &content->absent) : -ENOMEM;
 
-	if (*error)
-		daemon_status(d->daemon, "%s", error);
-	else if (publisher_state(d->publisher) == PUBLISH_ABSENT)
-		daemon_status(d->daemon, "not enforced: datapath absent");
-	else if (d->current && d->absent)
-		daemon_status(d->daemon,
-			"%s does not exist: %" PRIu32 " rules (generation %" PRIu64 ")",
-			d->settings.config_file, policyd_rule_count(d), generation);
-	else if (d->current)
-		daemon_status(d->daemon, "%s: %" PRIu32 " rules (generation %" PRIu64 ")",
-			policyd_state(d), policyd_rule_count(d), generation);
+	if (r == 0)
+		*ret_content = STEAL(content);
+	return r;
 }
 
-void policyd_show(struct policyd *d)
+static void discard(void *content)
 {
-	static const char *const changed[] = { "Generation", "State", "LastError", "RuleCount",
-		NULL };
-
-	show_status(d);
-	if (bus_properties_changed(daemon_bus(d->daemon), policyd_identity.bus_path,
-		    policyd_identity.bus_name, changed) < 0)
-		log_warning("cannot announce changed properties");
+	(void)policyd_content_free(content);
 }
 
-/* Also for what the publisher does on its own when the datapath comes back. */
-static void on_state(
-	enum publish_state state, uint64_t generation, const char *error, void *userdata)
+static void tell(const void *userdata, const void *loaded, struct text *text)
 {
-	struct policyd *d = userdata;
+	const struct policyd *d = userdata;
+	const struct policyd_content *content = loaded;
 
-	(void)state; /* both are asked of the publisher */
-	(void)generation;
-	free(d->publish_error);
-	d->publish_error = error ? strdup(error) : NULL;
-	if (d->publisher && !d->busy) /* else the end of the change tells, with its outcome */
-		policyd_show(d);
+	text_addf(text, "%s: %zu entries, %" PRIu32 " rules%s", d->settings.config_file,
+		content->file->n_entries, policyd_rule_count(content->file),
+		content->absent ? "; there is no such file, which is an empty policy" : "");
 }
 
-static void on_stop(bool withdraw, void *userdata)
+static void describe(const void *userdata, const char *state, struct text *text)
 {
-	struct policyd *d = userdata;
-	int r = withdraw ? publisher_withdraw(d->publisher) : 0;
+	const struct policyd *d = userdata;
 
-	if (r < 0)
-		log_error("cannot withdraw the policy: %s", strerror(-r));
-	else if (withdraw)
-		log_info("the policy was withdrawn");
+	if (d->absent)
+		text_addf(text, "%s does not exist", d->settings.config_file);
+	else
+		text_add(text, state);
+	text_addf(text, ": %" PRIu32 " rules", policyd_rule_count(d->current));
 }
 
 /* What was read before the bus was opened is the first change. */
-static int publish_first(struct policyd *d, struct policy_file *file, bool absent)
+static int publish_first(void *userdata, void *loaded)
 {
-	CLEANUP(policy_file_freep) struct policy_file *first = file;
-	int r = policyd_publish_first(d, &first, absent);
+	CLEANUP(policyd_content_freep) struct policyd_content *content = loaded;
+	struct policyd *d = userdata;
 
-	if (r < 0)
-		return r;
-	if (absent)
+	if (content->absent)
 		log_warning("%s does not exist: the policy is empty", d->settings.config_file);
-	return publisher_wait(d->publisher);
+	return policyd_publish_first(d, &content->file, content->absent);
 }
 
-int policyd_run(struct policyd *d, struct policy_file *file, bool absent)
-{
-	const struct daemon_hooks hooks = {
-		.reload = policyd_reload, .stop = on_stop, .userdata = d
-	};
-	int r;
-
-	r = daemon_new(&policyd_identity, &d->options, &hooks, &d->daemon);
-	if (r == 0)
-		r = policyd_bus_add(d);
-	if (r == 0)
-		r = publisher_new(d->daemon, SECTION_POLICY, on_state, d, &d->publisher);
-	if (r < 0) {
-		(void)policy_file_free(file);
-		return r;
-	}
-	r = publish_first(d, file, absent);
-	if (r == 0)
-		r = daemon_ready(d->daemon);
-	if (r == 0)
-		r = daemon_run(d->daemon);
-	return r;
-}
+const struct service_hooks policyd_hooks = {
+	.section = SECTION_POLICY,
+	.count_property = "RuleCount",
+	.subject = "policy",
+	.load = load,
+	.discard = discard,
+	.tell = tell,
+	.add_to_bus = policyd_bus_add,
+	.describe = describe,
+	.publish = publish_first,
+	.reload = policyd_reload,
+};

@@ -9,8 +9,7 @@
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
-#include "common/daemon/daemon.h"
-#include "common/daemon/publish.h"
+#include "common/daemon/service.h"
 #include "services/policy/policy_file.h"
 
 struct policyd_settings {
@@ -51,22 +50,26 @@ struct policy_counter {
 };
 
 struct policyd {
-	struct daemon_options options;
+	struct service service;
 	struct policyd_settings settings;
-	struct daemon *daemon;
-	struct publisher *publisher;
 	struct alg_table *algs; /* the last that loaded */
 	struct policy_file *current; /* as published; NULL before the first */
 	bool absent; /* there is no file */
 	struct policy_counter *counters;
 	size_t n_counters;
-	struct policy_change *queue; /* the first is under way */
-	bool busy; /* it is */
-	char *load_error; /* why the last load failed, NULL: it did not */
-	char *publish_error; /* why the datapath refused, NULL: it did not */
+	struct policy_change *queue; /* the first is under way while service.busy */
 };
 
 extern const struct daemon_identity policyd_identity;
+extern const struct service_hooks policyd_hooks;
+
+/* One reading of the file. */
+struct policyd_content {
+	struct policy_file *file;
+	bool absent; /* there is no file */
+};
+struct policyd_content *policyd_content_free(struct policyd_content *content);
+DEFINE_CLEANUP(struct policyd_content *, policyd_content_free)
 
 /* Settings are read; no bus yet. Return: 0 or negative errno, after it was reported. */
 int policyd_new(const struct daemon_options *options, struct policyd **ret_policyd) MUST_CHECK;
@@ -78,14 +81,7 @@ DEFINE_CLEANUP(struct policyd *, policyd_free)
  */
 int policyd_load(struct policyd *d, struct conf_diags *diags, struct policy_file **ret_file,
 	bool *ret_absent) MUST_CHECK;
-/* Open the bus, publish @file (consumed), serve until stopped. */
-int policyd_run(struct policyd *d, struct policy_file *file, bool absent) MUST_CHECK;
-/* As in the interface's State and LastError. */
-const char *policyd_state(const struct policyd *d);
-const char *policyd_last_error(const struct policyd *d);
-uint32_t policyd_rule_count(const struct policyd *d);
-/* Tell the properties' readers and the service manager. */
-void policyd_show(struct policyd *d);
+uint32_t policyd_rule_count(const struct policy_file *file); /* both directions; NULL: none */
 /* The table that names are looked up in; the last good one when the file is bad. 0 or negative errno. */
 int policyd_load_algs(struct policyd *d) MUST_CHECK;
 
@@ -108,6 +104,6 @@ int policyd_reload(void *userdata);
 int policyd_give_indexes(struct policyd *d, struct policy_file *next) MUST_CHECK;
 
 /* ---- policyd_bus.c ---- */
-int policyd_bus_add(struct policyd *d) MUST_CHECK;
+int policyd_bus_add(void *userdata) MUST_CHECK;
 
 #endif

@@ -22,14 +22,14 @@ static int submit(struct policyd *d, struct policy_change *change, struct bus_ca
 
 static int on_reload(struct bus_call *call, struct bus_reader *args, void *userdata)
 {
-	struct policyd *d = userdata;
+	struct policyd *d = service_owner(userdata);
 	struct policy_change *change = policy_change_new(CHANGE_RELOAD);
 
 	(void)args;
 	if (!change)
 		return -ENOMEM;
 	if (d->current) {
-		daemon_reloading(d->daemon);
+		daemon_reloading(d->service.daemon);
 		change->reloading = true;
 	}
 	return submit(d, change, call);
@@ -92,7 +92,7 @@ static int on_apply(struct bus_call *call, struct bus_reader *args, void *userda
 	change->label = strdup(label);
 	if (!change->label)
 		return -ENOMEM;
-	return submit(userdata, STEAL(change), call);
+	return submit(service_owner(userdata), STEAL(change), call);
 }
 
 static int on_flush(struct bus_call *call, struct bus_reader *args, void *userdata)
@@ -115,14 +115,14 @@ static int on_flush(struct bus_call *call, struct bus_reader *args, void *userda
 	change->scope = *tunnel ? POLICY_ONE_TUNNEL : POLICY_HOST;
 	if (all)
 		change->scope = POLICY_ALL;
-	return submit(userdata, STEAL(change), call);
+	return submit(service_owner(userdata), STEAL(change), call);
 }
 
 static int on_list(struct bus_call *call, struct bus_reader *args, void *userdata)
 {
 	CLEANUP(text_done) struct text text = { 0 };
 	CLEANUP(fd_closep) int fd = -1;
-	const struct policyd *d = userdata;
+	const struct policyd *d = service_owner(userdata);
 	int r;
 
 	(void)args;
@@ -148,42 +148,21 @@ static int on_addresses_changed(struct bus_call *call, struct bus_reader *args, 
 		change->label = strdup("policy in force");
 	if (!change || !change->label)
 		return -ENOMEM;
-	return submit(userdata, STEAL(change), call);
-}
-
-static int get_generation(struct bus_writer *value, void *userdata)
-{
-	const struct policyd *d = userdata;
-
-	return bus_write(value, "t", publisher_generation(d->publisher));
-}
-
-static int get_state(struct bus_writer *value, void *userdata)
-{
-	const struct policyd *d = userdata;
-
-	return bus_write(value, "s", policyd_state(d));
-}
-
-static int get_last_error(struct bus_writer *value, void *userdata)
-{
-	const struct policyd *d = userdata;
-
-	return bus_write(value, "s", policyd_last_error(d));
+	return submit(service_owner(userdata), STEAL(change), call);
 }
 
 static int get_config_file(struct bus_writer *value, void *userdata)
 {
-	const struct policyd *d = userdata;
+	const struct policyd *d = service_owner(userdata);
 
 	return bus_write(value, "s", d->settings.config_file);
 }
 
 static int get_rule_count(struct bus_writer *value, void *userdata)
 {
-	const struct policyd *d = userdata;
+	const struct policyd *d = service_owner(userdata);
 
-	return bus_write(value, "u", policyd_rule_count(d));
+	return bus_write(value, "u", policyd_rule_count(d->current));
 }
 
 static const struct bus_member members[] = {
@@ -192,16 +171,15 @@ static const struct bus_member members[] = {
 	BUS_METHOD("Flush", "sa{sv}", "t", "tunnel options generation", on_flush),
 	BUS_METHOD("ListConfigured", "", "h", "listing", on_list),
 	BUS_METHOD("AddressesChanged", "", "", "", on_addresses_changed),
-	BUS_PROPERTY("Generation", "t", get_generation, BUS_EMITS_TRUE),
-	BUS_PROPERTY("State", "s", get_state, BUS_EMITS_TRUE),
-	BUS_PROPERTY("LastError", "s", get_last_error, BUS_EMITS_TRUE),
+	SERVICE_PROPERTIES,
 	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
 	BUS_PROPERTY("RuleCount", "u", get_rule_count, BUS_EMITS_TRUE),
 	BUS_END,
 };
 
-int policyd_bus_add(struct policyd *d)
+int policyd_bus_add(void *userdata)
 {
-	return bus_add_interface(daemon_bus(d->daemon), policyd_identity.bus_path,
-		policyd_identity.bus_name, members, d);
+	struct policyd *d = userdata;
+
+	return service_add_members(&d->service, members);
 }

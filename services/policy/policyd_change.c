@@ -72,10 +72,10 @@ static void start_next(struct policyd *d);
 static void end_change(struct policyd *d, struct policy_change *change, int result)
 {
 	if (change->reloading)
-		daemon_reloaded(d->daemon, result);
+		daemon_reloaded(d->service.daemon, result);
 	d->queue = change->following;
-	d->busy = false;
-	policyd_show(d);
+	d->service.busy = false;
+	service_show(&d->service);
 	(void)policy_change_free(change);
 }
 
@@ -89,10 +89,8 @@ static void fail_change(
 		error = "Syntax";
 	else if (result == -ENOTCONN)
 		error = "Unavailable";
-	if (change->kind == CHANGE_RELOAD) {
-		free(d->load_error);
-		d->load_error = strdup(message); /* NULL without memory: the log has it */
-	}
+	if (change->kind == CHANGE_RELOAD)
+		service_load_failed(&d->service, message);
 	refuse(change, error, message);
 	end_change(d, change, result);
 }
@@ -209,8 +207,10 @@ static void on_published(int result, uint64_t generation, const char *error, voi
 		d->current = STEAL(change->next);
 		if (change->kind == CHANGE_RELOAD)
 			d->absent = change->absent;
+		d->service.loaded = true;
+		d->service.absent = d->absent && d->current->n_entries == 0;
 		log_info("policy of %zu entries, %" PRIu32 " rules", d->current->n_entries,
-			policyd_rule_count(d));
+			policyd_rule_count(d->current));
 		answer(change, generation);
 		end_change(d, change, 0);
 	} else {
@@ -233,7 +233,7 @@ static int publish(struct policyd *d, struct policy_change *change)
 	if (r == 0)
 		r = snapshot_write_policy(spd, &snap);
 	if (r == 0)
-		r = publisher_publish(d->publisher, &snap, on_published, change);
+		r = publisher_publish(d->service.publisher, &snap, on_published, change);
 	if (r < 0)
 		snapshot_bytes_done(&snap);
 	return r;
@@ -272,10 +272,10 @@ static int start_change(struct policyd *d, struct policy_change *change)
 	bool nothing;
 	int r = diags ? 0 : -ENOMEM;
 
-	d->busy = true;
+	d->service.busy = true;
 	/* What is asked by hand is answered with the truth, and there is none to tell. */
 	if (r == 0 && change->kind != CHANGE_RELOAD && change->kind != CHANGE_EXPAND &&
-		publisher_state(d->publisher) == PUBLISH_ABSENT) {
+		publisher_state(d->service.publisher) == PUBLISH_ABSENT) {
 		fail_change(d, change, -ENOTCONN, "the datapath is absent; nothing was changed");
 		return -ENOTCONN;
 	}
@@ -289,14 +289,12 @@ static int start_change(struct policyd *d, struct policy_change *change)
 	}
 	nothing = brings_nothing(d, change);
 	keep_warnings(change, diags, nothing);
-	if (change->kind == CHANGE_RELOAD) {
-		free(d->load_error);
-		d->load_error = NULL;
-	}
+	if (change->kind == CHANGE_RELOAD)
+		service_load_failed(&d->service, NULL);
 	if (nothing) {
 		log_warning(
 			"%s: " NO_RULES, change->label ? change->label : d->settings.config_file);
-		answer(change, publisher_generation(d->publisher));
+		answer(change, publisher_generation(d->service.publisher));
 		end_change(d, change, 0);
 		return 0;
 	}
@@ -308,7 +306,7 @@ static int start_change(struct policyd *d, struct policy_change *change)
 
 static void start_next(struct policyd *d)
 {
-	while (d->queue && !d->busy)
+	while (d->queue && !d->service.busy)
 		(void)start_change(d, d->queue); /* whoever asked was answered */
 }
 
@@ -331,7 +329,7 @@ int policyd_reload(void *userdata)
 	if (!change)
 		return -ENOMEM;
 	policyd_submit(d, change);
-	return d->load_error ? -EBADMSG : 0;
+	return d->service.load_error ? -EBADMSG : 0;
 }
 
 int policyd_publish_first(struct policyd *d, struct policy_file **file, bool absent)
@@ -345,7 +343,7 @@ int policyd_publish_first(struct policyd *d, struct policy_file **file, bool abs
 	change->next = STEAL(*file);
 	change->absent = absent;
 	d->queue = change;
-	d->busy = true;
+	d->service.busy = true;
 	r = publish(d, change);
 	if (r < 0)
 		end_change(d, change, r);
