@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/memfd.h"
+#include "common/conf/resolve_job.h"
 #include "common/daemon/algs.h"
 #include "services/policy/ipsecconf.h"
 #include "services/policy/policy_file.h"
@@ -108,7 +109,7 @@ static int check_source(
 	if (r < 0)
 		return r;
 	input.source = source;
-	r = policy_parse(&input, diags, &file);
+	r = policy_parse_bounded(&input, RESOLVE_TIMEOUT_USEC, diags, &file);
 	report(request, diags);
 	if (r == 0 && request->print && !request->json)
 		r = print_rules(file, algs);

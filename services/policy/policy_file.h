@@ -63,6 +63,8 @@ struct policy_input {
 	const struct alg_table *algs;
 	const struct resolver *resolver;
 	const struct policy_file *base; /* entries that stay in force before these; NULL: none */
+	enum spd_precedence precedence; /* in force where the rules will stand */
+	bool extensions; /* port ranges and lists of addresses, see ipsecinit.conf(5) */
 	bool warn_order; /* say where the two precedences decide differently */
 	size_t *ret_bad; /* NULL, or where to count the entries that contain errors */
 };
@@ -78,5 +80,20 @@ struct policy_input {
  */
 int policy_parse(const struct policy_input *in, struct conf_diags *diags,
 	struct policy_file **ret_file) MUST_CHECK;
+
+/* ---- policy_lookup.c ---- */
+/*
+ * The host names that a text asks for, repeats included: for a struct resolve_job, whose answers
+ * are the resolver of the parser then. Return: 0 or -ENOMEM.
+ */
+int policy_host_names(
+	const char *source, size_t len, char ***ret_names, size_t *ret_count) MUST_CHECK;
+void policy_host_names_free(char **names, size_t count);
+/*
+ * The same as policy_parse() for who can wait: all names are looked up beforehand, by helpers, in
+ * @timeout_usec at most. @in->resolver outlives the process's look-ups: it is a static one.
+ */
+int policy_parse_bounded(const struct policy_input *in, uint64_t timeout_usec,
+	struct conf_diags *diags, struct policy_file **ret_file) MUST_CHECK;
 
 #endif

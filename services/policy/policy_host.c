@@ -21,7 +21,7 @@ static bool resolve_host(
 {
 	const struct resolver *resolver = p->in->resolver;
 	struct resolved found = { 0 };
-	char name[256];
+	char name[POLICY_NAME_MAX];
 	int r = -ENOENT;
 
 	if (value_address(word->text, word->len, &host->addrs[0]) == 0) {
@@ -32,6 +32,13 @@ static bool resolve_host(
 		memcpy(name, word->text, word->len);
 		name[word->len] = '\0';
 		r = resolver->host(resolver->userdata, name, AF_UNSPEC, &found);
+	}
+	if (r == -ETIMEDOUT) {
+		(void)entry_error(p, word->at, "addr-timeout",
+			"Bad %s '%.*s': no answer in the time that look-ups may take",
+			pattern_slot_name(addr_slot(end)), (int)word->len, word->text);
+		conf_hint(p->diags, "a name in /etc/hosts, or an address, needs no network");
+		return false;
 	}
 	if (r < 0 || found.count == 0) {
 		(void)entry_error(p, word->at, "addr-value",

@@ -11,6 +11,7 @@
 #define POLICY_MAX_ENTRY_WORDS	115
 #define POLICY_MAX_ENTRY_BYTES	8190
 #define POLICY_MAX_ALTERNATIVES 20
+#define POLICY_NAME_MAX		256 /* of a host, with its NUL */
 
 enum pattern_style { STYLE_NONE, STYLE_OLD, STYLE_NEW };
 
@@ -127,6 +128,7 @@ int parser_group_next(struct policy_parser *p, struct token *ret_tok) MUST_CHECK
 /* A selector: its word was read, its value is next. -EBADMSG only when the group is broken. */
 int pattern_selector(struct policy_parser *p, const struct token *word) MUST_CHECK;
 const char *pattern_slot_name(enum pattern_slot slot);
+bool pattern_takes_host(const struct token *word); /* is it a selector whose value is a host? */
 void pattern_parse_host(struct policy_parser *p, const struct token *value, int end);
 void pattern_parse_mask(struct policy_parser *p, const struct token *value, int end);
 void pattern_check_hosts(struct policy_parser *p);

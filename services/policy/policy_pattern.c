@@ -234,6 +234,13 @@ static const struct selector_word *selector_find(const struct token *tok)
 	return NULL;
 }
 
+bool pattern_takes_host(const struct token *word)
+{
+	const struct selector_word *row = selector_find(word);
+
+	return row && (row->slot == SLOT_SRC_ADDR || row->slot == SLOT_DST_ADDR);
+}
+
 /* After an unknown word: over its value, to what can be understood again. */
 static int skip_to_known(struct policy_parser *p)
 {

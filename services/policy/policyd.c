@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/memfd.h"
+#include "common/conf/resolve_job.h"
 #include "common/daemon/algs.h"
 #include "common/daemon/log.h"
 #include "common/daemon/settings.h"
@@ -34,6 +35,16 @@ static const struct setting settings_table[] = {
 		.help = "which of several matching rules decides",
 		.offset = offsetof(struct policyd_settings, precedence),
 		.choices = precedences },
+	{ .type = SETTING_BOOL,
+		.name = "extensions",
+		.help = "allow port ranges and lists of addresses, which Solaris has not",
+		.offset = offsetof(struct policyd_settings, extensions) },
+	{ .type = SETTING_NUMBER,
+		.name = "resolve_timeout",
+		.help = "how long the names of a file may be looked up, in seconds",
+		.offset = offsetof(struct policyd_settings, resolve_timeout_sec),
+		.min = 1,
+		.max = 600 },
 	{ .type = SETTING_END },
 };
 
@@ -66,6 +77,7 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 		return -ENOMEM;
 	service_init(&d->service, &policyd_identity, &policyd_hooks, options, d);
 	d->settings.config_file = strdup(POLICY_FILE_PATH);
+	d->settings.resolve_timeout_sec = RESOLVE_TIMEOUT_USEC / 1000000;
 	if (!d->settings.config_file)
 		return -ENOMEM;
 	r = settings_load(
@@ -114,6 +126,8 @@ int policyd_load(struct policyd *d, struct conf_diags *diags, struct policy_file
 		.label = d->settings.config_file,
 		.source = "",
 		.resolver = &resolver_system,
+		.precedence = (enum spd_precedence)d->settings.precedence,
+		.extensions = d->settings.extensions,
 	};
 	int r = file_system_path(d->settings.config_file, &path);
 

@@ -15,6 +15,8 @@
 struct policyd_settings {
 	char *config_file;
 	int precedence; /* enum spd_precedence */
+	bool extensions;
+	uint64_t resolve_timeout_sec;
 };
 
 enum change_kind {

@@ -106,6 +106,8 @@ static int parse_source(struct policyd *d, struct policy_change *change,
 		.len = change->len,
 		.algs = d->algs,
 		.resolver = &resolver_system,
+		.precedence = (enum spd_precedence)d->settings.precedence,
+		.extensions = d->settings.extensions,
 		.base = base,
 		.ret_bad = &change->bad,
 	};
