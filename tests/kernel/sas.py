@@ -258,7 +258,7 @@ def configs():
         if name in ESN_SUITES:
             add(name, [esp(name)], PLACES, esn=True, window=1024)
         if name in UDP_SUITES:
-            add(name, [esp(name)], PLACES[2:], udp=True)
+            add(name, [esp(name)], PLACES, udp=True)
         if name in WIDE_SUITES:
             add(name, [esp(name)], PLACES[:1], window=1024)
     for name in AUTHS:

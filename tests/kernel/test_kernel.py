@@ -77,6 +77,9 @@ def write_kernel(directory):
         for kind in (135, 136):
             lines += f"xfrm policy add src ::/0 dst ::/0 proto ipv6-icmp type {kind} " \
                 f"dir {direction} priority 1\n"
+    for place in sas.ANY.values():  # its policy is asked about the UDP header too, before the ESP in it
+        lines += f"xfrm policy add src {place}/0 dst {place}/0 proto udp dport {sas.NATT_PORT} " \
+            "dir in priority 1\n"
     for config in CONFIGS:
         lines += config.address_line("lo" if config.outer else "vec0")
         if config.outer:

@@ -74,6 +74,33 @@ def test_nothing_but_esp_in_udp_crosses(nat, way):
 
 
 @ways
+def test_long_datagrams_come_whole(nat, way):
+    """Over IPv6 the sender cuts the outer datagram, and the lid sees the pieces one by one."""
+    payload = bytes(range(256)) * 30
+    assert exchange(nat, way, payload) == payload
+
+
+def test_a_clear_datagram_in_pieces_stays_outside(nat):
+    """Its later pieces look like those of a peer's, its first one does not."""
+    source, target = WAYS["ipv6"]
+    script = f"""
+from scapy.all import *
+whole = (IPv6(src="{source}", dst="{target}") / IPv6ExtHdrFragment() /
+         UDP(sport=5001, dport=5000) / Raw(b"clear" * 500))
+for piece in fragment6(whole, 1280):
+    sendp(Ether(dst=getmacbyip6("{target}")) / piece, iface="out", verbose=0)
+"""
+    with nat["outside"].socket(socket.AF_INET6, socket.SOCK_DGRAM, 0, [target, 5000]) as sink, \
+            wire.Capture(nat["outside"], "eth0") as capture:
+        sink.settimeout(10)
+        nat["nat"].exec("/usr/bin/python3", "-c", script)
+        capture.wait(2, lambda frame: b"clear" * 50 in frame.raw)
+        with nat["inside"].socket(socket.AF_INET6, socket.SOCK_DGRAM, 0, [source, 5001]) as sender:
+            sender.sendto(b"sealed", (target, 5000))
+        assert sink.recvfrom(65535)[0] == b"sealed"
+
+
+@ways
 def test_streams_both_ways(nat, way):
     """TCP: its checksum was made before translation."""
     source, target = WAYS[way]

@@ -71,6 +71,8 @@ void nft_match_ipv4_option(struct nft_batch *batch, uint8_t option);
 void nft_match_ipv6_header(struct nft_batch *batch, uint8_t header);
 /* An IPv6 fragment whose fragment header names that protocol. */
 void nft_match_ipv6_fragment_of(struct nft_batch *batch, uint8_t protocol);
+/* Any but the first of them. Behind nft_match_protocol(). */
+void nft_match_ipv6_later_fragment(struct nft_batch *batch);
 
 void nft_set_mark(struct nft_batch *batch, uint32_t mask, uint32_t value); /* only these bits */
 void nft_count(struct nft_batch *batch, const char *counter);

@@ -177,20 +177,34 @@ void nft_match_octet(struct nft_batch *batch, uint32_t offset, uint8_t low, uint
 	compare(batch, NFT_CMP_LTE, &high, 1);
 }
 
-/* @flags: whether the option or header is there, or 0: its first octet. */
-static void match_header(
-	struct nft_batch *batch, uint32_t op, uint8_t type, uint32_t flags, uint8_t value)
+struct header_part {
+	uint32_t op;
+	uint8_t type;
+	uint32_t offset, len;
+	uint32_t flags; /* NFT_EXTHDR_F_PRESENT: not the octets, but whether it is there */
+};
+
+static void load_header(struct nft_batch *batch, const struct header_part *part)
 {
 	struct nftnl_expr *expr = add(batch, "exthdr");
 
 	if (!expr)
 		return;
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_DREG, NFT_REG_1);
-	nftnl_expr_set_u8(expr, NFTNL_EXPR_EXTHDR_TYPE, type);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OFFSET, 0);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_LEN, 1);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_FLAGS, flags);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OP, op);
+	nftnl_expr_set_u8(expr, NFTNL_EXPR_EXTHDR_TYPE, part->type);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OFFSET, part->offset);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_LEN, part->len);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_FLAGS, part->flags);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OP, part->op);
+}
+
+/* @flags: whether the option or header is there, or 0: its first octet. */
+static void match_header(
+	struct nft_batch *batch, uint32_t op, uint8_t type, uint32_t flags, uint8_t value)
+{
+	struct header_part part = { .op = op, .type = type, .len = 1, .flags = flags };
+
+	load_header(batch, &part);
 	compare(batch, NFT_CMP_EQ, &value, sizeof(value));
 }
 
@@ -210,6 +224,19 @@ void nft_match_ipv6_fragment_of(struct nft_batch *batch, uint8_t protocol)
 {
 	nft_match_family(batch, AF_INET6);
 	match_header(batch, NFT_EXTHDR_OP_IPV6, IPPROTO_FRAGMENT, 0, protocol);
+}
+
+void nft_match_ipv6_later_fragment(struct nft_batch *batch)
+{
+	static const struct header_part offset = {
+		.op = NFT_EXTHDR_OP_IPV6, .type = IPPROTO_FRAGMENT, .offset = 2, .len = 2
+	};
+	static const uint8_t mask[2] = { 0xff, 0xf8 }, zero[2];
+
+	nft_match_family(batch, AF_INET6);
+	load_header(batch, &offset);
+	bitwise(batch, mask, zero, sizeof(mask));
+	compare(batch, NFT_CMP_NEQ, zero, sizeof(zero));
 }
 
 void nft_set_mark(struct nft_batch *batch, uint32_t mask, uint32_t value)

@@ -152,6 +152,12 @@ static void accept_natt_in(struct nft_batch *batch)
 	nft_match_socket_mark(batch, MARK_BYPASS, MARK_BYPASS);
 	nft_accept(batch);
 	nft_rule_end(batch);
+	/* IPv6 comes here before it is whole: without its first fragment none of it is delivered. */
+	nft_rule_begin(batch, ADMIT);
+	nft_match_protocol(batch, IPPROTO_UDP);
+	nft_match_ipv6_later_fragment(batch);
+	nft_accept(batch);
+	nft_rule_end(batch);
 }
 
 static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
