@@ -149,6 +149,8 @@ int rule_assign_id(struct rule *rule, uint32_t occurrence)
 	rule_print(rule, NULL, rule->directions, &text);
 	/* The text does not tell the families of a rule without addresses apart. */
 	text_addf(&text, "%u %" PRIu32, rule->selector.family, occurrence);
+	if (rule->audit)
+		text_add(&text, " audit");
 	if (text.failed)
 		return -ENOMEM;
 	rule->id = hash_stable(text.str, text.len);

@@ -45,6 +45,8 @@ struct rule {
 	uint32_t line; /* of the entry in its file, 0: unknown */
 	uint32_t order; /* position: the lower was parsed earlier */
 	uint8_t directions; /* DIRECTION_BIT_* */
+	bool audit; /* counted where it would have decided; changes nothing */
+	uint16_t source; /* where it came from: index into spd->sources */
 	enum tunnel_mode negotiate;
 	char tunnel[RULE_TUNNEL_MAX]; /* "" for host policy */
 	struct selector selector;
@@ -74,7 +76,7 @@ void rule_print(const struct rule *rule, const struct alg_table *table, uint8_t 
 	struct text *text);
 /*
  * Give id: FNV-1a of the canonical numeric text and of @occurrence (0 for the first rule with this
- * text in the policy). Return: 0 or -ENOMEM.
+ * text in the policy); audit rules have ids of their own. Return: 0 or -ENOMEM.
  */
 int rule_assign_id(struct rule *rule, uint32_t occurrence) MUST_CHECK;
 /* 16 hex digits. Return: @ret_text. */

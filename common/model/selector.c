@@ -32,9 +32,9 @@ bool selector_match(const struct selector *selector, const struct flow *flow)
 		return false;
 	if ((s->local_port != 0 || s->remote_port != 0) && !flow->has_ports)
 		return false;
-	if (s->local_port != 0 && s->local_port != flow->local_port)
+	if (!selector_port_matches(s->local_port, s->local_port_last, flow->local_port))
 		return false;
-	if (s->remote_port != 0 && s->remote_port != flow->remote_port)
+	if (!selector_port_matches(s->remote_port, s->remote_port_last, flow->remote_port))
 		return false;
 	if ((s->has_icmp_type || s->has_icmp_code) && !flow->has_icmp)
 		return false;
@@ -48,7 +48,9 @@ bool selector_match(const struct selector *selector, const struct flow *flow)
 bool selector_equal(const struct selector *a, const struct selector *b)
 {
 	if (a->family != b->family || a->protocol != b->protocol ||
-		a->local_port != b->local_port || a->remote_port != b->remote_port)
+		a->local_port != b->local_port || a->remote_port != b->remote_port ||
+		a->local_port_last != b->local_port_last ||
+		a->remote_port_last != b->remote_port_last)
 		return false;
 	if (a->has_icmp_type != b->has_icmp_type || a->has_icmp_code != b->has_icmp_code)
 		return false;
@@ -91,6 +93,22 @@ static bool both_or_equal(unsigned int a, unsigned int b)
 	return a == 0 || b == 0 || a == b;
 }
 
+static uint16_t port_last(uint16_t first, uint16_t last)
+{
+	return last != 0 ? last : first;
+}
+
+static bool ports_overlap(uint16_t a, uint16_t a_last, uint16_t b, uint16_t b_last)
+{
+	return a == 0 || b == 0 || (a <= port_last(b, b_last) && b <= port_last(a, a_last));
+}
+
+static bool ports_cover(uint16_t outer, uint16_t outer_last, uint16_t inner, uint16_t inner_last)
+{
+	return outer == 0 || (inner != 0 && inner >= outer &&
+				     port_last(inner, inner_last) <= port_last(outer, outer_last));
+}
+
 static bool icmp_overlaps(const struct selector *a, const struct selector *b)
 {
 	if (a->has_icmp_type && b->has_icmp_type &&
@@ -109,8 +127,9 @@ bool selector_overlaps(const struct selector *a, const struct selector *b)
 	if (!both_or_equal((unsigned int)selector_family(a), (unsigned int)selector_family(b)) ||
 		!both_or_equal(a->protocol, b->protocol))
 		return false;
-	if (!both_or_equal(a->local_port, b->local_port) ||
-		!both_or_equal(a->remote_port, b->remote_port))
+	if (!ports_overlap(a->local_port, a->local_port_last, b->local_port, b->local_port_last) ||
+		!ports_overlap(
+			a->remote_port, a->remote_port_last, b->remote_port, b->remote_port_last))
 		return false;
 	/* No packet has ports and an ICMP type, whichever side asked for which. */
 	if (ports && (icmp || (protocol != 0 && !protocol_has_ports(protocol))))
@@ -136,9 +155,10 @@ bool selector_covers(const struct selector *outer, const struct selector *inner)
 		return false;
 	if (outer->protocol != 0 && outer->protocol != inner->protocol)
 		return false;
-	if (outer->local_port != 0 && outer->local_port != inner->local_port)
-		return false;
-	if (outer->remote_port != 0 && outer->remote_port != inner->remote_port)
+	if (!ports_cover(outer->local_port, outer->local_port_last, inner->local_port,
+		    inner->local_port_last) ||
+		!ports_cover(outer->remote_port, outer->remote_port_last, inner->remote_port,
+			inner->remote_port_last))
 		return false;
 	if (outer->has_icmp_type &&
 		(!inner->has_icmp_type || inner->icmp_type_low < outer->icmp_type_low ||
@@ -160,15 +180,20 @@ static void range_print(const char *name, uint8_t low, uint8_t high, struct text
 		text_addf(text, "%s %u-%u ", name, low, high);
 }
 
-static void end_print(const char *addr_name, const struct prefix *prefix, const char *port_name,
-	uint16_t port, struct text *text)
+static void address_print(const char *name, const struct prefix *prefix, struct text *text)
 {
 	char addr[PREFIX_TEXT_MAX];
 
 	if (prefix->addr.family != AF_UNSPEC)
-		text_addf(text, "%s %s ", addr_name, prefix_format(prefix, addr));
-	if (port != 0)
-		text_addf(text, "%s %u ", port_name, port);
+		text_addf(text, "%s %s ", name, prefix_format(prefix, addr));
+}
+
+static void port_print(const char *name, uint16_t first, uint16_t last, struct text *text)
+{
+	if (first != 0 && last != 0)
+		text_addf(text, "%s %u-%u ", name, first, last);
+	else if (first != 0)
+		text_addf(text, "%s %u ", name, first);
 }
 
 void selector_print(const struct selector *selector, struct text *text)
@@ -177,8 +202,10 @@ void selector_print(const struct selector *selector, struct text *text)
 
 	if (s->protocol != 0)
 		text_addf(text, "ulp %u ", s->protocol);
-	end_print("laddr", &s->local, "lport", s->local_port, text);
-	end_print("raddr", &s->remote, "rport", s->remote_port, text);
+	address_print("laddr", &s->local, text);
+	port_print("lport", s->local_port, s->local_port_last, text);
+	address_print("raddr", &s->remote, text);
+	port_print("rport", s->remote_port, s->remote_port_last, text);
 	if (s->has_icmp_type)
 		range_print("type", s->icmp_type_low, s->icmp_type_high, text);
 	if (s->has_icmp_code)

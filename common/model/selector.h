@@ -27,6 +27,7 @@ struct selector {
 	uint8_t icmp_type_low, icmp_type_high;
 	uint8_t icmp_code_low, icmp_code_high;
 	uint16_t local_port, remote_port; /* host order; TCP, UDP and SCTP only */
+	uint16_t local_port_last, remote_port_last; /* 0: that one port; else up to this, > first */
 	struct prefix local, remote;
 };
 
@@ -44,6 +45,12 @@ struct flow {
 bool protocol_has_ports(uint8_t protocol); /* TCP, UDP, SCTP */
 bool protocol_is_icmp(uint8_t protocol, int family); /* 1 with AF_INET, 58 with AF_INET6 */
 
+/* From the flow's view: does @port, one of @first to @last (0: @first alone), agree? 0: any. */
+static inline bool selector_port_matches(uint16_t first, uint16_t last, uint16_t port)
+{
+	return first == 0 || (port >= first && port <= (last != 0 ? last : first));
+}
+
 /* A rule that names a port never matches a flow whose ports are not visible. */
 bool selector_match(const struct selector *selector, const struct flow *flow);
 bool selector_equal(const struct selector *a, const struct selector *b);
@@ -53,7 +60,7 @@ bool selector_overlaps(const struct selector *a, const struct selector *b);
 bool selector_covers(const struct selector *outer, const struct selector *inner);
 /*
  * Canonical text, numbers only: "ulp 6 laddr 192.0.2.1/32 lport 80 raddr ... rport ... type a-b
- * code c-d", each followed by a blank; nothing for what is absent.
+ * code c-d", each followed by a blank; nothing for what is absent. A range of ports: "lport 80-90".
  */
 void selector_print(const struct selector *selector, struct text *text);
 /* "tcp 192.0.2.1:80 > 192.0.2.7:1234" in packet direction, for messages. */

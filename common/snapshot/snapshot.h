@@ -15,7 +15,7 @@
 #include "common/model/sa.h"
 #include "common/spd/spd.h"
 
-#define SNAPSHOT_VERSION   1
+#define SNAPSHOT_VERSION   2
 #define SNAPSHOT_MAX_BYTES (256U << 20)
 #define SNAPSHOT_MAX_RULES 1000000U
 #define SNAPSHOT_MAX_SAS   2000000U

@@ -112,28 +112,38 @@ int spd_new(struct rule *const *rules, size_t count, enum spd_precedence precede
 	struct spd **ret_spd)
 {
 	CLEANUP(freep) struct spd_rank *ranks = NULL;
-	CLEANUP(freep) struct rule **ordered = NULL;
+	CLEANUP(freep) struct rule **ordered = NULL, **audit = NULL;
+	size_t n_audit = 0;
 	struct spd *spd;
 	int r;
 
 	if (count > UINT32_MAX)
 		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		n_audit += rules[i]->audit;
 	ranks = calloc(count ? count : 1, sizeof(*ranks));
-	ordered = calloc(count ? count : 1, sizeof(struct rule *));
-	if (!ranks || !ordered)
+	ordered = calloc(count - n_audit + 1, sizeof(struct rule *));
+	audit = calloc(n_audit + 1, sizeof(struct rule *));
+	if (!ranks || !ordered || !audit)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		rank_init(&ranks[i], rules[i], i, precedence);
 	r = ranks_assign_ids(ranks, count);
 	if (r < 0)
 		return r;
-	spd = malloc(sizeof(*spd));
+	spd = calloc(1, sizeof(*spd));
 	if (!spd)
 		return -ENOMEM;
 	qsort(ranks, count, sizeof(*ranks), compare_match_order);
-	for (size_t i = 0; i < count; i++)
-		ordered[i] = ranks[i].rule;
-	*spd = (struct spd){ .precedence = precedence, .count = count, .rules = STEAL(ordered) };
+	spd->precedence = precedence;
+	spd->rules = STEAL(ordered);
+	spd->audit = STEAL(audit);
+	for (size_t i = 0; i < count; i++) {
+		if (ranks[i].rule->audit)
+			spd->audit[spd->n_audit++] = ranks[i].rule;
+		else
+			spd->rules[spd->count++] = ranks[i].rule;
+	}
 	*ret_spd = spd;
 	return 0;
 }
@@ -143,24 +153,78 @@ struct spd *spd_free(struct spd *spd)
 	if (spd) {
 		for (size_t i = 0; i < spd->count; i++)
 			rule_free(spd->rules[i]);
+		for (size_t i = 0; i < spd->n_audit; i++)
+			rule_free(spd->audit[i]);
+		for (size_t i = 0; i < spd->n_sources; i++)
+			free(spd->sources[i]);
 		free(spd->rules);
+		free(spd->audit);
+		free(spd->sources);
 		free(spd);
 	}
 	return NULL;
 }
 
-const struct rule *spd_match(const struct spd *spd, const char *tunnel, const struct flow *flow)
+static bool label_is_valid(const char *label)
+{
+	size_t len = strlen(label);
+
+	if (len == 0 || len >= SPD_SOURCE_TEXT_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)label[i] < 0x20 || label[i] == 0x7f)
+			return false;
+	return true;
+}
+
+int spd_add_source(struct spd *spd, const char *label)
+{
+	char **more, *copy;
+
+	if (!label_is_valid(label))
+		return -EINVAL;
+	if (spd->n_sources == SPD_MAX_SOURCES)
+		return -E2BIG;
+	more = reallocarray(spd->sources, spd->n_sources + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	spd->sources = more;
+	copy = strdup(label);
+	if (!copy)
+		return -ENOMEM;
+	spd->sources[spd->n_sources++] = copy;
+	return 0;
+}
+
+const char *spd_source(const struct spd *spd, const struct rule *rule)
+{
+	return rule->source < spd->n_sources ? spd->sources[rule->source] : "";
+}
+
+static const struct rule *first_match(
+	struct rule *const *rules, size_t count, const char *tunnel, const struct flow *flow)
 {
 	const char *head = tunnel ? tunnel : "";
 
-	for (size_t i = 0; i < spd->count; i++) {
-		const struct rule *rule = spd->rules[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct rule *rule = rules[i];
 
 		if ((rule->directions & 1U << flow->direction) && strcmp(rule->tunnel, head) == 0 &&
 			selector_match(&rule->selector, flow))
 			return rule;
 	}
 	return NULL;
+}
+
+const struct rule *spd_match(const struct spd *spd, const char *tunnel, const struct flow *flow)
+{
+	return first_match(spd->rules, spd->count, tunnel, flow);
+}
+
+const struct rule *spd_match_audit(
+	const struct spd *spd, const char *tunnel, const struct flow *flow)
+{
+	return first_match(spd->audit, spd->n_audit, tunnel, flow);
 }
 
 bool spd_has_tunnel(const struct spd *spd, const char *tunnel)

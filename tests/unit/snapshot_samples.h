@@ -105,9 +105,10 @@ static inline struct rule *sample_protection(uint32_t order)
 
 static inline struct spd *sample_policy(enum spd_precedence precedence)
 {
-	struct rule *rules[6] = { sample_protection(0), sample_rule(1, ACTION_BYPASS),
+	struct rule *rules[8] = { sample_protection(0), sample_rule(1, ACTION_BYPASS),
 		sample_rule(2, ACTION_DISCARD), sample_protection(3), sample_rule(4, ACTION_BYPASS),
-		sample_rule(4, ACTION_DISCARD) };
+		sample_rule(4, ACTION_DISCARD), sample_rule(5, ACTION_DISCARD),
+		sample_protection(6) };
 	struct spd *spd = NULL;
 
 	rules[1]->selector = (struct selector){ .family = AF_INET,
@@ -119,7 +120,17 @@ static inline struct spd *sample_policy(enum spd_precedence precedence)
 		.icmp_code_low = 3,
 		.icmp_code_high = 3 };
 	rules[2]->selector.remote = sample_prefix("192.0.2.0", 24);
+	rules[2]->selector.remote_port = 1024;
+	rules[2]->selector.remote_port_last = 2047;
+	for (size_t i = 6; i < ARRAY_SIZE(rules); i++) {
+		rules[i]->audit = true;
+		rules[i]->source = 1;
+		rules[i]->selector.local_port = 8000;
+		rules[i]->selector.local_port_last = 8080;
+	}
 	ck_assert_int_eq(spd_new(rules, ARRAY_SIZE(rules), precedence, &spd), 0);
+	ck_assert_int_eq(spd_add_source(spd, "/etc/inet/ipsecinit.conf"), 0);
+	ck_assert_int_eq(spd_add_source(spd, "site fragment"), 0);
 	return spd;
 }
 

@@ -40,6 +40,9 @@ static const struct {
 	{ "remote port", { .remote_port = 80 }, true, false },
 	{ "other remote port", { .remote_port = 81 }, false, false },
 	{ "local port", { .protocol = IPPROTO_TCP, .local_port = 1234 }, true, false },
+	{ "in a range of ports", { .local_port = 1000, .local_port_last = 1234 }, true, false },
+	{ "behind a range", { .local_port = 1000, .local_port_last = 1233 }, false, false },
+	{ "before a range", { .remote_port = 81, .remote_port_last = 90 }, false, false },
 	{ "ports exchanged", { .local_port = 80, .remote_port = 1234 }, false, false },
 	{ "type", { .has_icmp_type = true, .icmp_type_low = 8, .icmp_type_high = 8 }, false, true },
 	{ "below the range", { .has_icmp_type = true, .icmp_type_low = 9, .icmp_type_high = 9 },
@@ -116,6 +119,14 @@ static const struct {
 	{ "any protocol", { 0 }, { .protocol = 17 }, true, true, false },
 	{ "crossed ports", { .local_port = 1 }, { .remote_port = 2 }, true, false, false },
 	{ "ports", { .local_port = 1 }, { .local_port = 2 }, false, false, false },
+	{ "range and port in it", { .local_port = 1, .local_port_last = 9 }, { .local_port = 9 },
+		true, true, false },
+	{ "range and port behind", { .local_port = 1, .local_port_last = 9 }, { .local_port = 10 },
+		false, false, false },
+	{ "ranges that touch", { .remote_port = 1, .remote_port_last = 9 },
+		{ .remote_port = 9, .remote_port_last = 12 }, true, false, false },
+	{ "range and any", { .remote_port = 1, .remote_port_last = 65535 }, { 0 }, true, false,
+		true },
 	{ "port and its protocol", { .protocol = 6 }, { .protocol = 6, .local_port = 2 }, true,
 		true, false },
 	{ "port and icmp", { .local_port = 1 }, { .protocol = IPPROTO_ICMP }, false, false, false },
@@ -165,6 +176,7 @@ START_TEST(printing)
 {
 	CLEANUP(text_done) struct text text = { 0 };
 	CLEANUP(text_done) struct text icmp = { 0 };
+	CLEANUP(text_done) struct text ranges = { 0 };
 	struct selector s = {
 		.protocol = 6,
 		.local = rules_prefix("192.0.2.1", 32),
@@ -184,6 +196,10 @@ START_TEST(printing)
 
 	selector_print(&s, &text);
 	ck_assert_str_eq(text.str, "ulp 6 laddr 192.0.2.1/32 lport 80 raddr 0.0.0.0/0 rport 1024 ");
+	s.local_port_last = 90;
+	s.remote_port = 0;
+	selector_print(&s, &ranges);
+	ck_assert_str_eq(ranges.str, "ulp 6 laddr 192.0.2.1/32 lport 80-90 raddr 0.0.0.0/0 ");
 	selector_print(&t, &icmp);
 	ck_assert_str_eq(icmp.str, "ulp 1 type 3-8 code 4 ");
 }

@@ -130,9 +130,9 @@ static const struct {
 } headers[] = {
 	{ "as it is", 0, 'N', 0 },
 	{ "another magic", 0, 'M', -EBADMSG },
-	{ "another version", 4, 2, -EPROTONOSUPPORT },
+	{ "another version", 4, 1, -EPROTONOSUPPORT },
 	{ "another section", 6, 9, -EBADMSG },
-	{ "one record more", 8, 7, -EBADMSG },
+	{ "one record more", 8, 9, -EBADMSG },
 	{ "one record less", 8, 1, -EBADMSG },
 	{ "more records than bytes", 11, 0xff, -EBADMSG },
 	{ "an argument out of range", 12, 7, -EBADMSG },
@@ -163,6 +163,13 @@ START_TEST(ids_and_order_survive)
 	ck_assert_int_eq(snapshot_read_policy(snap.bytes, snap.len, &again), 0);
 	ck_assert_int_eq(again->precedence, precedence);
 	ck_assert_uint_eq(again->count, spd->count);
+	ck_assert_uint_eq(again->n_audit, 2);
+	for (size_t i = 0; i < spd->n_audit; i++) {
+		ck_assert(again->audit[i]->audit);
+		ck_assert_uint_eq(again->audit[i]->id, spd->audit[i]->id);
+		ck_assert_str_eq(spd_source(again, again->audit[i]), "site fragment");
+	}
+	ck_assert_str_eq(spd_source(again, again->rules[0]), "/etc/inet/ipsecinit.conf");
 	for (size_t i = 0; i < spd->count; i++) {
 		ck_assert_uint_eq(again->rules[i]->id, spd->rules[i]->id);
 		ck_assert_uint_eq(again->rules[i]->line, spd->rules[i]->line);
@@ -188,6 +195,33 @@ START_TEST(rules_out_of_order_are_refused)
 	ck_assert_int_eq(snapshot_write_policy(spd, &snap), 0);
 	ck_assert_int_eq(snapshot_read_policy(snap.bytes, snap.len, &again), -EBADMSG);
 	ck_assert_ptr_null(again);
+}
+END_TEST
+
+/* What a label, a range or a flag may not be. */
+START_TEST(odd_rules_are_refused)
+{
+	CLEANUP(spd_freep) struct spd *spd = sample_policy(SPD_FIRST_MATCH);
+	CLEANUP(spd_freep) struct spd *again = NULL;
+	CLEANUP(snapshot_bytes_done) struct snapshot_bytes snap = { 0 };
+
+	switch (_i) {
+	case 0:
+		spd->sources[0][1] = '\n';
+		break;
+	case 1:
+		spd->audit[0]->selector.local_port_last = spd->audit[0]->selector.local_port;
+		break;
+	case 2:
+		spd->audit[0]->selector.remote_port_last = 7; /* from any port to seven */
+		break;
+	default:
+		spd->rules[0]->audit = true; /* out of place */
+		break;
+	}
+	ck_assert_int_eq(snapshot_write_policy(spd, &snap), 0);
+	ck_assert_int_eq(snapshot_read_policy(snap.bytes, snap.len, &again), -EBADMSG);
+	spd->rules[0]->audit = false;
 }
 END_TEST
 
@@ -343,6 +377,7 @@ int main(void)
 	tcase_add_loop_test(tc, headers_are_checked, 0, ARRAY_SIZE(headers));
 	tcase_add_loop_test(tc, ids_and_order_survive, 0, 2);
 	tcase_add_test(tc, rules_out_of_order_are_refused);
+	tcase_add_loop_test(tc, odd_rules_are_refused, 0, 4);
 	tcase_add_test(tc, keys_survive);
 	tcase_add_test(tc, one_record_stands_alone);
 	tcase_add_loop_test(tc, invariants_hold, 0, ARRAY_SIZE(breaks));
