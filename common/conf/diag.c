@@ -138,6 +138,8 @@ static void diags_add(struct conf_diags *diags, enum conf_severity severity, str
 	size_t at;
 
 	diags->last = NULL;
+	if (severity == CONF_WARNING && diags->strict)
+		severity = CONF_ERROR;
 	if (severity == CONF_ERROR)
 		diags->errors++;
 	if (message && make_room(diags))
@@ -223,6 +225,17 @@ size_t conf_diags_errors(const struct conf_diags *diags)
 const struct conf_diag *conf_diags_get(const struct conf_diags *diags, size_t i)
 {
 	return i < diags->count ? diags->entries[i] : NULL;
+}
+
+void conf_diags_make_strict(struct conf_diags *diags)
+{
+	diags->strict = true;
+	for (size_t i = 0; i < diags->count; i++) {
+		if (diags->entries[i]->severity != CONF_WARNING)
+			continue;
+		diags->entries[i]->severity = CONF_ERROR;
+		diags->errors++;
+	}
 }
 
 bool conf_diags_failed(const struct conf_diags *diags)

@@ -58,10 +58,15 @@ size_t conf_diags_errors(const struct conf_diags *diags);
 const struct conf_diag *conf_diags_get(const struct conf_diags *diags, size_t i); /* by place */
 /* Some diagnostic was lost for want of memory. */
 bool conf_diags_failed(const struct conf_diags *diags);
+/* From here on every warning is an error, also those that were reported before. */
+void conf_diags_make_strict(struct conf_diags *diags);
 
 /* "file:line:column: error: text [code]", the line, the caret; sorted by place. */
 void conf_diags_print(const struct conf_diags *diags, struct text *text);
 /* {"version":1,"diagnostics":[{file,line,column,end_line,end_column,severity,code,message,hint}]} */
 void conf_diags_print_json(const struct conf_diags *diags, struct text *text);
+/* The same as a SARIF 2.1.0 log of one run of @tool; hints stand in `properties`. */
+void conf_diags_print_sarif(
+	const struct conf_diags *diags, const char *tool, const char *version, struct text *text);
 
 #endif

@@ -8,7 +8,7 @@
 #define EXCERPT_MAX    160
 #define EXCERPT_BEFORE 60
 
-static const char *severity_name(enum conf_severity severity)
+const char *diag_severity_name(enum conf_severity severity)
 {
 	switch (severity) {
 	case CONF_ERROR:
@@ -21,8 +21,7 @@ static const char *severity_name(enum conf_severity severity)
 	return "error";
 }
 
-/* Length of the UTF-8 character at @s (at most @left bytes), 0 when it is none. */
-static size_t utf8_length(const char *s, size_t left)
+size_t diag_utf8_length(const char *s, size_t left)
 {
 	static const struct {
 		unsigned char mask, lead;
@@ -57,7 +56,7 @@ static bool is_control(char c)
 static void add_visible(struct text *text, const char *str, size_t len)
 {
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_length(str + i, len - i);
+		size_t n = diag_utf8_length(str + i, len - i);
 
 		if (n == 0 || (n == 1 && is_control(str[i]) && str[i] != '\t')) {
 			text_add_char(text, '?');
@@ -73,54 +72,56 @@ static void add_visible(struct text *text, const char *str, size_t len)
 static void add_blank_copy(struct text *text, const char *str, size_t len)
 {
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_length(str + i, len - i);
+		size_t n = diag_utf8_length(str + i, len - i);
 
 		text_add_char(text, str[i] == '\t' ? '\t' : ' ');
 		i += n ? n : 1;
 	}
 }
 
-static size_t count_characters(const char *str, size_t len)
+size_t diag_count_characters(const char *str, size_t len)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < len; count++) {
-		size_t n = utf8_length(str + i, len - i);
+		size_t n = diag_utf8_length(str + i, len - i);
 
 		i += n ? n : 1;
 	}
 	return count;
 }
 
-/* The source line @line, without its newline; false when there is none. */
-static bool find_line(
-	const struct conf_file *file, unsigned int line, const char **ret_start, size_t *ret_len)
-{
-	const char *at = file->source, *end = file->source + file->len;
-	const char *newline;
-
-	for (unsigned int n = 1; n < line; n++) {
-		newline = memchr(at, '\n', (size_t)(end - at));
-		if (!newline)
-			return false;
-		at = newline + 1;
-	}
-	newline = memchr(at, '\n', (size_t)(end - at));
-	*ret_start = at;
-	*ret_len = (size_t)((newline ? newline : end) - at);
-	return true;
-}
-
-static void print_excerpt(
-	const struct conf_diags *diags, const struct conf_loc *loc, struct text *text)
+bool diag_find_line(struct diag_cursor *cursor, const struct conf_diags *diags,
+	const struct conf_loc *loc, const char **ret_start, size_t *ret_len)
 {
 	const struct conf_file *file = conf_diags_find_file(diags, loc->file);
+	const char *end, *newline;
+
+	if (!file || file->secret || loc->line == 0 || loc->column == 0)
+		return false;
+	end = file->source + file->len;
+	if (cursor->file != file || cursor->line > loc->line)
+		*cursor = (struct diag_cursor){ .file = file, .line = 1, .start = file->source };
+	while (cursor->line < loc->line) {
+		newline = memchr(cursor->start, '\n', (size_t)(end - cursor->start));
+		if (!newline)
+			return false;
+		cursor->start = newline + 1;
+		cursor->line++;
+	}
+	newline = memchr(cursor->start, '\n', (size_t)(end - cursor->start));
+	*ret_start = cursor->start;
+	*ret_len = (size_t)((newline ? newline : end) - cursor->start);
+	return loc->column - 1 <= *ret_len;
+}
+
+static void print_excerpt(struct diag_cursor *cursor, const struct conf_diags *diags,
+	const struct conf_loc *loc, struct text *text)
+{
 	const char *line, *lead = "", *tail = "";
 	size_t len, before, marked;
 
-	if (!file || file->secret || loc->line == 0 || loc->column == 0)
-		return;
-	if (!find_line(file, loc->line, &line, &len) || loc->column - 1 > len)
+	if (!diag_find_line(cursor, diags, loc, &line, &len))
 		return;
 	before = loc->column - 1;
 	if (len > EXCERPT_MAX && before > EXCERPT_BEFORE) {
@@ -138,7 +139,7 @@ static void print_excerpt(
 	text_addf(text, "%s\n", tail);
 
 	marked = loc->length < len - before ? loc->length : len - before;
-	marked = count_characters(line + before, marked);
+	marked = diag_count_characters(line + before, marked);
 	text_addf(text, "%*s", (int)strlen(lead), "");
 	add_blank_copy(text, line, before);
 	text_add_char(text, '^');
@@ -147,8 +148,8 @@ static void print_excerpt(
 	text_add_char(text, '\n');
 }
 
-static void print_diag(
-	const struct conf_diags *diags, const struct conf_diag *diag, struct text *text)
+static void print_diag(struct diag_cursor *cursor, const struct conf_diags *diags,
+	const struct conf_diag *diag, struct text *text)
 {
 	const struct conf_loc *loc = &diag->loc;
 
@@ -161,10 +162,10 @@ static void print_diag(
 			text_addf(text, "%u:", loc->column);
 		text_add_char(text, ' ');
 	}
-	text_addf(text, "%s: ", severity_name(diag->severity));
+	text_addf(text, "%s: ", diag_severity_name(diag->severity));
 	add_visible(text, diag->message, strlen(diag->message));
 	text_addf(text, " [%s]\n", diag->code);
-	print_excerpt(diags, loc, text);
+	print_excerpt(cursor, diags, loc, text);
 	if (diag->hint) {
 		text_add(text, "  hint: ");
 		add_visible(text, diag->hint, strlen(diag->hint));
@@ -174,62 +175,10 @@ static void print_diag(
 
 void conf_diags_print(const struct conf_diags *diags, struct text *text)
 {
+	struct diag_cursor cursor = { 0 };
+
 	for (size_t i = 0; i < diags->count; i++)
-		print_diag(diags, diags->entries[i], text);
+		print_diag(&cursor, diags, diags->entries[i], text);
 	if (diags->failed)
 		text_add(text, "error: no memory for further diagnostics [no-memory]\n");
-}
-
-static void add_json_string(struct text *text, const char *str)
-{
-	size_t len;
-
-	if (!str) {
-		text_add(text, "null");
-		return;
-	}
-	len = strlen(str);
-	text_add_char(text, '"');
-	for (size_t i = 0; i < len;) {
-		size_t n = utf8_length(str + i, len - i);
-
-		if (n == 0)
-			text_add(text, "\\ufffd");
-		else if (n == 1 && (str[i] == '"' || str[i] == '\\'))
-			text_addf(text, "\\%c", str[i]);
-		else if (n == 1 && is_control(str[i]))
-			text_addf(text, "\\u%04x", (unsigned int)(unsigned char)str[i]);
-		else
-			text_add_bytes(text, str + i, n);
-		i += n ? n : 1;
-	}
-	text_add_char(text, '"');
-}
-
-static void print_diag_json(const struct conf_diag *diag, struct text *text)
-{
-	const struct conf_loc *loc = &diag->loc;
-
-	text_add(text, "{\"file\":");
-	add_json_string(text, loc->file);
-	text_addf(text, ",\"line\":%u,\"column\":%u,\"end_line\":%u,\"end_column\":%u", loc->line,
-		loc->column, loc->line, loc->column ? loc->column + loc->length : 0);
-	text_addf(text, ",\"severity\":\"%s\",\"code\":", severity_name(diag->severity));
-	add_json_string(text, diag->code);
-	text_add(text, ",\"message\":");
-	add_json_string(text, diag->message);
-	text_add(text, ",\"hint\":");
-	add_json_string(text, diag->hint);
-	text_add_char(text, '}');
-}
-
-void conf_diags_print_json(const struct conf_diags *diags, struct text *text)
-{
-	text_add(text, "{\"version\":1,\"diagnostics\":[");
-	for (size_t i = 0; i < diags->count; i++) {
-		if (i > 0)
-			text_add_char(text, ',');
-		print_diag_json(diags->entries[i], text);
-	}
-	text_add(text, "]}\n");
 }

@@ -17,6 +17,8 @@ static int run(const struct conf_request *request)
 		return conf_apply(request);
 	case COMMAND_CHECK:
 		return conf_check(request);
+	case COMMAND_MIRROR:
+		return conf_mirror(request);
 	case COMMAND_FLUSH:
 		return conf_flush_policy(request);
 	}

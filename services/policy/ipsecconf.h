@@ -15,6 +15,7 @@ enum conf_command {
 	COMMAND_LIST_ALL,
 	COMMAND_ADD, /* with conf_flush: replace */
 	COMMAND_CHECK,
+	COMMAND_MIRROR,
 	COMMAND_FLUSH, /* flush alone */
 };
 
@@ -23,10 +24,13 @@ enum conf_flush { FLUSH_NONE, FLUSH_SCOPE, FLUSH_ALL };
 struct conf_request {
 	enum conf_command command;
 	enum conf_flush flush;
-	const char *file; /* of -a and -c; "-": standard input */
+	const char *file; /* of -a, -c and --mirror; "-": standard input */
 	const char *interface; /* -i, NULL: host */
 	const char *bus; /* address, or "system" */
 	bool numeric, quiet, json, table, print;
+	bool sarif, strict, extensions; /* of -c */
+	char *const *more_files; /* of -c, behind the first */
+	size_t n_more_files;
 };
 
 /* Prints help, version and usage errors. Return: 0, 1 when all is done, -EINVAL after usage. */
@@ -35,8 +39,11 @@ int conf_options_parse(int argc, char **argv, struct conf_request *ret) MUST_CHE
 /* The bytes of @file, or of standard input for "-". *ret_label is what diagnostics call it. */
 int conf_read_source(
 	const char *file, char **ret_source, size_t *ret_len, const char **ret_label) MUST_CHECK;
+void conf_print_text(FILE *stream, const struct text *text);
 /* -c. Return: 0 or negative errno, all is said. */
 int conf_check(const struct conf_request *request) MUST_CHECK;
+/* --mirror. Return: 0 or negative errno, all is said. */
+int conf_mirror(const struct conf_request *request) MUST_CHECK;
 /* Everything that talks to the services. Return: 0 or negative errno, all is said. */
 int conf_show(const struct conf_request *request) MUST_CHECK;
 int conf_apply(const struct conf_request *request) MUST_CHECK;

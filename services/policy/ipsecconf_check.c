@@ -41,7 +41,7 @@ static void note_builtin(void)
 			ALGS_FILE);
 }
 
-static void print_text(FILE *stream, const struct text *text)
+void conf_print_text(FILE *stream, const struct text *text)
 {
 	if (text->str)
 		(void)fwrite(text->str, 1, text->len, stream);
@@ -60,28 +60,29 @@ static int print_rules(const struct policy_file *file, const struct alg_table *a
 		rule_print(spd->rules[i], algs, spd->rules[i]->directions, &text);
 		text_add_char(&text, '\n');
 	}
-	print_text(stdout, &text);
+	conf_print_text(stdout, &text);
 	return text.failed ? -ENOMEM : 0;
 }
 
 static void report(const struct conf_request *request, const struct conf_diags *diags)
 {
 	CLEANUP(text_done) struct text text = { 0 };
+	bool data = request->json || request->sarif;
 
-	if (request->json)
+	if (request->sarif)
+		conf_diags_print_sarif(diags, "ipsecconf", NETIPSEC_VERSION, &text);
+	else if (request->json)
 		conf_diags_print_json(diags, &text);
 	else
 		conf_diags_print(diags, &text);
-	print_text(request->json ? stdout : stderr, &text);
+	conf_print_text(data ? stdout : stderr, &text);
 }
 
 /* What is said after the diagnostics. */
-static void conclude(const struct conf_request *request, int r, size_t bad, size_t entries)
+static void conclude(const struct conf_request *request, int r, size_t bad)
 {
-	if (request->json)
+	if (request->json || request->sarif)
 		return;
-	if (r == 0 && entries == 0)
-		(void)fprintf(stderr, "Policy file does not contain any valid rules.\n");
 	if (r < 0 && bad > 0)
 		(void)fprintf(stderr, "%zu policy rule(s) contained errors.\n", bad);
 	if (r == 0)
@@ -91,40 +92,72 @@ static void conclude(const struct conf_request *request, int r, size_t bad, size
 		(void)fprintf(stderr, "Fatal error - exiting.\n");
 }
 
-static int check_source(
-	const struct conf_request *request, const struct alg_table *algs, struct conf_diags *diags)
+/* One of the files that were checked. */
+struct checked {
+	size_t bad;
+	struct policy_file *file; /* NULL: it has errors; owned */
+};
+
+static int check_source(const struct conf_request *request, const char *name,
+	const struct alg_table *algs, struct conf_diags *diags, struct checked *ret)
 {
-	CLEANUP(policy_file_freep) struct policy_file *file = NULL;
 	CLEANUP(freep) char *source = NULL;
-	size_t bad = 0;
 	struct policy_input input = {
 		.algs = algs,
 		.resolver = &resolver_system,
+		.extensions = request->extensions,
 		.warn_order = true,
-		.ret_bad = &bad,
+		.ret_bad = &ret->bad,
 	};
-	int r;
+	int r = conf_read_source(name, &source, &input.len, &input.label);
 
-	r = conf_read_source(request->file, &source, &input.len, &input.label);
 	if (r < 0)
 		return r;
 	input.source = source;
-	r = policy_parse_bounded(&input, RESOLVE_TIMEOUT_USEC, diags, &file);
+	return policy_parse_bounded(&input, RESOLVE_TIMEOUT_USEC, diags, &ret->file);
+}
+
+/* Each file by itself: what is wrong is shown before anything else is said. */
+static int check_sources(const struct conf_request *request, const struct alg_table *algs,
+	struct conf_diags *diags, struct checked *checked)
+{
+	bool data = request->json || request->sarif;
+	size_t bad = 0;
+	int result = 0;
+
+	for (size_t i = 0; i <= request->n_more_files; i++) {
+		int r = check_source(request, i > 0 ? request->more_files[i - 1] : request->file,
+			algs, diags, &checked[i]);
+
+		if (r < 0)
+			result = r;
+		bad += checked[i].bad;
+	}
 	report(request, diags);
-	if (r == 0 && request->print && !request->json)
-		r = print_rules(file, algs);
-	conclude(request, r, bad, file ? file->n_entries : 0);
-	return r;
+	for (size_t i = 0; i <= request->n_more_files && !data; i++) {
+		const struct policy_file *file = checked[i].file;
+
+		if (file && file->n_entries == 0)
+			(void)fprintf(stderr, "Policy file does not contain any valid rules.\n");
+		if (file && request->print && print_rules(file, algs) < 0)
+			result = -ENOMEM;
+	}
+	conclude(request, result, bad);
+	return result;
 }
 
 int conf_check(const struct conf_request *request)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
+	CLEANUP(freep) struct checked *checked = calloc(
+		request->n_more_files + 1, sizeof(*checked));
 	int r;
 
-	if (!diags)
+	if (!diags || !checked)
 		return -ENOMEM;
+	if (request->strict)
+		conf_diags_make_strict(diags);
 	r = algs_load(NULL, diags, &algs);
 	if (r < 0) {
 		report(request, diags);
@@ -133,5 +166,8 @@ int conf_check(const struct conf_request *request)
 		return r;
 	}
 	note_builtin();
-	return check_source(request, algs, diags);
+	r = check_sources(request, algs, diags, checked);
+	for (size_t i = 0; i <= request->n_more_files; i++)
+		(void)policy_file_free(checked[i].file);
+	return r;
 }

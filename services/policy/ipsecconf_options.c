@@ -6,7 +6,18 @@
 
 #include "services/policy/ipsecconf.h"
 
-enum { OPTION_JSON = 256, OPTION_TABLE, OPTION_PRINT, OPTION_BUS, OPTION_HELP, OPTION_VERSION };
+enum {
+	OPTION_JSON = 256,
+	OPTION_TABLE,
+	OPTION_PRINT,
+	OPTION_BUS,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_FORMAT,
+	OPTION_STRICT,
+	OPTION_EXTENSIONS,
+	OPTION_MIRROR,
+};
 
 /* A row is a long option and, if it has one, its letter. */
 static const struct {
@@ -27,6 +38,10 @@ static const struct {
 	{ { "remove",    required_argument, NULL, 'r' }, NULL,   NULL },
 	{ { "delete",    required_argument, NULL, 'd' }, NULL,   NULL },
 	{ { "print",     no_argument,       NULL, OPTION_PRINT },   NULL, "with -c: print the rules that FILE means" },
+	{ { "mirror",    no_argument,       NULL, OPTION_MIRROR },  NULL, "print a file as the peer needs it, ends swapped" },
+	{ { "strict",    no_argument,       NULL, OPTION_STRICT },  NULL, "with -c: warnings are errors" },
+	{ { "extensions", no_argument,      NULL, OPTION_EXTENSIONS }, NULL, "with -c, --mirror: allow ranges of ports and lists of addresses" },
+	{ { "format",    required_argument, NULL, OPTION_FORMAT },  "FORM", "with -c: text, json or sarif" },
 	{ { "json",      no_argument,       NULL, OPTION_JSON },    NULL, "with -c, -l, -L: the same as data" },
 	{ { "table",     no_argument,       NULL, OPTION_TABLE },   NULL, "with -l, -L: aligned columns with counters" },
 	{ { "bus",       required_argument, NULL, OPTION_BUS },     "ADDRESS", "message bus, or \"system\" (default)" },
@@ -40,7 +55,8 @@ static const char usage_text[] =
 	"       ipsecconf -l [-i tunnel] [-n]            list the rules in force\n"
 	"       ipsecconf -L [-n]                        list those of all tunnels, too\n"
 	"       ipsecconf -a {file|-} [-q]               add\n"
-	"       ipsecconf -c {file|-}                    check only\n"
+	"       ipsecconf -c {file|-} [file...]          check only\n"
+	"       ipsecconf --mirror [file|-]              print the file that the peer needs\n"
 	"       ipsecconf -f [-i tunnel] [-q]            flush the host's or a tunnel's policy\n"
 	"       ipsecconf -F [-q]                        flush all policy\n"
 	"       ipsecconf {-f|-F} -a {file|-} [-q]       replace in one step\n"
@@ -78,6 +94,7 @@ struct taken {
 	struct conf_request request;
 	int command; /* the letter: a, c, l, L, or 0 */
 	int flush; /* f, F, or 0 */
+	bool format; /* --format was given */
 };
 
 static bool takes_file(int letter)
@@ -114,6 +131,33 @@ static int take_interface(struct taken *t)
 	return 0;
 }
 
+static int take_format(struct taken *t)
+{
+	t->request.sarif = strcmp(optarg, "sarif") == 0;
+	t->request.json = strcmp(optarg, "json") == 0;
+	t->format = true;
+	if (!t->request.sarif && !t->request.json && strcmp(optarg, "text") != 0)
+		return usage("--format: text, json or sarif.");
+	return 0;
+}
+
+/* Options that say how -c checks. Return: as take_option(). */
+static int take_check_option(struct taken *t, int letter)
+{
+	switch (letter) {
+	case OPTION_FORMAT:
+		return take_format(t);
+	case OPTION_STRICT:
+		t->request.strict = true;
+		return 0;
+	case OPTION_EXTENSIONS:
+		t->request.extensions = true;
+		return 0;
+	default:
+		return usage("Bad usage.");
+	}
+}
+
 /* Return: 0 go on, 1 done, -EINVAL. */
 static int take_option(struct taken *t, int letter)
 {
@@ -122,6 +166,7 @@ static int take_option(struct taken *t, int letter)
 	case 'c':
 	case 'l':
 	case 'L':
+	case OPTION_MIRROR:
 		return take_command(t, letter);
 	case 'f':
 	case 'F':
@@ -156,7 +201,7 @@ static int take_option(struct taken *t, int letter)
 		(void)printf("ipsecconf (netipsec) %s\n", NETIPSEC_VERSION);
 		return 1;
 	default:
-		return usage("Bad usage.");
+		return take_check_option(t, letter);
 	}
 }
 
@@ -168,7 +213,9 @@ static bool forms_fit(const struct taken *t)
 
 	if (request->table && (!lists || request->json))
 		return false;
-	if (request->print && t->command != 'c')
+	if (t->command != 'c' && (request->print || t->format || request->strict))
+		return false;
+	if (request->extensions && t->command != 'c' && t->command != OPTION_MIRROR)
 		return false;
 	return !request->json || lists || t->command == 'c';
 }
@@ -194,6 +241,11 @@ static int settle_command(struct taken *t)
 	case 'L':
 		request->command = COMMAND_LIST_ALL;
 		break;
+	case OPTION_MIRROR:
+		request->command = COMMAND_MIRROR;
+		if (request->n_more_files > 0)
+			request->file = request->more_files[0];
+		break;
 	default:
 		request->command = t->flush ? COMMAND_FLUSH : COMMAND_SHOW;
 		return 0;
@@ -218,6 +270,14 @@ static int settle(struct taken *t)
 	return forms_fit(t) ? 0 : usage("Bad usage.");
 }
 
+/* -c takes any number of files behind its own, --mirror one. */
+static size_t most_operands(const struct taken *t)
+{
+	if (t->command == 'c')
+		return SIZE_MAX;
+	return t->command == OPTION_MIRROR ? 1 : 0;
+}
+
 int conf_options_parse(int argc, char **argv, struct conf_request *ret)
 {
 	struct taken t = { .request = { .bus = "system" } };
@@ -226,12 +286,14 @@ int conf_options_parse(int argc, char **argv, struct conf_request *ret)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		longs[i] = rows[i].option;
-	while ((letter = getopt_long(argc, argv, "+nlfLFa:qd:r:i:c:", longs, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "nlfLFa:qd:r:i:c:", longs, NULL)) != -1) {
 		r = take_option(&t, letter);
 		if (r != 0)
 			return r;
 	}
-	if (optind < argc)
+	t.request.more_files = argv + optind;
+	t.request.n_more_files = (size_t)(argc - optind);
+	if (t.request.n_more_files > most_operands(&t))
 		return usage("Bad usage.");
 	r = settle(&t);
 	if (r == 0)

@@ -81,6 +81,10 @@ struct policy_input {
 int policy_parse(const struct policy_input *in, struct conf_diags *diags,
 	struct policy_file **ret_file) MUST_CHECK;
 
+/* ---- policy_mirror.c ---- */
+/* The text as the peer needs it: ends and directions swapped. Twice is the text again. 0 or -ENOMEM. */
+int policy_mirror(const char *source, size_t len, struct text *text) MUST_CHECK;
+
 /* ---- policy_lookup.c ---- */
 /*
  * The host names that a text asks for, repeats included: for a struct resolve_job, whose answers

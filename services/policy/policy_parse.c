@@ -345,6 +345,10 @@ static int parse_file(struct policy_parser *p)
 	if (r < 0)
 		return r;
 	count_bad(p);
+	r = policy_check_expectations(p->in, label,
+		conf_diags_errors(p->diags) > errors_before ? NULL : p->file, p->diags);
+	if (r < 0)
+		return r;
 	if (conf_diags_errors(p->diags) > errors_before)
 		return -EBADMSG;
 	if (p->in->warn_order)

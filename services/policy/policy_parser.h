@@ -154,6 +154,12 @@ void entry_settle(struct policy_parser *p, uint8_t *ret_directions);
 /* The rules of a good entry, added to p->file. Return: 0 or -ENOMEM. */
 int entry_expand(struct policy_parser *p, uint8_t directions, const char *text) MUST_CHECK;
 
+/* ---- policy_expect.c ---- */
+bool policy_is_expectation(const char *line, size_t len);
+/* @file: NULL if the text has errors: then only the form is looked at. Return: 0 or -ENOMEM. */
+int policy_check_expectations(const struct policy_input *in, const char *label,
+	const struct policy_file *file, struct conf_diags *diags) MUST_CHECK;
+
 /* ---- policy_unique.c ---- */
 struct policy_seen *policy_seen_new(void);
 struct policy_seen *policy_seen_free(struct policy_seen *seen);
