@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/plant_groups.h"
 #include "services/datapath/steer/rtnl.h"
 
 #define TUNNEL_ALIAS	   "netipsec tunnel"
@@ -213,6 +214,8 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	*ret_fault = "the SA database";
 	r = open_databases(plant, store);
 	if (r == 0)
+		r = plant_groups_open(plant);
+	if (r == 0)
 		r = open_counters(plant, store);
 	if (r == 0)
 		r = open_view(plant);
@@ -237,6 +240,7 @@ struct plant *plant_free(struct plant *plant)
 		return NULL;
 	stop_workers(plant);
 	engine_view_free(rcu_read(&plant->view));
+	plant_groups_close(plant);
 	sadb_free(plant->sadb);
 	sad_free(plant->sad);
 	rcu_free(plant->rcu);
@@ -346,6 +350,7 @@ void plant_tick(struct plant *plant)
 	struct engine_view *view = rcu_read(&plant->view);
 
 	sadb_tick(plant->sadb);
+	plant_groups_tick(plant);
 	if (alive_usec > 0)
 		sadb_keep_alive(plant->sadb, alive_usec, send_keep_alive, plant);
 	(void)rcu_poll(plant->rcu); /* what is not ripe waits for the next tick */

@@ -11,6 +11,7 @@
 
 #include "services/datapath/counter_store.h"
 #include "services/datapath/fdstore.h"
+#include "services/datapath/io/groups.h"
 #include "services/datapath/locals.h"
 #include "services/datapath/sad/sadb.h"
 #include "services/datapath/settings.h"
@@ -28,6 +29,8 @@ struct plant {
 	struct locals *locals;
 	struct steer *steer;
 	struct tun host;
+	struct groups *groups; /* that it is a member of, */
+	bool groups_stale; /* perhaps of some too many */
 	struct tun tunnels[ENGINE_MAX_TUNNELS];
 	size_t n_tunnels;
 	struct frag_store *fragments[ENGINE_MAX_TUNNELS]; /* of these tunnels */

@@ -78,6 +78,26 @@ static struct entry *find_name(const struct list *list, const struct sa_key *nam
 	return NULL;
 }
 
+/* Senders to one group may have an SA each under the same SPI (RFC 4301 section 4.1). */
+static const struct entry *find_same(const struct list *list, const struct sa *sa)
+{
+	struct sa_key name = sa_key_of(sa);
+
+	for (size_t i = list->names[name_bucket(list, &name)]; i != NO_ENTRY;
+		i = list->entries[i].next_name) {
+		const struct sa *other = list->entries[i].sa;
+		struct sa_key key;
+
+		if (!other)
+			continue;
+		key = sa_key_of(other);
+		if (sa_key_equal(&name, &key) &&
+			(!address_is_multicast(&sa->dst) || address_equal(&sa->src, &other->src)))
+			return &list->entries[i];
+	}
+	return NULL;
+}
+
 /* Bytes of cipher key and salt; 0: a repeated key does no harm. */
 static size_t counter_key_len(const struct list *list, const struct sa *sa)
 {
@@ -124,7 +144,7 @@ static const struct entry *find_counter_key(const struct list *list, const struc
 static int list_add(struct list *list, struct sa *sa, struct conf_loc at)
 {
 	struct sa_key name = sa_key_of(sa);
-	const struct entry *other = find_name(list, &name);
+	const struct entry *other = find_same(list, sa);
 	struct entry *entry;
 	size_t bucket;
 

@@ -74,6 +74,10 @@ static int open_output(int family, int *ret_fd)
 		r = wire_set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 	if (r == 0 && family == AF_INET6)
 		r = wire_set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+	/* Programs here get what they send to a group before it is sealed, and once is enough. */
+	if (r == 0)
+		r = family == AF_INET ? wire_set_option(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 0)
+				      : wire_set_option(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0);
 	if (r < 0)
 		return r;
 	*ret_fd = STEAL_FD(fd);

@@ -137,8 +137,17 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 
 struct sad_entry *sadb_get(struct sadb *sadb, const struct sa_key *key, const struct address *src)
 {
-	struct sad_entry *entry = sad_find(sadb->parts.sad, key);
+	struct sa same = { .proto = key->proto, .spi = key->spi, .dst = key->dst };
+	struct sad_entry *entry;
 
+	/* Each sender to a group may have one. */
+	if (src && address_is_multicast(&key->dst)) {
+		same.src = *src;
+		entry = sad_find_same(sadb->parts.sad, &same);
+		if (entry)
+			return entry;
+	}
+	entry = sad_find(sadb->parts.sad, key);
 	if (!entry || !src || address_is_unspecified(src) ||
 		address_is_unspecified(&entry->sa->src) || address_equal(&entry->sa->src, src))
 		return entry;

@@ -92,7 +92,10 @@ static int compare_keys(const void *a, const void *b)
 		return x->spi < y->spi ? -1 : 1;
 	if (x->proto != y->proto)
 		return x->proto < y->proto ? -1 : 1;
-	return address_compare(&x->dst, &y->dst);
+	/* Of one group there may be one for each source. */
+	if (address_compare(&x->dst, &y->dst) != 0 || !address_is_multicast(&x->dst))
+		return address_compare(&x->dst, &y->dst);
+	return address_compare(&x->src, &y->src);
 }
 
 static int refuse_twins(const struct sa_list *list, struct text *why)
