@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/model/sa.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -14,21 +15,66 @@ struct sa *sa_free(struct sa *sa)
 	if (sa) {
 		secret_unref(sa->encr_key);
 		secret_unref(sa->auth_key);
+		free(sa->identity_src);
+		free(sa->identity_dst);
 		free(sa);
 	}
 	return NULL;
 }
 
+int sa_set_identity(struct sa_identity **identity, uint16_t type, uint64_t id, const char *value)
+{
+	struct sa_identity *next = calloc(1, sizeof(*next));
+	size_t len = strnlen(value, SA_IDENTITY_MAX - 1);
+
+	if (!next)
+		return -ENOMEM;
+	next->type = type;
+	next->id = id;
+	memcpy(next->value, value, len);
+	free(*identity);
+	*identity = next;
+	return 0;
+}
+
+bool sa_identity_equal(const struct sa_identity *a, const struct sa_identity *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->type == b->type && a->id == b->id && strcmp(a->value, b->value) == 0;
+}
+
+static int copy_identity(struct sa_identity **copy, const struct sa_identity *identity)
+{
+	return identity ? sa_set_identity(copy, identity->type, identity->id, identity->value) : 0;
+}
+
 struct sa *sa_copy(const struct sa *sa)
 {
-	struct sa *copy = malloc(sizeof(*copy));
+	CLEANUP(sa_freep) struct sa *copy = malloc(sizeof(*copy));
 
 	if (!copy)
 		return NULL;
 	*copy = *sa;
 	secret_ref(copy->encr_key);
 	secret_ref(copy->auth_key);
-	return copy;
+	copy->identity_src = copy->identity_dst = NULL;
+	if (copy_identity(&copy->identity_src, sa->identity_src) < 0 ||
+		copy_identity(&copy->identity_dst, sa->identity_dst) < 0)
+		return NULL;
+	return STEAL(copy);
+}
+
+const char *sa_state_name(unsigned int state)
+{
+	static const char *const names[] = { [SA_LARVAL] = "larval",
+		[SA_MATURE] = "mature",
+		[SA_DYING] = "dying",
+		[SA_DEAD] = "dead",
+		[SA_ACTIVE_ELSEWHERE] = "active-elsewhere",
+		[SA_IDLE] = "idle" };
+
+	return state < ARRAY_SIZE(names) ? names[state] : NULL;
 }
 
 struct sa_key sa_key_of(const struct sa *sa)
@@ -82,7 +128,10 @@ bool sa_equal(const struct sa *a, const struct sa *b)
 	       address_equal(&a->natt_local, &b->natt_local) &&
 	       address_equal(&a->natt_remote, &b->natt_remote) &&
 	       a->natt_local_port == b->natt_local_port &&
-	       a->natt_remote_port == b->natt_remote_port;
+	       a->natt_remote_port == b->natt_remote_port &&
+	       sa_identity_equal(a->identity_src, b->identity_src) &&
+	       sa_identity_equal(a->identity_dst, b->identity_dst) &&
+	       a->km_protocol == b->km_protocol && a->km_cookie == b->km_cookie;
 }
 
 void sa_normalise(struct sa *sa)

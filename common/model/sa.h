@@ -15,7 +15,15 @@
 
 enum sa_proto { SA_PROTO_AH = 51, SA_PROTO_ESP = 50 }; /* IP protocol numbers */
 enum sa_mode { SA_MODE_TRANSPORT, SA_MODE_TUNNEL };
-enum sa_state { SA_LARVAL = 0, SA_MATURE = 1, SA_DYING = 2, SA_DEAD = 3 }; /* PF_KEY's numbers */
+/* PF_KEY's numbers. The last two serve clusters: they are named, and an SA in them takes no packets. */
+enum sa_state {
+	SA_LARVAL = 0,
+	SA_MATURE = 1,
+	SA_DYING = 2,
+	SA_DEAD = 3,
+	SA_ACTIVE_ELSEWHERE = 4,
+	SA_IDLE = 5
+};
 enum sa_origin { SA_ORIGIN_KEYS, SA_ORIGIN_PFKEY }; /* keys section, or a PF_KEY client */
 
 /* Bits of sa.directions; both zero: by address, see the datapath. */
@@ -38,6 +46,15 @@ struct sa_key {
 	enum sa_proto proto;
 	uint32_t spi; /* host order */
 	struct address dst;
+};
+
+#define SA_IDENTITY_MAX 256 /* with its NUL */
+
+/* Who key management says is at one end; PF_KEY's types. */
+struct sa_identity {
+	uint16_t type;
+	uint64_t id;
+	char value[SA_IDENTITY_MAX];
 };
 
 struct sa {
@@ -73,6 +90,9 @@ struct sa {
 	uint64_t idle_add_sec, idle_use_sec;
 	struct address natt_local, natt_remote; /* AF_UNSPEC: none */
 	uint16_t natt_local_port, natt_remote_port; /* 0: 4500 */
+	struct sa_identity *identity_src, *identity_dst; /* owned, NULL: none */
+	uint32_t km_protocol; /* key management: 0 manual, 1 IKE, 2 KINK */
+	uint64_t km_cookie; /* 0: none */
 };
 
 /* Zeroed. NULL: no memory. */
@@ -81,6 +101,12 @@ struct sa *sa_free(struct sa *sa);
 DEFINE_CLEANUP(struct sa *, sa_free)
 struct sa *sa_copy(const struct sa *sa);
 
+/* Replaces what was there. Return: 0 or -ENOMEM. */
+int sa_set_identity(
+	struct sa_identity **identity, uint16_t type, uint64_t id, const char *value) MUST_CHECK;
+bool sa_identity_equal(const struct sa_identity *a, const struct sa_identity *b); /* NULL: none */
+/* "larval", "active-elsewhere"; NULL for other numbers. */
+const char *sa_state_name(unsigned int state);
 struct sa_key sa_key_of(const struct sa *sa);
 bool sa_key_equal(const struct sa_key *a, const struct sa_key *b);
 /* The same configuration, keys included (compared in constant time)? */

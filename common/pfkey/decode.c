@@ -119,6 +119,30 @@ static int settle_replay_value(struct pfkey_decoding *in)
 	return 0;
 }
 
+static int settle_identity(struct pfkey_decoding *in, enum pfkey_extension extension,
+	const struct pfkey_identity *from, struct sa_identity **to)
+{
+	if (!(in->msg->present & PFKEY_BIT(extension)))
+		return 0;
+	if (sa_set_identity(to, from->type, from->id, from->value) < 0)
+		return pfkey_refuse(&in->fault, ENOMEM, PFKEY_DIAG_NONE);
+	return 0;
+}
+
+static int settle_management(struct pfkey_decoding *in)
+{
+	struct pfkey_message *msg = in->msg;
+	int r = settle_identity(
+		in, PFKEY_EXT_IDENTITY_SRC, &msg->identity_src, &msg->sa->identity_src);
+
+	if (r == 0)
+		r = settle_identity(
+			in, PFKEY_EXT_IDENTITY_DST, &msg->identity_dst, &msg->sa->identity_dst);
+	msg->sa->km_protocol = msg->km_protocol;
+	msg->sa->km_cookie = msg->km_cookie;
+	return r;
+}
+
 /* What follows from several extensions together. */
 static int settle(struct pfkey_decoding *in)
 {
@@ -145,6 +169,9 @@ static int settle(struct pfkey_decoding *in)
 	/* An unspecified source may come in the other family. */
 	if ((msg->present & (SRC | DST)) == (SRC | DST) && address_is_unspecified(&sa->src))
 		sa->src = address_any(sa->dst.family);
+	r = settle_management(in);
+	if (r < 0)
+		return r;
 	r = merge_protocols(
 		in, in->proto_src, in->proto_dst, PFKEY_DIAG_PROTO_MISMATCH, &sa->protocol);
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/pfkey/pfkey.h"
 #include "common/pfkey/wire.h"
@@ -51,7 +52,19 @@ uint64_t pfkey_extensions_of(const struct sa *sa, bool keys)
 	present |= bit_if(sa->pair_spi != 0, PFKEY_EXT_PAIR);
 	present |= bit_if(sa->replay_value != 0, PFKEY_EXT_REPLAY_VALUE);
 	present |= bit_if(sa->replay_window > UINT8_MAX, PFKEY_EXT_WINDOW);
+	present |= bit_if(sa->identity_src != NULL, PFKEY_EXT_IDENTITY_SRC);
+	present |= bit_if(sa->identity_dst != NULL, PFKEY_EXT_IDENTITY_DST);
+	present |= bit_if(sa->km_protocol || sa->km_cookie, PFKEY_EXT_KM_COOKIE);
 	return present;
+}
+
+static void put_identity(struct pfkey_identity *to, const struct sa_identity *from)
+{
+	if (!from)
+		return;
+	to->type = from->type;
+	to->id = from->id;
+	memcpy(to->value, from->value, sizeof(to->value));
 }
 
 struct pfkey_message *pfkey_message_of_sa(uint8_t type, const struct sa *sa, bool keys)
@@ -63,6 +76,10 @@ struct pfkey_message *pfkey_message_of_sa(uint8_t type, const struct sa *sa, boo
 	msg->sa = sa_copy(sa);
 	if (!msg->sa)
 		return NULL;
+	put_identity(&msg->identity_src, sa->identity_src);
+	put_identity(&msg->identity_dst, sa->identity_dst);
+	msg->km_protocol = sa->km_protocol;
+	msg->km_cookie = sa->km_cookie;
 	msg->type = type;
 	msg->satype = pfkey_satype_of((int)sa->proto);
 	msg->present = pfkey_extensions_of(sa, keys);

@@ -20,7 +20,7 @@
 #define PFKEY_BASE_BYTES     16
 #define PFKEY_MAX_ALGORITHMS 64 /* of one SUPPORTED extension */
 #define PFKEY_MAX_COMBS	     32 /* of one PROPOSAL */
-#define PFKEY_IDENTITY_MAX   256 /* with its NUL */
+#define PFKEY_IDENTITY_MAX   SA_IDENTITY_MAX
 
 /* A row of SUPPORTED_AUTH or SUPPORTED_ENCRYPT. */
 struct pfkey_algorithm {
@@ -61,7 +61,8 @@ struct pfkey_current {
  * - in a request encr_key holds key, salt and initial IV, encr_key_bits counts key and salt (only
  *   the algorithm's row tells them apart, see pfkey_split_salt()) and salt_bits is 0; in an answer
  *   both are apart;
- * - sa->proto is 0 when satype is neither AH nor ESP.
+ * - sa->proto is 0 when satype is neither AH nor ESP;
+ * - identities and the cookie of key management stand in both places.
  */
 struct pfkey_message {
 	uint8_t type; /* enum pfkey_type */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Security associations, key bytes included; the same record serves the datapath's arena. */
 #include <errno.h>
+#include <string.h>
 
 #include "common/snapshot/codec.h"
 
-#define RECORD_LEAST 120
+#define RECORD_LEAST 136
 #define FLAGS_KNOWN  (SA_FLAG_ESN | SA_FLAG_UNIQUE | SA_FLAG_ENCAP)
 
 struct sa_list *sa_list_new(size_t room)
@@ -84,6 +85,19 @@ static void put_algorithms(struct writer *wr, const struct sa *sa)
 	(void)write_le16(wr, sa->auth_key_bits);
 }
 
+/* A length of 0: there is none. With its NUL, so that an empty string is one. */
+static void put_identity(struct writer *wr, const struct sa_identity *identity)
+{
+	size_t len = identity ? strnlen(identity->value, SA_IDENTITY_MAX - 1) + 1 : 0;
+
+	(void)write_le16(wr, (uint16_t)len);
+	if (!identity)
+		return;
+	(void)write_le16(wr, identity->type);
+	(void)write_le64(wr, identity->id);
+	(void)write_bytes(wr, identity->value, len);
+}
+
 static void put_sa(struct writer *wr, const struct sa *sa)
 {
 	(void)write_u8(wr, (uint8_t)sa->proto);
@@ -106,6 +120,10 @@ static void put_sa(struct writer *wr, const struct sa *sa)
 	codec_put_address(wr, &sa->natt_remote);
 	(void)write_le16(wr, sa->natt_local_port);
 	(void)write_le16(wr, sa->natt_remote_port);
+	put_identity(wr, sa->identity_src);
+	put_identity(wr, sa->identity_dst);
+	(void)write_le32(wr, sa->km_protocol);
+	(void)write_le64(wr, sa->km_cookie);
 }
 
 /* Return: 0, -EBADMSG, -ENOMEM. */
@@ -185,6 +203,36 @@ static int take_algorithms(struct reader *rd, struct sa *sa)
 	return rd->failed || !sizes_stand(sa) ? -EBADMSG : 0;
 }
 
+/* Return: 0, -EBADMSG, -ENOMEM. */
+static int take_identity(struct reader *rd, struct sa_identity **ret_identity)
+{
+	char value[SA_IDENTITY_MAX];
+	const uint8_t *at;
+	uint16_t len, type;
+	uint64_t id;
+
+	if (!read_le16(rd, &len) || len > sizeof(value))
+		return -EBADMSG;
+	if (len == 0)
+		return 0;
+	if (!read_le16(rd, &type) || !read_le64(rd, &id) || !read_view(rd, &at, len) ||
+		strnlen((const char *)at, len) != len - 1U)
+		return -EBADMSG;
+	memcpy(value, at, len);
+	return sa_set_identity(ret_identity, type, id, value);
+}
+
+static int take_management(struct reader *rd, struct sa *sa)
+{
+	int r = take_identity(rd, &sa->identity_src);
+
+	if (r == 0)
+		r = take_identity(rd, &sa->identity_dst);
+	if (r < 0)
+		return r;
+	return read_le32(rd, &sa->km_protocol) && read_le64(rd, &sa->km_cookie) ? 0 : -EBADMSG;
+}
+
 static bool take_rest(struct reader *rd, struct sa *sa)
 {
 	uint8_t origin = 0;
@@ -194,7 +242,7 @@ static bool take_rest(struct reader *rd, struct sa *sa)
 	(void)read_u8(rd, &sa->state);
 	(void)read_u8(rd, &origin);
 	if (rd->failed || (sa->flags & ~FLAGS_KNOWN) ||
-		(sa->directions & ~(SA_INBOUND | SA_OUTBOUND)) || sa->state > SA_DEAD ||
+		(sa->directions & ~(SA_INBOUND | SA_OUTBOUND)) || sa->state > SA_IDLE ||
 		origin > SA_ORIGIN_PFKEY)
 		return false;
 	sa->origin = (enum sa_origin)origin;
@@ -227,6 +275,8 @@ static int take_sa(struct reader *rd, struct sa **ret_sa)
 	r = take_algorithms(rd, sa);
 	if (r == 0 && !take_rest(rd, sa))
 		r = -EBADMSG;
+	if (r == 0)
+		r = take_management(rd, sa);
 	if (r < 0)
 		return r;
 	*ret_sa = STEAL(sa);

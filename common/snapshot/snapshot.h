@@ -63,7 +63,7 @@ int snapshot_read_policy(const void *bytes, size_t len, struct spd **ret) MUST_C
 int snapshot_read_keys(const void *bytes, size_t len, struct sa_list **ret) MUST_CHECK;
 
 /* One SA as a byte string (records in the datapath's arena). Same rules as above. */
-#define SNAPSHOT_SA_MAX_BYTES 1536
+#define SNAPSHOT_SA_MAX_BYTES 2112
 int snapshot_write_sa(
 	const struct sa *sa, uint8_t *buffer, size_t size, size_t *ret_len) MUST_CHECK;
 int snapshot_read_sa(const void *bytes, size_t len, struct sa **ret) MUST_CHECK;

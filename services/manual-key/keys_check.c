@@ -69,6 +69,9 @@ static void check_esp_algorithms(struct keys_parser *p)
 	if (sa->encr == ALG_ENCR_NULL && sa->auth == ALG_AUTH_NONE && !p->command->failed)
 		keys_error(p, place_of(p, KEYS_ENCR_ALG), "key-algorithm",
 			"NULL encryption needs an auth_alg, else nothing is protected");
+	if (sa->encr == ALG_ENCR_AES_CTR && sa->auth == ALG_AUTH_NONE && !p->command->failed)
+		keys_error(p, place_of(p, KEYS_ENCR_ALG), "key-algorithm",
+			"AES-CTR needs an auth_alg, else anybody can change what it carries");
 }
 
 static void check_algorithms(struct keys_parser *p)

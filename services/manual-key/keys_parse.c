@@ -324,6 +324,11 @@ static struct address source_for(const struct keys_command *command, int family)
 	return n == 1 ? found : address_any(family);
 }
 
+static int put_identity(struct sa_identity **to, const struct keys_identity *from)
+{
+	return from ? sa_set_identity(to, from->type, 0, from->value) : 0;
+}
+
 struct sa *keys_command_sa(const struct keys_command *command, size_t i)
 {
 	struct sa *sa = sa_copy(command->sa);
@@ -336,5 +341,8 @@ struct sa *keys_command_sa(const struct keys_command *command, size_t i)
 	} else if (command->n_srcs > 0) {
 		sa->src = command->srcs[0];
 	}
+	if (put_identity(&sa->identity_src, command->src_id) < 0 ||
+		put_identity(&sa->identity_dst, command->dst_id) < 0)
+		return sa_free(sa);
 	return sa;
 }

@@ -168,6 +168,10 @@ static inline struct sa *sample_tunnel_sa(uint32_t spi)
 		.natt_remote = sample_address("198.51.100.1"),
 		.natt_local_port = 4500 };
 	ck_assert_int_eq(secret_new(key, sizeof(key), &sa->encr_key), 0);
+	ck_assert_int_eq(sa_set_identity(&sa->identity_src, 2, 5, "alpha.example"), 0);
+	ck_assert_int_eq(sa_set_identity(&sa->identity_dst, 3, 0, ""), 0);
+	sa->km_protocol = 1;
+	sa->km_cookie = UINT64_C(0x123456789abcdef0);
 	sa_normalise(sa);
 	return sa;
 }

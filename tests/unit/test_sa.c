@@ -94,6 +94,8 @@ static const struct {
 	FIELD(natt_remote, true),
 	FIELD(natt_local_port, true),
 	FIELD(natt_remote_port, true),
+	FIELD(km_protocol, true),
+	FIELD(km_cookie, true),
 	FIELD(state, false),
 	FIELD(origin, false),
 #undef FIELD
@@ -107,6 +109,27 @@ START_TEST(equality)
 	ck_assert(sa_equal(sa, other));
 	((uint8_t *)other)[fields[_i].offset] ^= 1;
 	ck_assert_msg(sa_equal(sa, other) != fields[_i].counts, "%s", fields[_i].name);
+}
+END_TEST
+
+START_TEST(identities)
+{
+	CLEANUP(sa_freep) struct sa *sa = make();
+	CLEANUP(sa_freep) struct sa *copy = NULL;
+
+	ck_assert_int_eq(sa_set_identity(&sa->identity_dst, 2, 7, "vpn.example"), 0);
+	copy = sa_copy(sa);
+	ck_assert(sa_equal(sa, copy));
+	ck_assert_ptr_ne(sa->identity_dst, copy->identity_dst);
+	ck_assert_int_eq(sa_set_identity(&copy->identity_dst, 2, 7, "vpn.example."), 0);
+	ck_assert(!sa_equal(sa, copy));
+	ck_assert_int_eq(sa_set_identity(&copy->identity_dst, 2, 8, "vpn.example"), 0);
+	ck_assert(!sa_equal(sa, copy));
+	free(copy->identity_dst);
+	copy->identity_dst = NULL;
+	ck_assert(!sa_equal(sa, copy));
+	ck_assert_str_eq(sa_state_name(SA_ACTIVE_ELSEWHERE), "active-elsewhere");
+	ck_assert_ptr_null(sa_state_name(6));
 }
 END_TEST
 
@@ -175,6 +198,7 @@ int main(void)
 	tcase_add_test(tc, copies_share_keys);
 	tcase_add_test(tc, keys);
 	tcase_add_loop_test(tc, equality, 0, ARRAY_SIZE(fields));
+	tcase_add_test(tc, identities);
 	tcase_add_test(tc, key_bytes_count);
 	tcase_add_test(tc, normalising);
 	tcase_add_test(tc, printing);

@@ -264,6 +264,40 @@ static void gmac_beside(struct sa *sa) /* for AH alone */
 	sa->auth_key_bits = 160;
 }
 
+static void ctr_alone(struct sa *sa) /* RFC 3686 section 3 */
+{
+	sa->encr = ALG_ENCR_AES_CTR;
+	set_key(&sa->encr_key, 20, 3);
+	sa->encr_key_bits = 160;
+	sa->auth = ALG_AUTH_NONE;
+	sa->auth_key_bits = 0;
+	set_key(&sa->auth_key, 0, 0);
+}
+
+static void weak_des(struct sa *sa)
+{
+	/* Semi-weak, with one parity bit wrong. */
+	static const uint8_t key[] = { 0x01, 0xfe, 0x01, 0xfe, 0x01, 0xfe, 0x01, 0xff };
+
+	sa->encr = ALG_ENCR_DES;
+	sa->encr_key_bits = 64;
+	set_key(&sa->encr_key, 0, 0);
+	ck_assert_int_eq(secret_new(key, sizeof(key), &sa->encr_key), 0);
+}
+
+static void double_des(struct sa *sa)
+{
+	uint8_t key[24];
+
+	memset(key, 0x57, 16);
+	memset(key + 16, 0x32, 8);
+	key[15] ^= 1; /* another parity makes no other key */
+	sa->encr = ALG_ENCR_3DES;
+	sa->encr_key_bits = 192;
+	set_key(&sa->encr_key, 0, 0);
+	ck_assert_int_eq(secret_new(key, sizeof(key), &sa->encr_key), 0);
+}
+
 static void auth_key_for_nothing(struct sa *sa)
 {
 	sa->auth = ALG_AUTH_NONE;
@@ -302,6 +336,9 @@ static const struct {
 	{ "encryption key bits", encr_bits, EINVAL, PFKEY_DIAG_BAD_EKEYBITS },
 	{ "authentication key bits", auth_bits, EINVAL, PFKEY_DIAG_BAD_AKEYBITS },
 	{ "NULL with a key", null_with_key, EINVAL, PFKEY_DIAG_BAD_EKEYBITS },
+	{ "CTR without integrity", ctr_alone, EINVAL, PFKEY_DIAG_BAD_AALG },
+	{ "weak DES key", weak_des, EINVAL, PFKEY_DIAG_WEAK_EKEY },
+	{ "3DES of two equal keys", double_des, EINVAL, PFKEY_DIAG_WEAK_EKEY },
 	{ "NULL without integrity", null_null, EINVAL, PFKEY_DIAG_BAD_AALG },
 	{ "GCM without its salt", gcm_short, EINVAL, PFKEY_DIAG_BAD_EKEYBITS },
 	{ "GCM with integrity", gcm_and_auth, EINVAL, PFKEY_DIAG_BAD_AALG },
@@ -345,6 +382,25 @@ START_TEST(refused)
 }
 END_TEST
 
+/* A key is one key, whatever its parity bits. */
+START_TEST(parity_is_set)
+{
+	static const uint8_t key[] = { 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0 };
+	static const uint8_t want[] = { 0x13, 0x34, 0x57, 0x79, 0x9b, 0xbc, 0xdf, 0xf1 };
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(0x1001);
+	struct sad_entry *entry;
+
+	sa->encr = ALG_ENCR_DES;
+	sa->encr_key_bits = 64;
+	set_key(&sa->encr_key, 0, 0);
+	ck_assert_int_eq(secret_new(key, sizeof(key), &sa->encr_key), 0);
+	entry = fixture_add(f, sa);
+	ck_assert_mem_eq(secret_bytes(entry->sa->encr_key), want, sizeof(want));
+	fixture_done(f);
+}
+END_TEST
+
 /* Keys as PF_KEY gives them, salt behind: no table of algorithms is published here. */
 static const struct {
 	const char *name;
@@ -360,7 +416,7 @@ static const struct {
 	{ "3DES of two keys", ALG_ENCR_3DES, 16, 0, 0, ALG_AUTH_HMAC_SHA1, 20 },
 	{ "Blowfish", ALG_ENCR_BLOWFISH, 16, 128, 0, ALG_AUTH_AES_XCBC, 16 },
 	{ "CTR", ALG_ENCR_AES_CTR, 20, 128, 32, ALG_AUTH_AES_CMAC, 16 },
-	{ "CTR alone", ALG_ENCR_AES_CTR, 36, 256, 32, ALG_AUTH_NONE, 0 },
+	{ "CTR of 256 bits", ALG_ENCR_AES_CTR, 36, 256, 32, ALG_AUTH_AES_CMAC, 16 },
 	{ "CTR without nonce", ALG_ENCR_AES_CTR, 16, 0, 0, ALG_AUTH_AES_CMAC, 16 },
 	{ "CCM", ALG_ENCR_AES_CCM12, 19, 128, 24, ALG_AUTH_NONE, 0 },
 	{ "CCM, salt of GCM", ALG_ENCR_AES_CCM12, 20, 0, 0, ALG_AUTH_NONE, 0 },
@@ -376,9 +432,16 @@ START_TEST(sizes_of_keys)
 	struct sa *sa = fixture_sa(0x1001);
 	struct sadb_refusal refusal = { 0 };
 	struct sad_entry *entry = NULL;
+	uint8_t distinct[24] = { 0 };
 
 	sa->encr = key_sizes[_i].encr;
 	set_key(&sa->encr_key, key_sizes[_i].key_len, 3);
+	for (size_t i = 0; key_sizes[_i].encr == ALG_ENCR_3DES && i < key_sizes[_i].key_len; i++)
+		distinct[i] = (uint8_t)(i + 0x21);
+	if (key_sizes[_i].encr == ALG_ENCR_3DES) {
+		sa->encr_key = secret_unref(sa->encr_key);
+		ck_assert_int_eq(secret_new(distinct, key_sizes[_i].key_len, &sa->encr_key), 0);
+	}
 	sa->encr_key_bits = (uint16_t)(key_sizes[_i].key_len * 8);
 	sa->auth = key_sizes[_i].auth;
 	set_key(&sa->auth_key, key_sizes[_i].auth_len, 5);
@@ -441,6 +504,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, refused, 0, (int)ARRAY_SIZE(refusals));
 	tcase_add_loop_test(tc, sizes_of_keys, 0, (int)ARRAY_SIZE(key_sizes));
+	tcase_add_test(tc, parity_is_set);
 	tcase_add_loop_test(tc, direction, 0, (int)ARRAY_SIZE(directions));
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);

@@ -130,7 +130,7 @@ static const struct {
 } headers[] = {
 	{ "as it is", 0, 'N', 0 },
 	{ "another magic", 0, 'M', -EBADMSG },
-	{ "another version", 4, 1, -EPROTONOSUPPORT },
+	{ "another version", 4, 0x7f, -EPROTONOSUPPORT },
 	{ "another section", 6, 9, -EBADMSG },
 	{ "one record more", 8, 9, -EBADMSG },
 	{ "one record less", 8, 1, -EBADMSG },
@@ -247,6 +247,7 @@ START_TEST(one_record_stands_alone)
 	CLEANUP(sa_freep) struct sa *sa = sample_tunnel_sa(0x1234);
 	CLEANUP(sa_freep) struct sa *again = NULL;
 	uint8_t buffer[SNAPSHOT_SA_MAX_BYTES], bytes[SECRET_MAX_BYTES] = { 1 };
+	char name[SA_IDENTITY_MAX];
 	size_t len;
 
 	ck_assert_int_eq(snapshot_write_sa(sa, buffer, sizeof(buffer), &len), 0);
@@ -262,7 +263,13 @@ START_TEST(one_record_stands_alone)
 	ck_assert_int_eq(secret_new(bytes, sizeof(bytes), &sa->auth_key), 0);
 	sa->src = sa->dst = sa->natt_local = sa->natt_remote = sample_address("2001:db8::1");
 	sa->inner_src = sa->inner_dst = sample_prefix("2001:db8::1", 128);
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	ck_assert_int_eq(sa_set_identity(&sa->identity_src, 2, UINT64_MAX, name), 0);
+	ck_assert_int_eq(sa_set_identity(&sa->identity_dst, 2, UINT64_MAX, name), 0);
 	ck_assert_int_eq(snapshot_write_sa(sa, buffer, sizeof(buffer), &len), 0);
+	ck_assert_int_eq(snapshot_read_sa(buffer, len, &again), 0);
+	ck_assert(sa_equal(sa, again));
 }
 END_TEST
 

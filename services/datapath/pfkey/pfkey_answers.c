@@ -129,13 +129,16 @@ struct pfkey_message *pfkey_message_of_entry(uint8_t type, const struct sad_entr
 struct pfkey_message *pfkey_message_of_algorithms(const struct sadb *sadb, uint8_t satype)
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
+	enum sa_proto proto;
 
 	if (!msg)
 		return NULL;
 	msg->type = PFKEY_REGISTER;
 	msg->satype = satype;
-	msg->n_auth = sadb_supported(sadb, ALG_PROTO_AH, msg->auth);
-	msg->n_encrypt = sadb_supported(sadb, ALG_PROTO_ESP, msg->encrypt);
+	proto = (enum sa_proto)pfkey_proto_of(satype);
+	msg->n_auth = sadb_supported(sadb, proto, ALG_PROTO_AH, msg->auth);
+	if (proto == SA_PROTO_ESP)
+		msg->n_encrypt = sadb_supported(sadb, proto, ALG_PROTO_ESP, msg->encrypt);
 	if (msg->n_auth)
 		msg->present |= PFKEY_BIT(PFKEY_EXT_SUPPORTED_AUTH);
 	if (msg->n_encrypt)
@@ -145,11 +148,15 @@ struct pfkey_message *pfkey_message_of_algorithms(const struct sadb *sadb, uint8
 
 void pfkey_door_algorithms_changed(struct pfkey_door *door)
 {
-	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_algorithms(
-		door->sadb, PFKEY_SATYPE_ESP);
+	static const uint8_t satypes[] = { PFKEY_SATYPE_AH, PFKEY_SATYPE_ESP };
 
-	if (msg)
-		pfkey_answer_registered(door, PFKEY_SATYPE_ESP, msg);
+	for (size_t i = 0; i < ARRAY_SIZE(satypes); i++) {
+		struct pfkey_message *msg = pfkey_message_of_algorithms(door->sadb, satypes[i]);
+
+		if (msg)
+			pfkey_answer_registered(door, satypes[i], msg);
+		pfkey_message_free(msg);
+	}
 }
 
 /* What a rule would accept, one combination for each alternative. */

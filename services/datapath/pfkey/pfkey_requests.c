@@ -167,8 +167,6 @@ static int on_register(
 		return refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
 	if (msg->satype == PFKEY_SATYPE_UNSPEC)
 		return refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
-	if (msg->satype != PFKEY_SATYPE_ESP)
-		return refuse(refusal, ESRCH, PFKEY_DIAG_NO_SADBS);
 	answer = pfkey_message_of_algorithms(peer->door->sadb, msg->satype);
 	if (!answer)
 		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);

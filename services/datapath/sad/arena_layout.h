@@ -15,7 +15,7 @@
 #include "services/datapath/replay/sa_run.h"
 
 #define ARENA_MAGIC	   UINT64_C(0x31414e4552414e49)
-#define ARENA_VERSION	   1U
+#define ARENA_VERSION	   2U
 #define ARENA_HEADER_BYTES 4096U
 #define ARENA_CHUNK_BYTES  (UINT32_C(256) << 10)
 #define ARENA_CHUNK_MAGIC  UINT32_C(0x4b4e4843)

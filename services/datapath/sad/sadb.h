@@ -80,8 +80,10 @@ void sadb_unlisten(struct sadb *sadb, sadb_event_fn fn, void *userdata);
 /* Algorithms in force; SAs that exist live on. NULL: none published yet, the built-in rows count. */
 /* @table: borrowed until the next call. */
 void sadb_set_algorithms(struct sadb *sadb, const struct alg_table *table);
-/* The same as rows of PF_KEY's SUPPORTED; each holds PFKEY_MAX_ALGORITHMS. Return: how many. */
-size_t sadb_supported(const struct sadb *sadb, uint8_t alg_proto, struct pfkey_algorithm *ret_rows);
+/* What of them SAs of @proto may use, as rows of PF_KEY's SUPPORTED (PFKEY_MAX_ALGORITHMS of them).
+ * @alg_proto: ALG_PROTO_*. Return: how many. */
+size_t sadb_supported(const struct sadb *sadb, enum sa_proto proto, uint8_t alg_proto,
+	struct pfkey_algorithm *ret_rows);
 /* Take up what the arena holds from a former life. Before anything else is added. */
 int sadb_restore(struct sadb *sadb) MUST_CHECK;
 

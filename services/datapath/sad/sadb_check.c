@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an SA must be before it may be added: kernel-semantics of the original, section 10.1. */
 #include <errno.h>
+#include <string.h>
 
+#include "common/model/des_key.h"
 #include "services/datapath/ah/ah.h"
 #include "services/datapath/sad/sadb_parts.h"
 
@@ -23,6 +25,28 @@ static bool is_auth_known(const struct sadb *sadb, uint8_t number)
 	       (!sadb->algorithms || algorithm_of(sadb, ALG_PROTO_AH, number));
 }
 
+/* RFC 2367 has keys with wrong parity refused; the original puts it right, and so is one key one key. */
+static int set_parity(struct sa *sa)
+{
+	uint8_t bytes[3 * DES_KEY_BYTES];
+	size_t len = secret_len(sa->encr_key);
+	struct secret *fixed = NULL;
+	int r;
+
+	if ((sa->encr != ALG_ENCR_DES && sa->encr != ALG_ENCR_3DES) || len > sizeof(bytes) ||
+		len == 0)
+		return 0;
+	memcpy(bytes, secret_bytes(sa->encr_key), len);
+	des_key_set_parity(bytes, len);
+	r = secret_new(bytes, len, &fixed);
+	secret_wipe(bytes, sizeof(bytes));
+	if (r < 0)
+		return r;
+	secret_unref(sa->encr_key);
+	sa->encr_key = fixed;
+	return 0;
+}
+
 int sadb_settle_sa(const struct sadb *sadb, struct sa *sa, struct sadb_refusal *ret_refusal)
 {
 	const struct suite_cipher *cipher = suite_cipher_row(sa->encr);
@@ -36,6 +60,8 @@ int sadb_settle_sa(const struct sadb *sadb, struct sa *sa, struct sadb_refusal *
 	if (cipher && cipher->salt_bytes && sa->encr_key &&
 		pfkey_split_salt(sa, (uint16_t)(cipher->salt_bytes * 8)) < 0)
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_BAD_EKEYBITS);
+	if (set_parity(sa) < 0)
+		return sadb_refuse(ret_refusal, ENOMEM, PFKEY_DIAG_NONE);
 	sa_normalise(sa);
 	return 0;
 }
@@ -48,6 +74,18 @@ static bool is_zero(const struct secret *key)
 	for (size_t i = 0; i < secret_len(key); i++)
 		seen |= bytes[i];
 	return seen == 0;
+}
+
+static bool is_weak(const struct sa *sa)
+{
+	const uint8_t *key = secret_bytes(sa->encr_key);
+	size_t len = secret_len(sa->encr_key);
+
+	if (is_zero(sa->encr_key))
+		return true;
+	if (sa->encr == ALG_ENCR_DES)
+		return len == DES_KEY_BYTES && des_key_is_weak(key);
+	return sa->encr == ALG_ENCR_3DES && len == 3 * DES_KEY_BYTES && des_key_is_weak_triple(key);
 }
 
 static int check_addresses(const struct sa *sa, struct sadb_refusal *refusal)
@@ -81,7 +119,7 @@ static int check_cipher(const struct sadb *sadb, const struct sa *sa, struct sad
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_EKEY);
 	if (alg && !alg_takes_key(alg, sa->encr_key_bits))
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_EKEYBITS);
-	if (is_zero(sa->encr_key))
+	if (is_weak(sa))
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_WEAK_EKEY);
 	return 0;
 }
@@ -93,8 +131,12 @@ static int check_auth(const struct sadb *sadb, const struct sa *sa, struct sadb_
 	if (sa->auth == ALG_AUTH_NONE) {
 		if (sa->auth_key)
 			return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_AKEY_PRESENT);
-		/* RFC 4301 section 4.2: neither secret nor authentic is no protection. */
-		if (sa->encr == ALG_ENCR_NULL || sa->proto == SA_PROTO_AH)
+		/*
+		 * RFC 4301 section 4.2: neither secret nor authentic is no protection. RFC 3686
+		 * section 3: without integrity anybody can turn over the bits of his choice.
+		 */
+		if (sa->encr == ALG_ENCR_NULL || sa->encr == ALG_ENCR_AES_CTR ||
+			sa->proto == SA_PROTO_AH)
 			return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_AALG);
 		return 0;
 	}
@@ -219,11 +261,15 @@ static struct pfkey_algorithm cipher_row(const struct sadb *sadb, const struct s
 	return out;
 }
 
-size_t sadb_supported(const struct sadb *sadb, uint8_t alg_proto, struct pfkey_algorithm *ret_rows)
+size_t sadb_supported(const struct sadb *sadb, enum sa_proto proto, uint8_t alg_proto,
+	struct pfkey_algorithm *ret_rows)
 {
 	size_t n = 0;
 
 	for (unsigned int number = 1; number <= UINT8_MAX && n < PFKEY_MAX_ALGORITHMS; number++) {
+		if (alg_proto == ALG_PROTO_AH && proto == SA_PROTO_ESP &&
+			alg_is_ah_only((uint8_t)number))
+			continue;
 		if (alg_proto == ALG_PROTO_ESP && is_cipher_known(sadb, (uint8_t)number)) {
 			ret_rows[n++] = cipher_row(sadb, suite_cipher_row((uint8_t)number));
 		} else if (alg_proto == ALG_PROTO_AH && is_auth_known(sadb, (uint8_t)number)) {
