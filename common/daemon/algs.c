@@ -92,6 +92,14 @@ static bool is_first(const struct ipsecalgs *file, const struct ipsecalgs_alg *a
 	return ipsecalgs_find_alg(file, alg->proto, alg->number) == alg;
 }
 
+/* A protocol without a line has no algorithm either. */
+static bool is_async(const struct ipsecalgs *file, unsigned int proto)
+{
+	const struct ipsecalgs_proto *found = ipsecalgs_find_proto(file, proto);
+
+	return !found || found->mode == IPSECALGS_ASYNC;
+}
+
 static int convert_all(const struct ipsecalgs *file, const struct reporting *reporting,
 	struct alg_table **ret_table)
 {
@@ -120,7 +128,11 @@ static int convert_all(const struct ipsecalgs *file, const struct reporting *rep
 	if (worst < 0)
 		return worst;
 	*ret_table = alg_table_new(entries, count);
-	return *ret_table ? 0 : -ENOMEM;
+	if (!*ret_table)
+		return -ENOMEM;
+	(*ret_table)->execution.ah_async = is_async(file, IPSECALGS_PROTO_AH);
+	(*ret_table)->execution.esp_async = is_async(file, IPSECALGS_PROTO_ESP);
+	return 0;
 }
 
 int algs_parse(const char *label, const char *source, size_t len, struct conf_diags *diags,

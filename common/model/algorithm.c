@@ -13,6 +13,9 @@ struct alg_table *alg_table_new(const struct algorithm *entries, size_t count)
 	table = malloc(sizeof(*table) + count * sizeof(table->entries[0]));
 	if (!table)
 		return NULL;
+	table->execution = (struct alg_execution){
+		.ah_async = true, .esp_async = true, .cpu_percent = ALG_CPU_ALL
+	};
 	table->count = count;
 	if (count)
 		memcpy(table->entries, entries, count * sizeof(table->entries[0]));

@@ -54,6 +54,7 @@
 #define ALG_NAME_MAX	40 /* with its NUL */
 #define ALG_MAX_KEYS	8
 #define ALG_MAX_ENTRIES 512 /* per table, both protocols */
+#define ALG_CPU_ALL	100
 
 struct algorithm {
 	uint8_t proto; /* ALG_PROTO_* */
@@ -72,14 +73,21 @@ struct algorithm {
 	uint32_t flags; /* ALG_FLAG_* */
 };
 
+/* Where packets are worked, and how much of the machine that may take. */
+struct alg_execution {
+	bool ah_async, esp_async; /* by the packet workers; else by the control thread */
+	uint8_t cpu_percent; /* of all CPUs, 1 to 100 */
+};
+
 /* Immutable once filled. */
 struct alg_table {
+	struct alg_execution execution;
 	size_t count;
 	struct algorithm entries[]; /* in file order */
 };
 
-struct alg_table *alg_table_new(
-	const struct algorithm *entries, size_t count); /* NULL: no memory */
+/* Of asynchronous protocols that may take all CPUs. NULL: no memory. */
+struct alg_table *alg_table_new(const struct algorithm *entries, size_t count);
 struct alg_table *alg_table_free(struct alg_table *table);
 DEFINE_CLEANUP(struct alg_table *, alg_table_free)
 

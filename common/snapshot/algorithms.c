@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A record: protocol, number, names, mechanism, key sizes in bits, sizes in bytes, flags.
+ * A record: protocol, number, names, mechanism, key sizes in bits, sizes in bytes, flags. The
+ * section's argument says how they are executed.
  */
 #include <errno.h>
 
@@ -10,6 +11,31 @@
 #define RECORD_LEAST 40
 #define FLAGS_KNOWN \
 	(ALG_FLAG_VALID | ALG_FLAG_COUNTER | ALG_FLAG_COMBINED | ALG_FLAG_CCM | ALG_FLAG_GCM)
+
+#define CPU_PERCENT UINT32_C(0xff) /* of the argument */
+#define AH_ASYNC    UINT32_C(0x100)
+#define ESP_ASYNC   UINT32_C(0x200)
+
+static uint32_t pack_execution(const struct alg_execution *execution)
+{
+	return execution->cpu_percent | (execution->ah_async ? AH_ASYNC : 0) |
+	       (execution->esp_async ? ESP_ASYNC : 0);
+}
+
+static bool unpack_execution(uint32_t argument, struct alg_execution *ret_execution)
+{
+	uint32_t percent = argument & CPU_PERCENT;
+
+	if (percent == 0 || percent > ALG_CPU_ALL ||
+		(argument & ~(CPU_PERCENT | AH_ASYNC | ESP_ASYNC)) != 0)
+		return false;
+	*ret_execution = (struct alg_execution){
+		.ah_async = (argument & AH_ASYNC) != 0,
+		.esp_async = (argument & ESP_ASYNC) != 0,
+		.cpu_percent = (uint8_t)percent,
+	};
+	return true;
+}
 
 static void put(struct writer *wr, const struct algorithm *alg)
 {
@@ -68,7 +94,8 @@ static bool take(struct reader *rd, struct algorithm *alg)
 int snapshot_write_algorithms(const struct alg_table *table, struct snapshot_bytes *ret)
 {
 	CLEANUP(codec_done) struct codec_out out = { 0 };
-	int r = codec_begin(&out, SECTION_ALGORITHMS, table->count, 0);
+	int r = codec_begin(
+		&out, SECTION_ALGORITHMS, table->count, pack_execution(&table->execution));
 
 	for (size_t i = 0; i < table->count && r == 0; i++) {
 		struct writer wr;
@@ -93,6 +120,7 @@ static bool is_duplicate(const struct algorithm *entries, size_t count, const st
 int snapshot_read_algorithms(const void *bytes, size_t len, struct alg_table **ret)
 {
 	CLEANUP(freep) struct algorithm *entries = NULL;
+	struct alg_execution execution;
 	uint32_t count, argument;
 	struct reader rd;
 	int r;
@@ -101,7 +129,7 @@ int snapshot_read_algorithms(const void *bytes, size_t len, struct alg_table **r
 	r = codec_open(&rd, SECTION_ALGORITHMS, RECORD_LEAST, &count, &argument);
 	if (r < 0)
 		return r;
-	if (argument != 0 || count > ALG_MAX_ENTRIES)
+	if (!unpack_execution(argument, &execution) || count > ALG_MAX_ENTRIES)
 		return -EBADMSG;
 	entries = calloc(count ? count : 1, sizeof(*entries));
 	if (!entries)
@@ -112,5 +140,8 @@ int snapshot_read_algorithms(const void *bytes, size_t len, struct alg_table **r
 	if (reader_left(&rd) > 0)
 		return -EBADMSG;
 	*ret = alg_table_new(entries, count);
-	return *ret ? 0 : -ENOMEM;
+	if (!*ret)
+		return -ENOMEM;
+	(*ret)->execution = execution;
+	return 0;
 }

@@ -14,7 +14,6 @@
 
 #define FILE_MAX_BYTES (1U << 20)
 #define FILE_MODE      0444
-#define CPU_ALL	       100
 
 const struct daemon_identity algsd_identity = {
 	.program = "ipsecalgsd",
@@ -35,7 +34,7 @@ static const struct setting settings_table[] = {
 		.help = "share of the CPUs, in percent, that the engine may take",
 		.offset = offsetof(struct algsd_settings, crypto_cpu_max),
 		.min = 1,
-		.max = CPU_ALL },
+		.max = ALG_CPU_ALL },
 	{ .type = SETTING_END },
 };
 
@@ -62,6 +61,24 @@ struct algsd *algsd_free(struct algsd *d)
 	return NULL;
 }
 
+static int read_settings(const struct daemon_options *options, struct conf_diags *diags,
+	struct algsd_settings *ret_settings)
+{
+	struct algsd_settings settings = { .crypto_cpu_max = ALG_CPU_ALL };
+	int r;
+
+	settings.config_file = strdup(ALGS_FILE);
+	if (!settings.config_file)
+		return -ENOMEM;
+	r = settings_load(
+		options->config, !options->config_given, settings_table, &settings, diags);
+	if (r < 0)
+		free(settings.config_file);
+	else
+		*ret_settings = settings;
+	return r;
+}
+
 int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
@@ -71,12 +88,7 @@ int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 	if (!d || !diags)
 		return -ENOMEM;
 	service_init(&d->service, &algsd_identity, &algsd_hooks, options, d);
-	d->settings.crypto_cpu_max = CPU_ALL;
-	d->settings.config_file = strdup(ALGS_FILE);
-	if (!d->settings.config_file)
-		return -ENOMEM;
-	r = settings_load(
-		options->config, !options->config_given, settings_table, &d->settings, diags);
+	r = read_settings(options, diags, &d->settings);
 	daemon_report(options, diags);
 	if (r < 0)
 		return r;
@@ -124,6 +136,8 @@ static int fill_table(const struct algsd *d, struct conf_diags *diags, const cha
 		r = ipsecalgs_parse(source, len, NULL, NULL, &file);
 	if (r == 0)
 		r = ipsecalgs_print(file, &table->text);
+	if (r == 0)
+		model->execution.cpu_percent = (uint8_t)d->settings.crypto_cpu_max;
 	if (r == 0)
 		r = snapshot_write_algorithms(model, &table->snapshot);
 	if (r == 0)
@@ -211,11 +225,22 @@ int algsd_change_file(const struct algsd *d, const struct algs_change *change,
 	return r;
 }
 
+/* The CPU share follows with the file, both or neither; another file is for a restart. */
 static int load(void *userdata, struct conf_diags *diags, void **ret_content)
 {
+	struct algsd *d = userdata;
+	uint64_t former = d->settings.crypto_cpu_max;
+	struct algsd_settings next;
 	struct algsd_table *table = NULL;
-	int r = algsd_load(userdata, diags, &table);
+	int r = read_settings(&d->service.options, diags, &next);
 
+	if (r < 0)
+		return r;
+	free(next.config_file);
+	d->settings.crypto_cpu_max = next.crypto_cpu_max;
+	r = algsd_load(d, diags, &table);
+	if (r < 0)
+		d->settings.crypto_cpu_max = former;
 	*ret_content = table;
 	return r;
 }

@@ -169,7 +169,7 @@ static const struct bus_member members[] = {
 	SERVICE_PROPERTIES,
 	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
 	BUS_PROPERTY("AlgorithmCount", "u", get_count, BUS_EMITS_TRUE),
-	BUS_PROPERTY("CryptoCpuMax", "u", get_crypto_cpu_max, BUS_EMITS_CONST),
+	BUS_PROPERTY("CryptoCpuMax", "u", get_crypto_cpu_max, BUS_EMITS_FALSE),
 	BUS_END,
 };
 

@@ -46,6 +46,30 @@ START_TEST(built_in_sizes)
 }
 END_TEST
 
+static const struct {
+	const char *name, *source;
+	bool ah_async, esp_async;
+} modes[] = {
+	{ "both here", "PROTO|2|A|sync\nPROTO|3|E|sync\n", false, false },
+	{ "one of each", "PROTO|2|A|sync\nPROTO|3|E|async\n", false, true },
+	{ "the other way", "PROTO|2|A|async\nPROTO|3|E|sync\n", true, false },
+	{ "no line", "PROTO|3|E|sync\n", true, false },
+};
+
+START_TEST(execution_modes)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(alg_table_freep) struct alg_table *table = NULL;
+
+	ck_assert_int_eq(
+		algs_parse("t", modes[_i].source, strlen(modes[_i].source), diags, &table), 0);
+	ck_assert_msg(table->execution.ah_async == modes[_i].ah_async &&
+			      table->execution.esp_async == modes[_i].esp_async,
+		"%s", modes[_i].name);
+	ck_assert_uint_eq(table->execution.cpu_percent, ALG_CPU_ALL);
+}
+END_TEST
+
 #define ESP  "PROTO|3|PROTO_IPSEC_ESP|sync\n"
 #define NINE "a,b,c,d,e,f,g,h,i"
 #define LONG "a-name-that-is-longer-than-the-model-has-room"
@@ -139,6 +163,7 @@ int main(void)
 	TCase *tc = tcase_create("algs");
 
 	tcase_add_loop_test(tc, built_in_sizes, 0, ARRAY_SIZE(rows));
+	tcase_add_loop_test(tc, execution_modes, 0, ARRAY_SIZE(modes));
 	tcase_add_loop_test(tc, texts_are_judged, 0, ARRAY_SIZE(cases));
 	tcase_add_test(tc, the_default_file_stands_behind_the_root);
 	suite_add_tcase(suite, tc);

@@ -297,6 +297,16 @@ def test_share_of_the_cpus(world, value, code):
         assert world.properties("Algorithms1")["CryptoCpuMax"] == int(value)
 
 
+def test_share_of_the_cpus_follows_a_reload(world):
+    def say(value):
+        world.write("/etc/netipsec/ipsecalgs.cfg", f"crypto_cpu_max = {value};\n")
+        return world.run("ipsecalgsd", "--reload").returncode, world.properties("Algorithms1")["CryptoCpuMax"]
+    world.start("ipsecalgsd").ready()
+    assert say(40) == (0, 40)
+    assert say(0) == (1, 40), "what cannot be is refused, and the former share holds"
+    assert say(100) == (0, 100)
+
+
 def test_the_datapath_names_its_libraries(world):
     world.start("ipsec-datapathd", prefix=["unshare", "-n"] if os.getuid() == 0
                 else ["unshare", "-cn", "--keep-caps"])

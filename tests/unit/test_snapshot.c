@@ -135,7 +135,7 @@ static const struct {
 	{ "one record more", 8, 9, -EBADMSG },
 	{ "one record less", 8, 1, -EBADMSG },
 	{ "more records than bytes", 11, 0xff, -EBADMSG },
-	{ "an argument out of range", 12, 7, -EBADMSG },
+	{ "an argument out of range", 13, 7, -EBADMSG },
 };
 
 START_TEST(headers_are_checked)
@@ -149,6 +149,33 @@ START_TEST(headers_are_checked)
 				      headers[_i].want,
 			"%s, section %zu", headers[_i].name, s);
 	}
+}
+END_TEST
+
+/* What is written of the execution is read; what cannot be written is refused. */
+START_TEST(execution_survives)
+{
+	static const struct alg_execution executions[] = {
+		{ .ah_async = false, .esp_async = true, .cpu_percent = 100 },
+		{ .ah_async = true, .esp_async = false, .cpu_percent = 1 },
+		{ .ah_async = false, .esp_async = false, .cpu_percent = 37 },
+		{ .ah_async = true, .esp_async = true, .cpu_percent = 0 },
+		{ .ah_async = true, .esp_async = true, .cpu_percent = 101 },
+	};
+	const struct alg_execution *want = &executions[_i];
+	CLEANUP(alg_table_freep) struct alg_table *table = sample_algorithms(), *again = NULL;
+	CLEANUP(snapshot_bytes_done) struct snapshot_bytes snap = { 0 };
+	bool stands = want->cpu_percent >= 1 && want->cpu_percent <= 100;
+
+	table->execution = *want;
+	ck_assert_int_eq(snapshot_write_algorithms(table, &snap), 0);
+	ck_assert_int_eq(
+		snapshot_read_algorithms(snap.bytes, snap.len, &again), stands ? 0 : -EBADMSG);
+	if (!stands)
+		return;
+	ck_assert(again->execution.ah_async == want->ah_async);
+	ck_assert(again->execution.esp_async == want->esp_async);
+	ck_assert_uint_eq(again->execution.cpu_percent, want->cpu_percent);
 }
 END_TEST
 
@@ -382,6 +409,7 @@ int main(void)
 	tcase_add_loop_test(tc, truncations_are_refused, 0, SNAPSHOT_SECTIONS);
 	tcase_add_loop_test(tc, changed_bytes_are_refused_or_mean_something, 0, SNAPSHOT_SECTIONS);
 	tcase_add_loop_test(tc, headers_are_checked, 0, ARRAY_SIZE(headers));
+	tcase_add_loop_test(tc, execution_survives, 0, 5);
 	tcase_add_loop_test(tc, ids_and_order_survive, 0, 2);
 	tcase_add_test(tc, rules_out_of_order_are_refused);
 	tcase_add_loop_test(tc, odd_rules_are_refused, 0, 4);
