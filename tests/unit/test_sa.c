@@ -96,6 +96,8 @@ static const struct {
 	FIELD(natt_remote_port, true),
 	FIELD(km_protocol, true),
 	FIELD(km_cookie, true),
+	FIELD(tfc_pad, true),
+	FIELD(tfc_dummy_msec, true),
 	FIELD(state, false),
 	FIELD(origin, false),
 #undef FIELD
