@@ -40,12 +40,13 @@ def ip(*words):
 class Machine:
     """Made without power; start() boots it."""
 
-    def __init__(self, name, directory, bus="dbus-daemon", install=True):
+    def __init__(self, name, directory, bus="dbus-daemon", install=True, bind=()):
         self.name = name
         self.base = Path(directory)
         self.root = self.base / "root"
         self.upper = self.base / "rw/upper"
         self.netns = f"netipsec-{os.getpid()}-{name}"
+        self.binds = [f"--bind={place}" for place in bind]
         self.cables = []
         self.process = self.leader = self._agent = None
         self.root.mkdir(parents=True)
@@ -74,6 +75,10 @@ class Machine:
         journald = etc / "systemd/journald.conf.d/test.conf"
         journald.parent.mkdir(parents=True)
         journald.write_text("[Journal]\nStorage=volatile\nRateLimitBurst=0\n")
+        # Container images forbid packages to start services; machines do not.
+        (self.upper / "usr/sbin").mkdir(parents=True)
+        (self.upper / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 0\n")
+        (self.upper / "usr/sbin/policy-rc.d").chmod(0o755)
         (etc / "systemd/system/dbus.service").symlink_to(f"/lib/systemd/system/{BUSES[bus]}")
 
     def _install(self):
@@ -103,7 +108,7 @@ class Machine:
                    f"--directory={self.root}", f"--machine={self.name}",
                    f"--network-namespace-path=/run/netns/{self.netns}", "--console=pipe",
                    "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-                   "--capability=CAP_NET_ADMIN", "--kill-signal=SIGRTMIN+3", *tun,
+                   "--capability=CAP_NET_ADMIN", "--kill-signal=SIGRTMIN+3", *tun, *self.binds,
                    "systemd.firstboot=off", "systemd.show_status=0"]
         self.console = open(self.base / "console", "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.console,
