@@ -88,6 +88,24 @@ static int fixed_protocol(void *userdata, const char *name, uint8_t *ret_protoco
 	return -ENOENT;
 }
 
+const char *resolver_nearest_service(const char *word, size_t len)
+{
+	const char *names[ARRAY_SIZE(fixed_services) + 1] = { NULL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed_services); i++)
+		names[i] = fixed_services[i].name;
+	return value_nearest(word, len, names);
+}
+
+const char *resolver_nearest_protocol(const char *word, size_t len)
+{
+	const char *names[ARRAY_SIZE(fixed_protocols) + 1] = { NULL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed_protocols); i++)
+		names[i] = fixed_protocols[i].name;
+	return value_nearest(word, len, names);
+}
+
 const struct resolver resolver_fixed = {
 	.host = fixed_host,
 	.service = fixed_service,

@@ -32,5 +32,8 @@ struct resolver {
 extern const struct resolver resolver_system;
 /* Numbers, and a fixed table of the usual protocol and service names; hosts are never found. */
 extern const struct resolver resolver_fixed;
+/* The usual name that was probably meant, NULL when none is near. */
+const char *resolver_nearest_service(const char *word, size_t len);
+const char *resolver_nearest_protocol(const char *word, size_t len);
 
 #endif

@@ -42,12 +42,18 @@ const char *action_nearest(const struct token *tok)
 static void parse_sa(struct policy_parser *p, struct alternative *alt, enum property_slot slot,
 	const struct token *value)
 {
+	static const char *const words[] = { "shared", "unique", NULL };
+	const char *nearest;
+
 	(void)slot;
-	if (token_is(value, "unique"))
-		alt->unique = true;
-	else if (!token_is(value, "shared"))
-		(void)entry_error(p, value->at, "sa-value", "Bad SA '%.*s': shared or unique",
-			(int)value->len, value->text);
+	alt->unique = token_is(value, "unique");
+	if (alt->unique || token_is(value, "shared"))
+		return;
+	(void)entry_error(p, value->at, "sa-value", "Bad SA '%.*s': shared or unique",
+		(int)value->len, value->text);
+	nearest = value_nearest(value->text, value->len, words);
+	if (nearest)
+		conf_hint(p->diags, "did you mean '%s'?", nearest);
 }
 
 static void parse_direction(struct policy_parser *p, struct alternative *alt,

@@ -8,12 +8,8 @@
 static struct prefix host_prefix(const struct pattern_host *host, size_t i)
 {
 	struct prefix prefix;
-	unsigned int bits = address_bits(host->addrs[i].family);
+	unsigned int bits = host->mask_bits ? host->mask_bits : host->bits[i];
 
-	if (host->has_prefix)
-		bits = host->prefix_bits;
-	else if (host->mask_bits)
-		bits = host->mask_bits;
 	if (prefix_make(&host->addrs[i], bits, &prefix) < 0)
 		return prefix_host(&host->addrs[i]); /* bits were checked when they were read */
 	return prefix;
@@ -37,6 +33,8 @@ static struct rule *make_rule(const struct policy_parser *p, uint8_t directions)
 	selector->protocol = pattern->protocol;
 	selector->local_port = pattern->ports[swapped ? END_DST : END_SRC];
 	selector->remote_port = pattern->ports[swapped ? END_SRC : END_DST];
+	selector->local_port_last = pattern->last_ports[swapped ? END_DST : END_SRC];
+	selector->remote_port_last = pattern->last_ports[swapped ? END_SRC : END_DST];
 	selector->has_icmp_type = pattern->word_at[SLOT_ICMP_TYPE].line != 0;
 	selector->has_icmp_code = pattern->word_at[SLOT_ICMP_CODE].line != 0;
 	selector->icmp_type_low = pattern->icmp_type_low;

@@ -15,48 +15,63 @@ static enum pattern_slot mask_slot(int end)
 	return end == END_SRC ? SLOT_SRC_MASK : SLOT_DST_MASK;
 }
 
-/* Numeric or a name: fills @host. False after a diagnostic. */
-static bool resolve_host(
-	struct policy_parser *p, const struct token *word, int end, struct pattern_host *host)
+static void report_name(struct policy_parser *p, const struct token *word, int end, int error)
+{
+	const char *slot = pattern_slot_name(addr_slot(end));
+
+	if (error != -ETIMEDOUT) {
+		(void)entry_error(p, word->at, "addr-value",
+			"Bad %s '%.*s': no address, and no host or network of this name", slot,
+			(int)word->len, word->text);
+		return;
+	}
+	(void)entry_error(p, word->at, "addr-timeout",
+		"Bad %s '%.*s': no answer in the time that look-ups may take", slot, (int)word->len,
+		word->text);
+	conf_hint(p->diags, "a name in /etc/hosts, or an address, needs no network");
+}
+
+/* What a name stands for. False after a diagnostic. */
+static bool resolve_name(
+	struct policy_parser *p, const struct token *word, int end, struct resolved *found)
 {
 	const struct resolver *resolver = p->in->resolver;
-	struct resolved found = { 0 };
 	char name[POLICY_NAME_MAX];
 	int r = -ENOENT;
 
-	if (value_address(word->text, word->len, &host->addrs[0]) == 0) {
-		host->n_addrs = 1;
-		return true;
-	}
 	if (word->len > 0 && word->len < sizeof(name)) {
 		memcpy(name, word->text, word->len);
 		name[word->len] = '\0';
-		r = resolver->host(resolver->userdata, name, AF_UNSPEC, &found);
+		r = resolver->host(resolver->userdata, name, AF_UNSPEC, found);
 	}
-	if (r == -ETIMEDOUT) {
-		(void)entry_error(p, word->at, "addr-timeout",
-			"Bad %s '%.*s': no answer in the time that look-ups may take",
-			pattern_slot_name(addr_slot(end)), (int)word->len, word->text);
-		conf_hint(p->diags, "a name in /etc/hosts, or an address, needs no network");
+	if (r == 0 && found->count > 0)
+		return true;
+	report_name(p, word, end, r);
+	return false;
+}
+
+/* One more address of an end. False after a diagnostic. */
+static bool add_address(struct policy_parser *p, const struct token *word, int end,
+	const struct address *addr, unsigned int bits)
+{
+	struct pattern_host *host = &p->pattern.hosts[end];
+
+	if (host->n_addrs == RESOLVE_MAX_ADDRESSES) {
+		(void)entry_error(p, word->at, "addr-list",
+			"Bad %s: more than %d addresses in a list",
+			pattern_slot_name(addr_slot(end)), RESOLVE_MAX_ADDRESSES);
 		return false;
 	}
-	if (r < 0 || found.count == 0) {
-		(void)entry_error(p, word->at, "addr-value",
-			"Bad %s '%.*s': no address, and no host or network of this name",
-			pattern_slot_name(addr_slot(end)), (int)word->len, word->text);
-		return false;
-	}
-	memcpy(host->addrs, found.addrs, sizeof(host->addrs));
-	host->n_addrs = found.count;
-	host->is_network = found.is_network;
+	host->bits[host->n_addrs] = (uint8_t)bits;
+	host->addrs[host->n_addrs++] = *addr;
 	return true;
 }
 
-/* "/n" behind the address. */
-static void parse_prefix(struct policy_parser *p, const struct token *word,
-	const struct token *digits, int end, struct pattern_host *host)
+/* "/n" behind what has @count addresses, the first of them in @family. */
+static bool parse_prefix(struct policy_parser *p, const struct token *word,
+	const struct token *digits, int end, size_t count, int family, unsigned int *ret_bits)
 {
-	unsigned int most = address_bits(host->addrs[0].family);
+	unsigned int most = address_bits(family);
 	uint64_t bits;
 	int r = value_decimal(digits->text, digits->len, most, &bits);
 
@@ -64,22 +79,23 @@ static void parse_prefix(struct policy_parser *p, const struct token *word,
 		(void)entry_error(p, digits->at, "addr-prefix",
 			"Bad %s: Unparseable prefix: '%.*s'", pattern_slot_name(addr_slot(end)),
 			(int)digits->len, digits->text);
-		return;
+		return false;
 	}
-	if (host->n_addrs > 1) {
+	if (count > 1) {
 		(void)entry_error(p, digits->at, "addr-multi",
 			"Can't set /n prefix on multi-host name: '%.*s' has %zu addresses",
-			(int)(word->len - digits->len - 1), word->text, host->n_addrs);
-		return;
+			(int)word->len, word->text, count);
+		return false;
 	}
 	if (r < 0) {
 		(void)entry_error(p, digits->at, "addr-prefix",
 			"prefix length %.*s is longer than an %s address", (int)digits->len,
 			digits->text, most == 32 ? "IPv4" : "IPv6");
-		return;
+		return false;
 	}
-	host->has_prefix = true;
-	host->prefix_bits = (uint8_t)bits;
+	p->pattern.hosts[end].has_prefix = true;
+	*ret_bits = (unsigned int)bits;
+	return true;
 }
 
 /* The part of a word, with its own place. */
@@ -94,19 +110,63 @@ static struct token part_of(const struct token *word, size_t from, size_t len)
 	return part;
 }
 
-void pattern_parse_host(struct policy_parser *p, const struct token *value, int end)
+static void parse_name(
+	struct policy_parser *p, const struct token *name, const struct token *digits, int end)
+{
+	struct resolved found;
+	unsigned int bits;
+
+	if (!resolve_name(p, name, end, &found))
+		return;
+	if (digits) {
+		if (parse_prefix(p, name, digits, end, found.count, found.addrs[0].family, &bits))
+			(void)add_address(p, name, end, &found.addrs[0], bits);
+		return;
+	}
+	p->pattern.hosts[end].bare_network |= found.is_network;
+	for (size_t i = 0; i < found.count; i++)
+		if (!add_address(
+			    p, name, end, &found.addrs[i], address_bits(found.addrs[i].family)))
+			return;
+}
+
+/* An address or a name, and a prefix length perhaps. */
+static void parse_element(struct policy_parser *p, const struct token *value, int end)
 {
 	const char *slash = memchr(value->text, '/', value->len);
 	size_t addr_len = slash ? (size_t)(slash - value->text) : value->len;
-	struct token addr = part_of(value, 0, addr_len);
-	struct pattern_host *host = &p->pattern.hosts[end];
+	struct token name = part_of(value, 0, addr_len);
+	struct token digits = slash ? part_of(value, addr_len + 1, value->len - addr_len - 1)
+				    : (struct token){ 0 };
+	struct address addr;
+	unsigned int bits;
 
-	if (!resolve_host(p, &addr, end, host))
+	if (value_address(name.text, name.len, &addr) < 0) {
+		parse_name(p, &name, slash ? &digits : NULL, end);
 		return;
-	if (slash) {
-		struct token digits = part_of(value, addr_len + 1, value->len - addr_len - 1);
+	}
+	bits = address_bits(addr.family);
+	if (!slash || parse_prefix(p, &name, &digits, end, 1, addr.family, &bits))
+		(void)add_address(p, &name, end, &addr, bits);
+}
 
-		parse_prefix(p, value, &digits, end, host);
+void pattern_parse_host(struct policy_parser *p, const struct token *value, int end)
+{
+	size_t from = 0;
+
+	if (!memchr(value->text, ',', value->len)) {
+		parse_element(p, value, end);
+		return;
+	}
+	if (!policy_extension(p, value, addr_slot(end), "lists of addresses"))
+		return;
+	while (from <= value->len && !p->broken) {
+		const char *comma = memchr(value->text + from, ',', value->len - from);
+		size_t to = comma ? (size_t)(comma - value->text) : value->len;
+		struct token element = part_of(value, from, to - from);
+
+		parse_element(p, &element, end);
+		from = to + 1;
 	}
 }
 
@@ -168,7 +228,7 @@ void pattern_check_hosts(struct policy_parser *p)
 
 		if (pattern->word_at[mask_slot(end)].line != 0)
 			check_mask(p, end);
-		if (host->is_network && !host->has_prefix && host->mask_bits == 0)
+		if (host->bare_network && host->mask_bits == 0)
 			(void)entry_error(p, pattern->value_at[addr_slot(end)], "addr-network",
 				"Bad %s: a network name needs a prefix length: name/n",
 				pattern_slot_name(addr_slot(end)));

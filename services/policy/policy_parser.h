@@ -38,9 +38,9 @@ enum { END_SRC, END_DST }; /* source and destination, or local and remote, as wr
 struct pattern_host {
 	size_t n_addrs; /* 0: not given, or wrong */
 	struct address addrs[RESOLVE_MAX_ADDRESSES];
-	bool is_network; /* a name of the networks database */
+	uint8_t bits[RESOLVE_MAX_ADDRESSES]; /* prefix lengths */
+	bool bare_network; /* a name of the networks database, without a prefix length */
 	bool has_prefix;
-	uint8_t prefix_bits;
 	uint8_t mask_bits; /* 0: no mask */
 };
 
@@ -50,7 +50,7 @@ struct pattern {
 	struct conf_loc word_at[SLOT_COUNT];
 	struct conf_loc value_at[SLOT_COUNT];
 	struct pattern_host hosts[2];
-	uint16_t ports[2];
+	uint16_t ports[2], last_ports[2]; /* last: 0 if it is no range */
 	uint8_t protocol;
 	uint8_t icmp_type_low, icmp_type_high;
 	uint8_t icmp_code_low, icmp_code_high;
@@ -117,6 +117,10 @@ struct policy_parser {
 /* Report and remember that this entry is bad; -EBADMSG. */
 #define entry_error(p, loc, code, ...) \
 	((p)->broken = true, conf_error((p)->diags, (loc), (code), __VA_ARGS__))
+
+/* Is what Solaris has not allowed here? False after a diagnostic that names @what. */
+bool policy_extension(struct policy_parser *p, const struct token *value, enum pattern_slot slot,
+	const char *what);
 
 /* ---- policy_parse.c ---- */
 struct token parser_next(struct policy_parser *p);

@@ -55,6 +55,50 @@ static void parse_dst_mask(struct policy_parser *p, const struct token *value)
 	pattern_parse_mask(p, value, END_DST);
 }
 
+bool policy_extension(struct policy_parser *p, const struct token *value, enum pattern_slot slot,
+	const char *what)
+{
+	if (p->in->extensions)
+		return true;
+	(void)entry_error(p, value->at, "extension-off", "Bad %s '%.*s': %s are an extension",
+		slot_names[slot], (int)value->len, value->text, what);
+	conf_hint(p->diags, "allow them with 'extensions = true' in policy.cfg, or check with "
+			    "--extensions");
+	return false;
+}
+
+/* "first-last"; false if the word is nothing of the kind. */
+static bool parse_port_range(
+	struct policy_parser *p, const struct token *value, enum pattern_slot slot, int end)
+{
+	uint64_t first = 0, last = 0;
+	int r = value_range(value->text, value->len, UINT16_MAX, &first, &last);
+
+	if (r == -EINVAL || !memchr(value->text, '-', value->len))
+		return false;
+	if (!policy_extension(p, value, slot, "ranges of ports"))
+		return true;
+	if (r < 0 || first == 0) {
+		(void)entry_error(p, value->at, "port-value",
+			"Bad %s '%.*s': a range rises from at least 1 to at most 65535",
+			slot_names[slot], (int)value->len, value->text);
+		return true;
+	}
+	p->pattern.ports[end] = (uint16_t)first;
+	p->pattern.last_ports[end] = last > first ? (uint16_t)last : 0;
+	return true;
+}
+
+static void report_port(struct policy_parser *p, const struct token *value, enum pattern_slot slot)
+{
+	const char *nearest = resolver_nearest_service(value->text, value->len);
+
+	(void)entry_error(p, value->at, "port-value", "Bad %s '%.*s': no such service",
+		slot_names[slot], (int)value->len, value->text);
+	if (nearest)
+		conf_hint(p->diags, "did you mean '%s'?", nearest);
+}
+
 static void parse_port(
 	struct policy_parser *p, const struct token *value, enum pattern_slot slot, int end)
 {
@@ -72,11 +116,12 @@ static void parse_port(
 			slot_names[slot], (int)value->len, value->text);
 		return;
 	}
+	if (parse_port_range(p, value, slot, end))
+		return;
 	if (word_copy(value, name, sizeof(name)) &&
 		resolver->service(resolver->userdata, name, &p->pattern.ports[end]) == 0)
 		return;
-	(void)entry_error(p, value->at, "port-value", "Bad %s '%.*s': no such service",
-		slot_names[slot], (int)value->len, value->text);
+	report_port(p, value, slot);
 }
 
 static void parse_src_port(struct policy_parser *p, const struct token *value)
@@ -92,6 +137,7 @@ static void parse_dst_port(struct policy_parser *p, const struct token *value)
 static void parse_protocol(struct policy_parser *p, const struct token *value)
 {
 	const struct resolver *resolver = p->in->resolver;
+	const char *nearest;
 	char name[64];
 	uint64_t number;
 	int r = value_number(value->text, value->len, UINT8_MAX, &number);
@@ -111,6 +157,9 @@ static void parse_protocol(struct policy_parser *p, const struct token *value)
 		return;
 	(void)entry_error(p, value->at, "protocol-value",
 		"Bad Upper Layer Protocol '%.*s': no such protocol", (int)value->len, value->text);
+	nearest = resolver_nearest_protocol(value->text, value->len);
+	if (nearest)
+		conf_hint(p->diags, "did you mean '%s'?", nearest);
 }
 
 /* The second style to appear in an entry is the wrong one. */
@@ -181,13 +230,20 @@ static void parse_tunnel(struct policy_parser *p, const struct token *value)
 
 static void parse_negotiate(struct policy_parser *p, const struct token *value)
 {
+	static const char *const words[] = { "tunnel", "transport", NULL };
+	const char *nearest;
+
 	if (token_is(value, "tunnel"))
 		p->pattern.negotiate = TUNNEL_TUNNEL;
 	else if (token_is(value, "transport"))
 		p->pattern.negotiate = TUNNEL_TRANSPORT;
-	else
-		(void)entry_error(p, value->at, "negotiate-value",
-			"Bad Negotiate '%.*s': tunnel or transport", (int)value->len, value->text);
+	if (p->pattern.negotiate != TUNNEL_NONE)
+		return;
+	(void)entry_error(p, value->at, "negotiate-value",
+		"Bad Negotiate '%.*s': tunnel or transport", (int)value->len, value->text);
+	nearest = value_nearest(value->text, value->len, words);
+	if (nearest)
+		conf_hint(p->diags, "did you mean '%s'?", nearest);
 }
 
 /* A row is a keyword; the manual page and the tests walk this table, too. */

@@ -51,7 +51,7 @@ static uint64_t rule_key(const struct rule *rule)
 		uint8_t bits[2];
 		uint8_t protocol, family;
 		uint8_t icmp[6];
-		uint16_t ports[2];
+		uint16_t ports[4];
 	} key;
 
 	memset(&key, 0, sizeof(key)); /* padding counts, too */
@@ -72,6 +72,8 @@ static uint64_t rule_key(const struct rule *rule)
 	key.icmp[5] = s->has_icmp_code ? s->icmp_code_high : 0;
 	key.ports[0] = s->local_port;
 	key.ports[1] = s->remote_port;
+	key.ports[2] = s->local_port_last;
+	key.ports[3] = s->remote_port_last;
 	return hash_stable(&key, sizeof(key));
 }
 

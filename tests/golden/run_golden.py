@@ -25,7 +25,9 @@ def check_command(program, name, scratch):
 
 
 def policy_command(program, name, scratch):
-    return check_command(program, name, scratch) + ["--print"]
+    """Names that begin with ext- allow extensions."""
+    extensions = ["--extensions"] if name.startswith("ext-") else []
+    return check_command(program, name, scratch) + ["--print"] + extensions
 
 
 def daemon_command(program, name, scratch):
