@@ -9,5 +9,6 @@
 #define LOG_ID_DATAPATH_ABSENT "8f57d1e6a0c34b92a7e43d5b6c8f9a03" /* nothing is enforced anew */
 #define LOG_ID_BUS_LOST	       "e6704a9d3b1c4f58926fd0a1c7e8b335" /* the message bus went away */
 #define LOG_ID_BUS_BACK	       "a3d80f5b7c2e4916b0f7e21d9c64385a" /* and came back */
+#define LOG_ID_POLICY_FAILURE  "7d2e9b4c60f14a3b8e5d1c07a9f6b8e2" /* policy refused a packet */
 
 #endif

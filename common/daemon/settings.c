@@ -27,6 +27,11 @@ static int take_number(const config_setting_t *value, const struct setting *row,
 	int type = config_setting_type(value);
 	long long number;
 
+	/* A switch reads better with words. */
+	if (type == CONFIG_TYPE_BOOL && row->min == 0 && row->max == 1) {
+		*ret = config_setting_get_bool(value) ? 1 : 0;
+		return 0;
+	}
 	if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64)
 		return wrong_type(diags, at, row->name, "a whole number");
 	number = type == CONFIG_TYPE_INT ? config_setting_get_int(value)

@@ -30,7 +30,7 @@ struct setting {
 	const char *name; /* "config_file" */
 	const char *help;
 	size_t offset;
-	uint64_t min, max; /* SETTING_NUMBER */
+	uint64_t min, max; /* SETTING_NUMBER; of 0 to 1 also false and true */
 	const char *const *choices; /* SETTING_CHOICE: index is stored */
 	/* SETTING_LIST: called with each group of the list, e.g. `tunnels`. */
 	int (*element)(struct config_setting_t *group, struct conf_loc at, struct conf_diags *diags,

@@ -12,10 +12,11 @@
 #include "common/daemon/log.h"
 #include "services/datapath/pfkey/pfkey_door.h"
 
-#define TICK_USEC USEC_PER_SEC
-#define KEYS_USER "netipsec-keys"
-#define ADMINS	  "ipsecadm"
-#define KEEPERS	  "ipseckey"
+#define TICK_USEC      USEC_PER_SEC
+#define ADDRESSES_USEC (USEC_PER_SEC / 5) /* in which changes of addresses are gathered */
+#define KEYS_USER      "netipsec-keys"
+#define ADMINS	       "ipsecadm"
+#define KEEPERS	       "ipseckey"
 
 const struct daemon_identity datapathd_identity = {
 	.program = "ipsec-datapathd",
@@ -34,6 +35,9 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	sd_event_source_disable_unref(d->on_links);
 	sd_event_source_disable_unref(d->on_tables);
 	sd_event_source_disable_unref(d->on_tick);
+	sd_event_source_disable_unref(d->on_drops);
+	sd_event_source_disable_unref(d->on_drops_again);
+	sd_event_source_disable_unref(d->on_addresses);
 	keys_door_free(d->keys_door);
 	pfkey_door_free(d->pfkey_door);
 	plant_free(d->plant);
@@ -98,6 +102,8 @@ int datapathd_reload(void *userdata)
 				      "which is gapless");
 		r = -EINVAL;
 	} else {
+		for (size_t i = 0; i < TUNABLE_COUNT; i++) /* checked when they were read */
+			(void)!plant_set_tunable(d->plant, (enum tunable)i, next->tunables[i]);
 		datapathd_remember(d, "");
 	}
 	datapathd_show_status(d);
@@ -144,9 +150,31 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *user
 	return 0;
 }
 
+/* A burst of changes, as when a link comes up, is one. */
+static int on_addresses(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct datapathd *d = userdata;
+
+	(void)source;
+	(void)usec;
+	datapath_bus_addresses_changed(d);
+	return 0;
+}
+
+static int tell_addresses_later(struct datapathd *d)
+{
+	int enabled, r = sd_event_source_get_enabled(d->on_addresses, &enabled);
+
+	if (r > 0)
+		return 0;
+	r = sd_event_source_set_time_relative(d->on_addresses, ADDRESSES_USEC);
+	return r < 0 ? r : sd_event_source_set_enabled(d->on_addresses, SD_EVENT_ONESHOT);
+}
+
 static int on_links(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct datapathd *d = userdata;
+	uint64_t before = locals_version(d->plant->locals);
 	int r = plant_follow_links(d->plant);
 
 	(void)source;
@@ -154,6 +182,8 @@ static int on_links(sd_event_source *source, int fd, uint32_t revents, void *use
 	(void)revents;
 	if (r < 0)
 		log_warning("interface addresses cannot be read: %s", strerror(-r));
+	if (locals_version(d->plant->locals) != before)
+		return tell_addresses_later(d);
 	return 0;
 }
 
@@ -202,7 +232,12 @@ static int watch(struct datapathd *d)
 	if (r >= 0)
 		r = sd_event_add_time_relative(
 			event, &d->on_tick, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, d);
-	return r < 0 ? r : 0;
+	if (r >= 0)
+		r = sd_event_add_time_relative(
+			event, &d->on_addresses, CLOCK_MONOTONIC, 0, 0, on_addresses, d);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(d->on_addresses, SD_EVENT_OFF);
+	return r < 0 ? r : datapathd_watch_drops(d);
 }
 
 static void on_sadb_event(const struct sadb_event *event, void *userdata)

@@ -6,6 +6,7 @@
 #include "common/daemon/daemon.h"
 #include "services/datapath/bus/keys_door.h"
 #include "services/datapath/plant.h"
+#include "services/datapath/policy_log.h"
 #include "services/datapath/bus/section.h"
 
 #define DATAPATH_ERROR_MAX 512
@@ -22,6 +23,9 @@ struct datapathd {
 	struct keys_door *keys_door;
 	struct pfkey_door *pfkey_door;
 	sd_event_source *on_wake, *on_links, *on_tables, *on_tick;
+	sd_event_source *on_drops, *on_drops_again, *on_addresses;
+	uint64_t drops_seen; /* number of the last drop that was told of */
+	struct drop_limit log_limit, signal_limit;
 	char last_error[DATAPATH_ERROR_MAX]; /* "" after a success */
 };
 
@@ -41,10 +45,19 @@ void datapathd_remember(struct datapathd *d, const char *error);
 void datapathd_show_status(struct datapathd *d);
 size_t datapathd_rule_count(const struct datapathd *d);
 
+/* datapathd_drops.c: what workers drop goes to the journal and the bus, so far as limits allow. */
+int datapathd_watch_drops(struct datapathd *d) MUST_CHECK;
+/* Up to this moment. */
+void datapathd_gather_drops(struct datapathd *d);
+
 /* datapath_bus.c */
 int datapath_bus_add(struct datapathd *d) MUST_CHECK;
 /* After a section changed: signal and properties. */
 void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section section);
+/* Policy refused a packet; @held: how many others were not told of since the last. */
+void datapath_bus_policy_failure(struct datapathd *d, const struct drop *drop, uint64_t held);
+/* Addresses of this machine came or went. */
+void datapath_bus_addresses_changed(struct datapathd *d);
 void datapath_bus_event(struct datapathd *d, const struct sadb_event *event);
 
 #endif

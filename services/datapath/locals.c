@@ -16,6 +16,7 @@ struct locals {
 	struct netlink ask, notices;
 	struct addresses addresses;
 	uint32_t mtu;
+	uint64_t version;
 };
 
 int locals_new(struct locals **ret_locals)
@@ -86,6 +87,16 @@ static int on_notice(const struct nlmsghdr *msg, void *userdata)
 	return 0;
 }
 
+static bool same(const struct addresses *a, const struct addresses *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!address_equal(&a->list[i], &b->list[i]))
+			return false;
+	return true;
+}
+
 int locals_refresh(struct locals *locals)
 {
 	struct addresses next = { 0 };
@@ -104,6 +115,8 @@ int locals_refresh(struct locals *locals)
 	}
 	if (next.count)
 		qsort(next.list, next.count, sizeof(*next.list), compare);
+	if (!same(&locals->addresses, &next))
+		locals->version++;
 	free(locals->addresses.list);
 	locals->addresses = next;
 	return 0;
@@ -113,6 +126,11 @@ bool locals_has(const struct locals *locals, const struct address *addr)
 {
 	return locals->addresses.count && bsearch(addr, locals->addresses.list,
 						  locals->addresses.count, sizeof(*addr), compare);
+}
+
+uint64_t locals_version(const struct locals *locals)
+{
+	return locals->version;
 }
 
 uint32_t locals_smallest_mtu(const struct locals *locals)

@@ -18,6 +18,8 @@ DEFINE_CLEANUP(struct locals *, locals_free)
 int locals_fd(const struct locals *locals);
 int locals_refresh(struct locals *locals) MUST_CHECK;
 bool locals_has(const struct locals *locals, const struct address *addr);
+/* Grows with each change of the set of addresses. */
+uint64_t locals_version(const struct locals *locals);
 uint32_t locals_smallest_mtu(const struct locals *locals);
 
 #endif

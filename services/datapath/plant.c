@@ -183,10 +183,17 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 		return -ENOMEM;
 	plant->settings = settings;
 	plant->wire = (struct wire){ .out4 = -1, .out6 = -1 };
-	plant->counters.fd = -1;
+	plant->counters.fd = plant->wake_fd = plant->drops_fd = -1;
 	plant->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (plant->wake_fd < 0)
+	plant->drops_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (plant->wake_fd < 0 || plant->drops_fd < 0)
 		return -errno;
+	tunables_init(&plant->tunables);
+	for (size_t i = 0; i < TUNABLE_COUNT; i++) /* checked when they were read */
+		(void)!plant_set_tunable(plant, (enum tunable)i, settings->tunables[i]);
+	r = drops_new(plant->drops_fd, settings->workers, &plant->drops);
+	if (r < 0)
+		return r;
 	*ret_fault = "interface addresses";
 	r = locals_new(&plant->locals);
 	if (r < 0)
@@ -256,6 +263,8 @@ struct plant *plant_free(struct plant *plant)
 	steer_free(plant->steer);
 	counter_store_close(&plant->counters);
 	locals_free(plant->locals);
+	drops_free(plant->drops);
+	fd_closep(&plant->drops_fd);
 	fd_closep(&plant->wake_fd);
 	free(plant);
 	return NULL;
@@ -263,9 +272,6 @@ struct plant *plant_free(struct plant *plant)
 
 int plant_start(struct plant *plant)
 {
-	/* The numbers of the original's tunable. */
-	static const enum esp_padding padding_levels[] = { ESP_PADDING_NONE, ESP_PADDING_LAST,
-		ESP_PADDING_ALL };
 	struct worker_setup setup = {
 		.rcu = plant->rcu,
 		.view = &plant->view,
@@ -275,7 +281,7 @@ int plant_start(struct plant *plant)
 		.n_tunnels = plant->n_tunnels,
 		.fragments = plant->fragments,
 		.paths = plant->paths,
-		.padding = padding_levels[plant->settings->padding_check],
+		.tunables = &plant->tunables,
 		.path_mtu = &plant->path_mtu,
 		.wake_fd = plant->wake_fd,
 	};
@@ -285,6 +291,7 @@ int plant_start(struct plant *plant)
 
 		setup.index = (unsigned int)i;
 		setup.counters = counter_store_of(&plant->counters, i);
+		setup.drops = drops_ring_of(plant->drops, i);
 		r = worker_start(&setup, &plant->workers[i]);
 		if (r < 0)
 			return r;
@@ -346,7 +353,8 @@ static void send_keep_alive(const struct sad_entry *entry, void *userdata)
 
 void plant_tick(struct plant *plant)
 {
-	uint64_t alive_usec = plant->settings->nat_keepalive_interval * USEC_PER_SEC;
+	uint64_t alive_usec = tunables_get(&plant->tunables, TUNABLE_ESP_NAT_KEEPALIVE) *
+			      USEC_PER_SEC;
 	struct engine_view *view = rcu_read(&plant->view);
 
 	sadb_tick(plant->sadb);
@@ -368,17 +376,6 @@ bool plant_holds_lid(const struct plant *plant)
 	return plant->was_lidded && !plant->loaded;
 }
 
-/* The worker's copy carries an id: the rule is looked up in what is in force by now. */
-static const struct rule *find_rule(const struct plant *plant, uint64_t id)
-{
-	const struct spd *spd = plant_view(plant)->spd;
-
-	for (size_t i = 0; spd && i < spd->count; i++)
-		if (spd->rules[i]->id == id)
-			return spd->rules[i];
-	return NULL;
-}
-
 bool plant_hear(struct plant *plant)
 {
 	uint64_t wakes;
@@ -391,7 +388,8 @@ bool plant_hear(struct plant *plant)
 		struct sadb_acquire acquire;
 
 		while (mailbox_take_acquire(box, &acquire)) {
-			acquire.rule = find_rule(plant, acquire.rule_id);
+			/* The worker's copy carries an id: the rule is that in force by now. */
+			acquire.rule = plant_find_rule(plant, acquire.rule_id);
 			if (acquire.rule)
 				sadb_need(plant->sadb, &acquire);
 		}
@@ -445,6 +443,11 @@ int plant_counters(struct plant *plant, uint64_t ret_packets[static VERDICT_COUN
 				&counters->packets[k], memory_order_relaxed);
 	}
 	return steer_counters(plant->steer, add_count, ret_packets);
+}
+
+int plant_set_tunable(struct plant *plant, enum tunable which, uint64_t value)
+{
+	return tunables_set(&plant->tunables, which, value);
 }
 
 int plant_settle(struct plant *plant)

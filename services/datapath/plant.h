@@ -41,6 +41,9 @@ struct plant {
 	_Atomic uint32_t path_mtu;
 	RCU_POINTER(struct engine_view) view; /* never NULL once open */
 	struct counter_store counters;
+	struct tunables tunables;
+	struct drops *drops; /* one writer a worker */
+	int drops_fd; /* readable when a drop came after drops_arm() */
 	struct worker *workers[SAD_MAX_WORKERS];
 	size_t n_workers;
 	bool was_lidded; /* the kernel held a lid when we came, */
@@ -78,6 +81,13 @@ bool plant_is_broken(const struct plant *plant);
 int plant_follow_links(struct plant *plant) MUST_CHECK;
 /* One packet count a verdict, over all workers and the kernel's lines. */
 int plant_counters(struct plant *plant, uint64_t ret_packets[static VERDICT_COUNT]) MUST_CHECK;
+/* plant_words.c: names of what drops and acquires carry as numbers; the rules in force count. */
+const struct rule *plant_find_rule(const struct plant *plant, uint64_t id); /* NULL: not any more */
+/* "/etc/inet/ipsecinit.conf:3"; nothing when the rule is not in force any more. */
+void plant_rule_place(const struct plant *plant, uint64_t id, struct text *text);
+void plant_tunnel_name(const struct plant *plant, int tunnel, struct text *text); /* -1: nothing */
+/* Return: 0 or -ERANGE. */
+int plant_set_tunable(struct plant *plant, enum tunable which, uint64_t value) MUST_CHECK;
 /* A clean stop: what was reserved ahead is given back. Workers are stopped first. */
 int plant_settle(struct plant *plant) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 
 #include "common/conf/diag.h"
 #include "services/datapath/engine/engine.h"
+#include "services/datapath/tunables.h"
 
 #define DATAPATH_CONFIG	    "/etc/netipsec/datapath.cfg"
 #define DATAPATH_STATE_DIR  "/var/lib/netipsec/datapath"
@@ -19,10 +20,9 @@ struct datapath_settings {
 	char *ike_user;
 	uint64_t workers;
 	uint64_t route_table, rule_priority;
-	uint64_t nat_keepalive_interval; /* seconds, 0: none is sent */
 	uint64_t path_mtu; /* 0: the smallest of the interfaces */
 	uint64_t path_mtu_age; /* seconds for which an ICMP error is believed */
-	uint64_t padding_check; /* 0: not, 1: last octet, 2: all */
+	uint64_t tunables[TUNABLE_COUNT]; /* to begin with; reading the file again sets them anew */
 	struct tunnel_table tunnels;
 };
 

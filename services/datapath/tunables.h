@@ -24,7 +24,7 @@ enum tunable_use { TUNABLE_USE_LIVE, TUNABLE_USE_IDLE };
 		"IGMP is taken in clear, whatever policy says")                            \
 	X(PIM_ACCEPT_CLEAR,       "_pim_accept_clear_messages",       1, 0, 1, "", IDLE,   \
 		"PIM is taken in clear, whatever policy says")                             \
-	X(POLICY_LOG_INTERVAL,    "_ipsec_policy_log_interval",       0, 0, 999999, "ms", IDLE, \
+	X(POLICY_LOG_INTERVAL,    "_ipsec_policy_log_interval",       0, 0, 999999, "ms", LIVE, \
 		"at most one policy message in this time; 0: none")                        \
 	X(OVERRIDE_PERSOCKET,     "_ipsec_override_persocket_policy", 0, 0, 1, "", IDLE,   \
 		"system policy stands above a socket's own")                               \
@@ -33,9 +33,9 @@ enum tunable_use { TUNABLE_USE_LIVE, TUNABLE_USE_IDLE };
 	X(PREFER_OLDEST_SA,       "_ipsec_prefer_oldest_sa",          0, 0, 1, "", IDLE,   \
 		"of outbound SAs that fit the oldest is taken, not the newest")            \
 	TUNABLES_OF(X, ESP, "ipsecesp_")                                                   \
-	X(ESP_PADDING_CHECK,      "ipsecesp_padding_check",           1, 0, 2, "", IDLE,   \
+	X(ESP_PADDING_CHECK,      "ipsecesp_padding_check",           1, 0, 2, "", LIVE,   \
 		"padding received: 0 not looked at, 1 its last octet, 2 all of it")        \
-	X(ESP_NAT_KEEPALIVE,      "ipsecesp_nat_keepalive_interval",  20, 0, 600, "s", IDLE, \
+	X(ESP_NAT_KEEPALIVE,      "ipsecesp_nat_keepalive_interval",  20, 0, 600, "s", LIVE, \
 		"an idle SA behind a NAT shows a sign of life so often; 0: never")         \
 	TUNABLES_OF(X, AH, "ipsecah_")
 
@@ -65,7 +65,7 @@ enum tunable_use { TUNABLE_USE_LIVE, TUNABLE_USE_IDLE };
 		"soft lifetime from first use proposed to key management; 0: none")        \
 	X(P##_HARD_USETIME,       p "default_hard_usetime", 0, 0, UINT32_MAX, "s", IDLE,   \
 		"hard lifetime from first use proposed to key management; 0: none")        \
-	X(P##_LOG_UNKNOWN_SPI,    p "log_unknown_spi",     0, 0, 1, "", IDLE,              \
+	X(P##_LOG_UNKNOWN_SPI,    p "log_unknown_spi",     0, 0, 1, "", LIVE,              \
 		"packets of unknown SPIs earn a policy message")
 /* clang-format on */
 

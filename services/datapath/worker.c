@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/drop_note.h"
 
 #define BATCH	   ENGINE_BATCH
 #define MAX_READY  32
@@ -35,6 +36,7 @@ struct worker {
 	struct packet *batch[BATCH];
 	struct engine_result results[BATCH];
 	struct packet *to_wire[BATCH];
+	enum direction direction; /* of the batch in work */
 	bool sent[BATCH];
 };
 
@@ -124,6 +126,8 @@ static void deliver(struct worker *worker, size_t n)
 
 		switch (result->exit) {
 		case ENGINE_DROP:
+			drop_note(worker->setup.drops, worker->batch[i], worker->direction, result);
+			break;
 		case ENGINE_HELD:
 			break;
 		case ENGINE_TO_WIRE:
@@ -162,6 +166,7 @@ static void run_outbound(struct worker *worker, int tunnel)
 	left = n > 0 ? sift(worker, (size_t)n) : 0;
 	if (left == 0)
 		return;
+	worker->direction = DIRECTION_OUT;
 	engine_outbound(worker->engine, worker->batch, left, tunnel, worker->results);
 	deliver(worker, left);
 }
@@ -176,6 +181,7 @@ static void run_inbound(struct worker *worker, size_t input)
 	left = n > 0 ? sift(worker, (size_t)n) : 0;
 	if (left == 0)
 		return;
+	worker->direction = DIRECTION_IN;
 	engine_inbound(worker->engine, worker->batch, left, worker->results);
 	deliver(worker, left);
 }
@@ -218,6 +224,15 @@ static bool run_event(struct worker *worker, const struct epoll_event *event)
 	return true;
 }
 
+/* The numbers of the original's tunable. */
+static enum esp_padding padding_of(const struct worker *worker)
+{
+	static const enum esp_padding levels[] = { ESP_PADDING_NONE, ESP_PADDING_LAST,
+		ESP_PADDING_ALL };
+
+	return levels[tunables_get(worker->setup.tunables, TUNABLE_ESP_PADDING_CHECK)];
+}
+
 static void *run(void *userdata)
 {
 	struct worker *worker = userdata;
@@ -233,6 +248,7 @@ static void *run(void *userdata)
 		rcu_offline(worker->setup.rcu, slot);
 		n = epoll_wait(worker->epoll_fd, ready, MAX_READY, -1);
 		rcu_online(worker->setup.rcu, slot);
+		engine_set_padding(worker->engine, padding_of(worker));
 		engine_set_path_mtu(worker->engine,
 			atomic_load_explicit(worker->setup.path_mtu, memory_order_relaxed));
 		for (int i = 0; i < n && going; i++) {
@@ -281,7 +297,7 @@ static int make_parts(struct worker *worker)
 		.userdata = worker,
 		.fragments = worker->setup.fragments,
 		.mtu_of = mtu_of,
-		.padding = worker->setup.padding };
+		.padding = padding_of(worker) };
 	void *buffers = mmap(NULL, (size_t)BATCH * BUFFER_LEN, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int r;

@@ -10,10 +10,12 @@
 #include <stddef.h>
 
 #include "common/base/rcu.h"
+#include "services/datapath/drops.h"
 #include "services/datapath/engine/engine.h"
 #include "services/datapath/mailbox.h"
 #include "services/datapath/io/tun.h"
 #include "services/datapath/io/wire.h"
+#include "services/datapath/tunables.h"
 
 /* Everything is borrowed until worker_stop(). */
 struct worker_setup {
@@ -26,7 +28,8 @@ struct worker_setup {
 	size_t n_tunnels;
 	struct frag_store *const *fragments; /* one a tunnel */
 	struct path_table *paths; /* what ICMP errors taught; shared by all workers */
-	enum esp_padding padding; /* how closely received padding is looked at */
+	const struct tunables *tunables; /* may change */
+	struct drops_ring *drops; /* of this worker alone */
 	const _Atomic uint32_t *path_mtu; /* of outer packets; may change */
 	struct counters *counters; /* of this worker alone */
 	int wake_fd; /* eventfd of the control thread */

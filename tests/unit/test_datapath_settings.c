@@ -105,14 +105,14 @@ START_TEST(padding_levels)
 	struct datapath_settings *settings = NULL;
 
 	ck_assert_int_eq(load("", &settings), 0);
-	ck_assert_uint_eq(settings->padding_check, 1);
+	ck_assert_uint_eq(settings->tunables[TUNABLE_ESP_PADDING_CHECK], 1);
 	(void)datapath_settings_free(settings);
 	for (unsigned int level = 0; level <= 2; level++) {
 		char text[64];
 
 		(void)snprintf(text, sizeof(text), "padding_check = %u;", level);
 		ck_assert_int_eq(load(text, &settings), 0);
-		ck_assert_uint_eq(settings->padding_check, level);
+		ck_assert_uint_eq(settings->tunables[TUNABLE_ESP_PADDING_CHECK], level);
 		(void)datapath_settings_free(settings);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.netipsec.Datapath1; its contract stands in dbus/. */
 #include <errno.h>
-#include <inttypes.h>
-#include <openssl/crypto.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 
 #include "common/daemon/log.h"
-#include "services/datapath/datapathd.h"
+#include "services/datapath/bus/datapath_bus_parts.h"
 #include "services/datapath/bus/listing.h"
-#include "services/datapath/suite/suite_provider.h"
-#include "services/datapath/pfkey/pfkey_door.h"
 
-#define NAME_BYTES 256
-#define IKE_NAME   "org.netipsec.Ike1"
+#define NAME_BYTES  256
+#define ADMIN_GROUP "ipsecadm"
 
 /* Who publishes a section. */
 static const struct publisher_of {
@@ -43,6 +40,21 @@ static bool is_publisher(struct datapathd *d, struct bus_call *call, enum snapsh
 	}
 	(void)bus_call_fail(
 		call, "NotOwner", "only the owner of %s, as its own user, may do this", who->name);
+	return false;
+}
+
+bool datapath_may_change(struct datapathd *d, struct bus_call *call)
+{
+	const struct group *admins = getgrnam(ADMIN_GROUP);
+	struct bus_credentials who = { .n_groups = 0 };
+	bool known = bus_credentials(daemon_bus(d->daemon), bus_call_sender(call), &who) == 0;
+
+	if (known && (who.uid == 0 || who.uid == geteuid()))
+		return true;
+	for (size_t i = 0; known && admins && i < who.n_groups; i++)
+		if (who.groups[i] == admins->gr_gid)
+			return true;
+	(void)bus_call_fail(call, "NotAuthorized", "only for root and the group " ADMIN_GROUP);
 	return false;
 }
 
@@ -188,7 +200,7 @@ static int on_get_section(struct bus_call *call, struct bus_reader *args, void *
 		present ? sizeof(section->hash) : (size_t)0, present ? "enforced" : "absent");
 }
 
-static int reply_listing(
+int datapath_reply_listing(
 	struct bus_call *call, const char *name, int result, const struct text *json)
 {
 	CLEANUP(fd_closep) int fd = -1;
@@ -207,7 +219,7 @@ static int on_list_rules(struct bus_call *call, struct bus_reader *args, void *u
 	int r = listing_rules(d->plant, d->sections.algorithms, &json);
 
 	(void)args;
-	return reply_listing(call, "netipsec-rules", r, &json);
+	return datapath_reply_listing(call, "netipsec-rules", r, &json);
 }
 
 static int on_dump_sas(struct bus_call *call, struct bus_reader *args, void *userdata)
@@ -217,7 +229,7 @@ static int on_dump_sas(struct bus_call *call, struct bus_reader *args, void *use
 	int r = listing_sas(d->plant, d->sections.algorithms, &json);
 
 	(void)args;
-	return reply_listing(call, "netipsec-sas", r, &json);
+	return datapath_reply_listing(call, "netipsec-sas", r, &json);
 }
 
 static int write_counters(struct bus_writer *out, const uint64_t *packets)
@@ -268,130 +280,6 @@ static int on_reload(struct bus_call *call, struct bus_reader *args, void *userd
 		"%s", d->last_error);
 }
 
-/* ---- properties ---- */
-
-static int get_generation(struct bus_writer *value, void *userdata)
-{
-	const struct datapathd *d = userdata;
-
-	return bus_write(value, "t", sections_get(&d->sections, SECTION_POLICY)->generation);
-}
-
-static int get_state(struct bus_writer *value, void *userdata)
-{
-	const struct datapathd *d = userdata;
-	const char *state = "absent";
-
-	if (sections_get(&d->sections, SECTION_POLICY)->generation)
-		state = "enforced";
-	else if (plant_holds_lid(d->plant))
-		state = "starting";
-	return bus_write(value, "s", state);
-}
-
-static int get_last_error(struct bus_writer *value, void *userdata)
-{
-	const struct datapathd *d = userdata;
-
-	return bus_write(value, "s", d->last_error);
-}
-
-static int get_config_file(struct bus_writer *value, void *userdata)
-{
-	const struct datapathd *d = userdata;
-
-	return bus_write(value, "s", d->options.config);
-}
-
-static int get_backend(struct bus_writer *value, void *userdata)
-{
-	(void)userdata;
-	return bus_write(value, "s", "engine");
-}
-
-static bool is_usable(int proto, int number)
-{
-	return proto == ALG_PROTO_ESP ? suite_cipher_row((uint8_t)number) != NULL
-				      : suite_auth_row((uint8_t)number) != NULL;
-}
-
-static int get_usable_algorithms(struct bus_writer *value, void *userdata)
-{
-	int r = bus_open_container(value, 'a', "(yy)");
-
-	(void)userdata;
-	for (int proto = ALG_PROTO_AH; r == 0 && proto <= ALG_PROTO_ESP; proto++) {
-		for (int number = 0; r == 0 && number <= UINT8_MAX; number++) {
-			if (!is_usable(proto, number))
-				continue;
-			r = bus_open_container(value, 'r', "");
-			if (r == 0)
-				r = bus_write(value, "yy", proto, number);
-			if (r == 0)
-				r = bus_close_container(value);
-		}
-	}
-	return r < 0 ? r : bus_close_container(value);
-}
-
-/* Whose code serves an algorithm in its most usual company; NULL: ours. */
-static const struct suite_provider *provider_of(const struct datapathd *d, int proto, int number)
-{
-	struct suite suite = { .cipher = suite_cipher_row(ALG_ENCR_AES_CBC) };
-
-	if (proto == ALG_PROTO_ESP && number == ALG_ENCR_NULL)
-		return NULL;
-	if (proto == ALG_PROTO_ESP)
-		suite.cipher = suite_cipher_row((uint8_t)number);
-	else
-		suite.auth = suite_auth_row((uint8_t)number);
-	if (proto == ALG_PROTO_ESP && suite.cipher->icv_bytes == 0)
-		suite.auth = suite_auth_row(ALG_AUTH_HMAC_SHA256);
-	suite.key_bits = suite.cipher->sizes[0].bits;
-	suite.iv_bytes = suite.cipher->iv_bytes;
-	suite.icv_bytes = suite.auth ? suite.auth->icv_bytes : suite.cipher->icv_bytes;
-	return suite_provider_for((enum suite_choice)d->plant->settings->provider, &suite);
-}
-
-/* The same with the library that each comes from; "" for what needs none. */
-static int get_algorithm_libraries(struct bus_writer *value, void *userdata)
-{
-	char openssl[64];
-	int r = text_fixed(
-		openssl, sizeof(openssl), "OpenSSL %s", OpenSSL_version(OPENSSL_VERSION_STRING));
-
-	if (r == 0)
-		r = bus_open_container(value, 'a', "(yys)");
-	for (int i = 0; r == 0 && i < (ALG_PROTO_ESP - ALG_PROTO_AH + 1) * (UINT8_MAX + 1); i++) {
-		int proto = ALG_PROTO_AH + i / (UINT8_MAX + 1), number = i % (UINT8_MAX + 1);
-		const struct suite_provider *provider;
-
-		if (!is_usable(proto, number))
-			continue;
-		provider = provider_of(userdata, proto, number);
-		r = bus_open_container(value, 'r', "");
-		if (r == 0 && provider == &suite_openssl)
-			r = bus_write(value, "yys", proto, number, openssl);
-		else if (r == 0)
-			r = bus_write(value, "yys", proto, number, provider ? provider->name : "");
-		if (r == 0)
-			r = bus_close_container(value);
-	}
-	return r < 0 ? r : bus_close_container(value);
-}
-
-static int get_rule_count(struct bus_writer *value, void *userdata)
-{
-	return bus_write(value, "u", (uint32_t)datapathd_rule_count(userdata));
-}
-
-static int get_sa_count(struct bus_writer *value, void *userdata)
-{
-	const struct datapathd *d = userdata;
-
-	return bus_write(value, "u", (uint32_t)sad_count(d->plant->sad));
-}
-
 static const struct bus_member members[] = {
 	BUS_METHOD("Publish", "stha{sv}", "t", "section generation snapshot options in_force",
 		on_publish),
@@ -402,20 +290,25 @@ static const struct bus_member members[] = {
 	BUS_METHOD("ListRules", "", "h", "listing", on_list_rules),
 	BUS_METHOD("DumpSas", "", "h", "listing", on_dump_sas),
 	BUS_METHOD("GetStatistics", "", "a{st}", "counters", on_get_statistics),
+	BUS_METHOD("SetTunable", "st", "", "name value", datapath_on_set_tunable),
+	BUS_METHOD("ListTunables", "", "h", "listing", datapath_on_list_tunables),
+	BUS_METHOD("ListDrops", "t", "h", "after listing", datapath_on_list_drops),
 	BUS_METHOD("Reload", "", "t", "generation", on_reload),
 	BUS_SIGNAL("SectionChanged", "st", "section generation"),
 	BUS_SIGNAL("Acquire", "a{sv}", "request"),
 	BUS_SIGNAL("SaExpired", "a{sv}", "expiry"),
+	BUS_SIGNAL("AddressesChanged", "", ""),
 	BUS_SIGNAL("PolicyFailure", "a{sv}", "failure"),
-	BUS_PROPERTY("Generation", "t", get_generation, BUS_EMITS_TRUE),
-	BUS_PROPERTY("State", "s", get_state, BUS_EMITS_TRUE),
-	BUS_PROPERTY("LastError", "s", get_last_error, BUS_EMITS_TRUE),
-	BUS_PROPERTY("ConfigFile", "s", get_config_file, BUS_EMITS_TRUE),
-	BUS_PROPERTY("Backend", "s", get_backend, BUS_EMITS_CONST),
-	BUS_PROPERTY("UsableAlgorithms", "a(yy)", get_usable_algorithms, BUS_EMITS_CONST),
-	BUS_PROPERTY("AlgorithmLibraries", "a(yys)", get_algorithm_libraries, BUS_EMITS_CONST),
-	BUS_PROPERTY("RuleCount", "u", get_rule_count, BUS_EMITS_TRUE),
-	BUS_PROPERTY("SaCount", "u", get_sa_count, BUS_EMITS_FALSE),
+	BUS_PROPERTY("Generation", "t", datapath_get_generation, BUS_EMITS_TRUE),
+	BUS_PROPERTY("State", "s", datapath_get_state, BUS_EMITS_TRUE),
+	BUS_PROPERTY("LastError", "s", datapath_get_last_error, BUS_EMITS_TRUE),
+	BUS_PROPERTY("ConfigFile", "s", datapath_get_config_file, BUS_EMITS_TRUE),
+	BUS_PROPERTY("Backend", "s", datapath_get_backend, BUS_EMITS_CONST),
+	BUS_PROPERTY("UsableAlgorithms", "a(yy)", datapath_get_usable_algorithms, BUS_EMITS_CONST),
+	BUS_PROPERTY(
+		"AlgorithmLibraries", "a(yys)", datapath_get_algorithm_libraries, BUS_EMITS_CONST),
+	BUS_PROPERTY("RuleCount", "u", datapath_get_rule_count, BUS_EMITS_TRUE),
+	BUS_PROPERTY("SaCount", "u", datapath_get_sa_count, BUS_EMITS_FALSE),
 	BUS_END,
 };
 
@@ -423,112 +316,4 @@ int datapath_bus_add(struct datapathd *d)
 {
 	return bus_add_interface(daemon_bus(d->daemon), datapathd_identity.bus_path,
 		datapathd_identity.bus_name, members, d);
-}
-
-/* ---- what happens here, told to others ---- */
-
-void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section section)
-{
-	static const char *const changed[] = { "Generation", "State", "RuleCount", NULL };
-	struct bus *bus = daemon_bus(d->daemon);
-	int r;
-
-	if (section == SECTION_ALGORITHMS)
-		pfkey_door_algorithms_changed(d->pfkey_door);
-	r = bus_emit(bus, datapathd_identity.bus_path, datapathd_identity.bus_name,
-		"SectionChanged", "st", snapshot_section_name(section),
-		sections_get(&d->sections, section)->generation);
-
-	if (r == 0)
-		r = bus_properties_changed(
-			bus, datapathd_identity.bus_path, datapathd_identity.bus_name, changed);
-	if (r < 0)
-		log_warning("a change could not be told on the bus: %s", strerror(-r));
-	datapathd_show_status(d);
-}
-
-static int write_acquire(struct bus_writer *out, const struct sadb_acquire *acquire)
-{
-	char src[ADDRESS_TEXT_MAX], dst[ADDRESS_TEXT_MAX], rule[RULE_ID_TEXT_MAX];
-	int r = bus_open_container(out, 'a', "{sv}");
-
-	if (r == 0)
-		r = bus_write_option(out, "seq", "u", acquire->seq);
-	if (r == 0)
-		r = bus_write_option(
-			out, "protocol", "s", acquire->proto == SA_PROTO_ESP ? "esp" : "ah");
-	if (r == 0)
-		r = bus_write_option(out, "source", "s", address_format(&acquire->src, src));
-	if (r == 0)
-		r = bus_write_option(out, "destination", "s", address_format(&acquire->dst, dst));
-	if (r == 0)
-		r = bus_write_option(out, "rule", "s", rule_id_format(acquire->rule_id, rule));
-	return r < 0 ? r : bus_close_container(out);
-}
-
-static int write_expiry(struct bus_writer *out, const struct sadb_event *event)
-{
-	const struct sa *sa = event->entry->sa;
-	char dst[ADDRESS_TEXT_MAX];
-	int r = bus_open_container(out, 'a', "{sv}");
-
-	if (r == 0)
-		r = bus_write_option(
-			out, "protocol", "s", sa->proto == SA_PROTO_ESP ? "esp" : "ah");
-	if (r == 0)
-		r = bus_write_option(out, "spi", "u", sa->spi);
-	if (r == 0)
-		r = bus_write_option(out, "destination", "s", address_format(&sa->dst, dst));
-	if (r == 0)
-		r = bus_write_option(
-			out, "kind", "s", event->kind == SADB_EVENT_SOFT ? "soft" : "hard");
-	return r < 0 ? r : bus_close_container(out);
-}
-
-/* Acquires show other users' flows: they go to key management alone. */
-static int emit_acquire(struct bus *bus, const struct sadb_event *event)
-{
-	char owner[NAME_BYTES];
-	struct bus_writer *out;
-	int r = bus_name_owner(bus, IKE_NAME, owner, sizeof(owner));
-
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	out = bus_signal_writer(
-		bus, owner, datapathd_identity.bus_path, datapathd_identity.bus_name, "Acquire");
-	r = out ? write_acquire(out, event->acquire) : -ENOMEM;
-	return r < 0 ? r : bus_signal_send(out);
-}
-
-static int emit_expiry(struct bus *bus, const struct sadb_event *event)
-{
-	struct bus_writer *out = bus_signal_writer(
-		bus, NULL, datapathd_identity.bus_path, datapathd_identity.bus_name, "SaExpired");
-	int r = out ? write_expiry(out, event) : -ENOMEM;
-
-	return r < 0 ? r : bus_signal_send(out);
-}
-
-void datapath_bus_event(struct datapathd *d, const struct sadb_event *event)
-{
-	struct bus *bus = daemon_bus(d->daemon);
-	int r = 0;
-
-	switch (event->kind) {
-	case SADB_EVENT_ACQUIRE:
-		r = emit_acquire(bus, event);
-		break;
-	case SADB_EVENT_SOFT:
-	case SADB_EVENT_HARD:
-	case SADB_EVENT_IDLE:
-		r = emit_expiry(bus, event);
-		break;
-	case SADB_EVENT_ADDED:
-	case SADB_EVENT_UPDATED:
-	case SADB_EVENT_DELETED:
-	case SADB_EVENT_FLUSHED:
-		break;
-	}
-	if (r < 0)
-		log_warning("an event could not be told on the bus: %s", strerror(-r));
 }

@@ -3,84 +3,51 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/bus/listing_json.h"
 #include "services/datapath/replay/replay.h"
-
-static void drop_json(struct json_object **object)
-{
-	(void)json_object_put(*object); /* takes NULL */
-}
-
-/* Adds that run out of memory leave a value out; finish() then refuses the whole. */
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	if (json_object_object_add(object, key, value) < 0)
-		(void)json_object_put(value);
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t value)
-{
-	add(object, key, json_object_new_uint64(value));
-}
-
-static void add_string(struct json_object *object, const char *key, const char *value)
-{
-	add(object, key, json_object_new_string(value));
-}
-
-static int finish(struct json_object *object, struct text *ret_json)
-{
-	const char *str = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-
-	if (!str)
-		return -ENOMEM;
-	text_addf(ret_json, "%s\n", str);
-	return ret_json->failed ? -ENOMEM : 0;
-}
-
-/* {"version":1, KEY: [...]} */
-static struct json_object *begin(const char *key, struct json_object **ret_list)
-{
-	struct json_object *object = json_object_new_object();
-
-	*ret_list = json_object_new_array();
-	if (!object || !*ret_list) {
-		(void)json_object_put(object);
-		(void)json_object_put(*ret_list);
-		return NULL;
-	}
-	add_number(object, "version", 1);
-	add(object, key, *ret_list);
-	return object;
-}
-
-static void append(struct json_object *list, struct json_object *entry)
-{
-	if (json_object_array_add(list, entry) < 0)
-		(void)json_object_put(entry);
-}
 
 /* ---- rules ---- */
 
+/* What the kernel counted for one rule. */
 struct kernel_hits {
-	const struct spd *spd;
-	uint64_t *packets, *bytes; /* one a rule */
+	uint64_t id, packets, bytes;
+	const struct rule *rule;
+	size_t index; /* in match order, audit rules behind the others */
 };
+
+struct kernel_table {
+	struct kernel_hits *rows; /* by id */
+	size_t count;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	const struct kernel_hits *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct kernel_hits *x = a, *y = b;
+
+	return (x->index > y->index) - (x->index < y->index);
+}
 
 static void add_kernel_hits(const struct steer_count *count, void *userdata)
 {
-	const struct kernel_hits *hits = userdata;
+	const struct kernel_table *table = userdata;
+	const struct kernel_hits key = { .id = count->rule_id };
+	struct kernel_hits *row = bsearch(
+		&key, table->rows, table->count, sizeof(*table->rows), compare_ids);
 
-	for (size_t i = 0; i < hits->spd->count; i++) {
-		if (hits->spd->rules[i]->id != count->rule_id)
-			continue;
-		hits->packets[i] += count->packets;
-		hits->bytes[i] += count->bytes;
+	if (!row)
 		return;
-	}
+	row->packets += count->packets;
+	row->bytes += count->bytes;
 }
 
 static const char *direction_name(uint8_t directions)
@@ -90,7 +57,8 @@ static const char *direction_name(uint8_t directions)
 	return directions == DIRECTION_BIT_OUT ? "out" : "in";
 }
 
-static struct json_object *rule_entry(const struct rule *rule, const struct alg_table *table)
+static struct json_object *rule_entry(
+	const struct spd *spd, const struct rule *rule, const struct alg_table *table)
 {
 	struct json_object *entry = json_object_new_object();
 	CLEANUP(text_done) struct text text = { 0 };
@@ -99,54 +67,75 @@ static struct json_object *rule_entry(const struct rule *rule, const struct alg_
 	rule_print(rule, table, rule->directions, &text);
 	while (text.len && text.str[text.len - 1] == ' ')
 		text.str[--text.len] = '\0';
-	add_number(entry, "index", rule->index);
-	add_string(entry, "id", rule_id_format(rule->id, id));
-	add_string(entry, "tunnel", rule->tunnel);
-	add_string(entry, "direction", direction_name(rule->directions));
-	add_number(entry, "line", rule->line);
-	add_string(entry, "text", text.str ? text.str : "");
+	json_add_number(entry, "index", rule->index);
+	json_add_string(entry, "id", rule_id_format(rule->id, id));
+	json_add_string(entry, "tunnel", rule->tunnel);
+	json_add_string(entry, "direction", direction_name(rule->directions));
+	json_add_number(entry, "line", rule->line);
+	json_add_string(entry, "source", spd_source(spd, rule));
+	if (rule->audit)
+		json_add(entry, "audit", json_object_new_boolean(true));
+	json_add_string(entry, "text", text.str ? text.str : "");
 	return entry;
+}
+
+static void add_rule(struct json_object *list, const struct engine_view *view,
+	const struct alg_table *table, const struct kernel_hits *kernel)
+{
+	struct json_object *entry = rule_entry(view->spd, kernel->rule, table);
+	uint64_t packets = kernel->packets, bytes = kernel->bytes;
+
+	if (kernel->index < view->spd->count) {
+		const struct rule_hits *engine = &view->hits[kernel->index];
+
+		packets += atomic_load_explicit(&engine->packets, memory_order_relaxed);
+		bytes += atomic_load_explicit(&engine->bytes, memory_order_relaxed);
+	}
+	json_add_number(entry, "packets", packets);
+	json_add_number(entry, "bytes", bytes);
+	json_append(list, entry);
 }
 
 static int fill_rules(struct plant *plant, const struct alg_table *table, struct json_object *list)
 {
 	const struct engine_view *view = plant_view(plant);
-	struct kernel_hits hits = { .spd = view->spd };
-	CLEANUP(freep) uint64_t *packets = NULL, *bytes = NULL;
-	size_t count = view->spd ? view->spd->count : 0;
+	const struct spd *spd = view->spd;
+	CLEANUP(freep) struct kernel_hits *rows = NULL;
+	struct kernel_table kernel = { .count = spd ? spd->count + spd->n_audit : 0 };
 	int r;
 
-	if (count == 0)
+	if (kernel.count == 0)
 		return 0;
-	hits.packets = packets = calloc(count, sizeof(*packets));
-	hits.bytes = bytes = calloc(count, sizeof(*bytes));
-	if (!packets || !bytes)
+	kernel.rows = rows = calloc(kernel.count, sizeof(*rows));
+	if (!rows)
 		return -ENOMEM;
-	r = steer_counters(plant->steer, add_kernel_hits, &hits);
-	for (size_t i = 0; i < count && r == 0; i++) {
-		struct json_object *entry = rule_entry(view->spd->rules[i], table);
-		const struct rule_hits *engine = &view->hits[i];
+	for (size_t i = 0; i < kernel.count; i++) {
+		const struct rule *rule = i < spd->count ? spd->rules[i]
+							 : spd->audit[i - spd->count];
 
-		add_number(entry, "packets",
-			packets[i] + atomic_load_explicit(&engine->packets, memory_order_relaxed));
-		add_number(entry, "bytes",
-			bytes[i] + atomic_load_explicit(&engine->bytes, memory_order_relaxed));
-		append(list, entry);
+		rows[i] = (struct kernel_hits){ .id = rule->id, .rule = rule, .index = i };
 	}
-	return r;
+	qsort(rows, kernel.count, sizeof(*rows), compare_ids);
+	r = steer_counters(plant->steer, add_kernel_hits, &kernel);
+	if (r < 0)
+		return r;
+	qsort(rows, kernel.count, sizeof(*rows), compare_places);
+	for (size_t i = 0; i < kernel.count; i++)
+		add_rule(list, view, table, &rows[i]);
+	return 0;
 }
 
 int listing_rules(struct plant *plant, const struct alg_table *table, struct text *ret_json)
 {
 	struct json_object *list;
-	CLEANUP(drop_json) struct json_object *out = begin("rules", &list);
+	CLEANUP(json_dropp) struct json_object *out = json_begin("rules", &list);
 	int r;
 
 	if (!out)
 		return -ENOMEM;
-	add_number(out, "generation", plant_view(plant)->generation);
+	json_add_number(out, "generation", plant_view(plant)->generation);
 	r = fill_rules(plant, table, list);
-	return r < 0 ? r : finish(out, ret_json);
+	return r < 0 ? r : json_finish(out, ret_json);
 }
 
 /* ---- SAs ---- */
@@ -162,7 +151,7 @@ static void add_address(struct json_object *entry, const char *key, const struct
 	char str[ADDRESS_TEXT_MAX];
 
 	if (addr->family != AF_UNSPEC)
-		add_string(entry, key, address_format(addr, str));
+		json_add_string(entry, key, address_format(addr, str));
 }
 
 static void add_prefix(struct json_object *entry, const char *key, const struct prefix *prefix)
@@ -170,7 +159,7 @@ static void add_prefix(struct json_object *entry, const char *key, const struct 
 	char str[PREFIX_TEXT_MAX];
 
 	if (prefix->addr.family != AF_UNSPEC)
-		add_string(entry, key, prefix_format(prefix, str));
+		json_add_string(entry, key, prefix_format(prefix, str));
 }
 
 static void add_algorithm(struct json_object *entry, const char *key, const struct sa_dump *dump,
@@ -181,14 +170,14 @@ static void add_algorithm(struct json_object *entry, const char *key, const stru
 	if (number == 0)
 		return;
 	alg_print(dump->table, proto, number, &text);
-	add_string(entry, key, text.str ? text.str : "");
+	json_add_string(entry, key, text.str ? text.str : "");
 }
 
 /* Only what is not at its default: a listing of thousands is read by people too. */
 static void add_nonzero(struct json_object *entry, const char *key, uint64_t value)
 {
 	if (value)
-		add_number(entry, key, value);
+		json_add_number(entry, key, value);
 }
 
 static void add_selectors(struct json_object *entry, const struct sa *sa)
@@ -213,7 +202,7 @@ static void add_limits(struct json_object *entry, const char *key, const struct 
 	add_nonzero(object, "bytes", limits->bytes);
 	add_nonzero(object, "add_sec", limits->add_sec);
 	add_nonzero(object, "use_sec", limits->use_sec);
-	add(entry, key, object);
+	json_add(entry, key, object);
 }
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
@@ -223,22 +212,22 @@ static void add_run(struct json_object *entry, const struct sad_entry *sad, uint
 	const struct sa_run *run = sad->run;
 	uint64_t last = LOAD(run->last_use_usec);
 
-	add_number(entry, "packets", LOAD(run->packets));
-	add_number(entry, "bytes", LOAD(run->bytes));
-	add_number(entry, "errors", LOAD(run->errors));
+	json_add_number(entry, "packets", LOAD(run->packets));
+	json_add_number(entry, "bytes", LOAD(run->bytes));
+	json_add_number(entry, "errors", LOAD(run->errors));
 	if (sad->directions & SA_OUTBOUND) {
-		add_number(entry, "sequence", LOAD(run->seq));
-		add_number(entry, "sequence_reserved", LOAD(run->seq_reserved));
+		json_add_number(entry, "sequence", LOAD(run->seq));
+		json_add_number(entry, "sequence_reserved", LOAD(run->seq_reserved));
 	}
 	if (sad->directions & SA_INBOUND) {
-		add_number(entry, "replay_window", run->window);
+		json_add_number(entry, "replay_window", run->window);
 		replay_lock(sad->run);
-		add_number(entry, "replay_top", run->top);
+		json_add_number(entry, "replay_top", run->top);
 		replay_unlock(sad->run);
 	}
-	add_number(entry, "added_usec", run->added_wall_usec);
+	json_add_number(entry, "added_usec", run->added_wall_usec);
 	if (last)
-		add_number(
+		json_add_number(
 			entry, "idle_sec", now_usec > last ? (now_usec - last) / USEC_PER_SEC : 0);
 }
 
@@ -268,17 +257,18 @@ static void add_sa(struct sad_entry *sad, void *userdata)
 
 	if (text_fixed(spi, sizeof(spi), "0x%08" PRIx32, sa->spi) < 0)
 		spi[0] = '\0';
-	add_string(entry, "proto", sa->proto == SA_PROTO_ESP ? "esp" : "ah");
-	add_string(entry, "spi", spi);
+	json_add_string(entry, "proto", sa->proto == SA_PROTO_ESP ? "esp" : "ah");
+	json_add_string(entry, "spi", spi);
 	add_address(entry, "source", &sa->src);
 	add_address(entry, "destination", &sa->dst);
-	add_string(entry, "mode", sa->mode == SA_MODE_TUNNEL ? "tunnel" : "transport");
-	add_string(entry, "direction", way_name(sad->directions));
-	add_string(entry, "state", state_name(LOAD(sad->run->state)));
-	add_string(entry, "origin", sa->origin == SA_ORIGIN_KEYS ? "keys" : "pfkey");
+	json_add_string(entry, "mode", sa->mode == SA_MODE_TUNNEL ? "tunnel" : "transport");
+	json_add_string(entry, "direction", way_name(sad->directions));
+	json_add_string(entry, "state", state_name(LOAD(sad->run->state)));
+	json_add_string(entry, "origin", sa->origin == SA_ORIGIN_KEYS ? "keys" : "pfkey");
 	add_algorithm(entry, "encryption", dump, ALG_PROTO_ESP, sa->encr);
 	add_algorithm(entry, "authentication", dump, ALG_PROTO_AH, sa->auth);
-	add_string(entry, "provider", sad->provider ? sad->provider->name : suite_openssl.name);
+	json_add_string(
+		entry, "provider", sad->provider ? sad->provider->name : suite_openssl.name);
 	add_nonzero(entry, "encryption_bits", sa->encr_key_bits);
 	add_nonzero(entry, "authentication_bits", sa->auth_key_bits);
 	add_nonzero(entry, "reqid", sa->reqid);
@@ -286,16 +276,16 @@ static void add_sa(struct sad_entry *sad, void *userdata)
 	add_limits(entry, "soft", &sa->soft);
 	add_limits(entry, "hard", &sa->hard);
 	add_run(entry, sad, dump->now_usec);
-	append(dump->list, entry);
+	json_append(dump->list, entry);
 }
 
 int listing_sas(struct plant *plant, const struct alg_table *table, struct text *ret_json)
 {
 	struct sa_dump dump = { .table = table, .now_usec = clock_boot_usec() };
-	CLEANUP(drop_json) struct json_object *out = begin("sas", &dump.list);
+	CLEANUP(json_dropp) struct json_object *out = json_begin("sas", &dump.list);
 
 	if (!out)
 		return -ENOMEM;
 	sadb_dump(plant->sadb, 0, add_sa, &dump);
-	return finish(out, ret_json);
+	return json_finish(out, ret_json);
 }

@@ -28,6 +28,11 @@ struct engine *engine_free(struct engine *engine)
 	return NULL;
 }
 
+void engine_set_padding(struct engine *engine, enum esp_padding padding)
+{
+	engine->setup.padding = padding;
+}
+
 void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu)
 {
 	engine->setup.path_mtu = path_mtu;

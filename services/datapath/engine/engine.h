@@ -116,6 +116,8 @@ int engine_new(const struct engine_setup *setup, struct engine **ret_engine) MUS
 struct engine *engine_free(struct engine *engine);
 DEFINE_CLEANUP(struct engine *, engine_free)
 
+/* How closely received padding is looked at from here on; worker's thread. */
+void engine_set_padding(struct engine *engine, enum esp_padding padding);
 /* Of the path that packets take from here on; worker's thread. */
 void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu);
 

@@ -1,36 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tables on standard output: aligned, cut to nothing, without lines. */
+/* Rules, SAs and counters as tables. */
 #include <errno.h>
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 #include <string.h>
 
-#include "services/datapath/stat/stat.h"
-
-/* One column of a listing: its head, and where its text comes from. */
-struct column {
-	const char *head;
-	int flags;
-	void (*cell)(struct json_object *entry, struct text *text);
-};
-
-static const char *str_of(struct json_object *entry, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(entry, key, &value) ? json_object_get_string(value) : "";
-}
-
-static uint64_t number_of(struct json_object *entry, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(entry, key, &value) ? json_object_get_uint64(value) : 0;
-}
+#include "services/datapath/stat/stat_table.h"
 
 static void add_number(struct json_object *entry, const char *key, struct text *text)
 {
-	text_addf(text, "%" PRIu64, number_of(entry, key));
+	text_addf(text, "%" PRIu64, stat_number(entry, key));
 }
 
 /* ---- rules ---- */
@@ -52,15 +31,15 @@ static void cell_bytes(struct json_object *entry, struct text *text)
 
 static void cell_id(struct json_object *entry, struct text *text)
 {
-	text_add(text, str_of(entry, "id"));
+	text_add(text, stat_string(entry, "id"));
 }
 
 static void cell_rule(struct json_object *entry, struct text *text)
 {
-	text_add(text, str_of(entry, "text"));
+	text_add(text, stat_string(entry, "text"));
 }
 
-static const struct column rule_columns[] = {
+static const struct stat_column rule_columns[] = {
 	{ "INDEX", SCOLS_FL_RIGHT, cell_index },
 	{ "PACKETS", SCOLS_FL_RIGHT, cell_packets },
 	{ "BYTES", SCOLS_FL_RIGHT, cell_bytes },
@@ -72,41 +51,42 @@ static const struct column rule_columns[] = {
 
 static void cell_proto(struct json_object *entry, struct text *text)
 {
-	text_add(text, str_of(entry, "proto"));
+	text_add(text, stat_string(entry, "proto"));
 }
 
 static void cell_spi(struct json_object *entry, struct text *text)
 {
-	text_add(text, str_of(entry, "spi"));
+	text_add(text, stat_string(entry, "spi"));
 }
 
 static void cell_way(struct json_object *entry, struct text *text)
 {
-	text_addf(text, "%s %s", str_of(entry, "direction"), str_of(entry, "mode"));
+	text_addf(text, "%s %s", stat_string(entry, "direction"), stat_string(entry, "mode"));
 }
 
 static void cell_ends(struct json_object *entry, struct text *text)
 {
-	const char *src = str_of(entry, "source");
+	const char *src = stat_string(entry, "source");
 
-	text_addf(text, "%s > %s", src[0] ? src : "any", str_of(entry, "destination"));
+	text_addf(text, "%s > %s", src[0] ? src : "any", stat_string(entry, "destination"));
 }
 
 static void cell_algorithms(struct json_object *entry, struct text *text)
 {
-	const char *encr = str_of(entry, "encryption"), *auth = str_of(entry, "authentication");
+	const char *encr = stat_string(entry, "encryption"),
+		   *auth = stat_string(entry, "authentication");
 
 	text_addf(text, "%s%s%s", encr, encr[0] && auth[0] ? "+" : "", auth);
 }
 
 static void cell_provider(struct json_object *entry, struct text *text)
 {
-	text_add(text, str_of(entry, "provider"));
+	text_add(text, stat_string(entry, "provider"));
 }
 
 static void cell_state(struct json_object *entry, struct text *text)
 {
-	text_add(text, str_of(entry, "state"));
+	text_add(text, stat_string(entry, "state"));
 }
 
 static void cell_errors(struct json_object *entry, struct text *text)
@@ -123,7 +103,7 @@ static void cell_sequence(struct json_object *entry, struct text *text)
 		text);
 }
 
-static const struct column sa_columns[] = {
+static const struct stat_column sa_columns[] = {
 	{ "PROTO", 0, cell_proto },
 	{ "SPI", 0, cell_spi },
 	{ "ENDS", 0, cell_ends },
@@ -137,61 +117,9 @@ static const struct column sa_columns[] = {
 	{ "ERRORS", SCOLS_FL_RIGHT, cell_errors },
 };
 
-/* ---- both ---- */
-
 static void drop_table(struct libscols_table **table)
 {
 	scols_unref_table(*table); /* takes NULL */
-}
-
-static int add_row(struct libscols_table *out, const struct column *columns, size_t n,
-	struct json_object *entry)
-{
-	struct libscols_line *line = scols_table_new_line(out, NULL);
-
-	if (!line)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct text text = { 0 };
-		char *str = NULL;
-		int r;
-
-		columns[i].cell(entry, &text);
-		r = text_take(&text, &str);
-		if (r == 0 && scols_line_refer_data(line, i, str) < 0) {
-			free(str);
-			r = -ENOMEM;
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int show_list(struct json_object *list, const struct column *columns, size_t n)
-{
-	CLEANUP(drop_table) struct libscols_table *out = scols_new_table();
-	size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list)
-								  : 0;
-
-	if (!out)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (!scols_table_new_column(out, columns[i].head, 0, columns[i].flags))
-			return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		int r = add_row(out, columns, n, json_object_array_get_idx(list, i));
-
-		if (r < 0)
-			return r;
-	}
-	/* An empty table prints nothing at all: its head is worth a line. */
-	if (count == 0) {
-		for (size_t i = 0; i < n; i++)
-			printf("%s%s", columns[i].head, i + 1 < n ? " " : "\n");
-		return 0;
-	}
-	return scols_print_table(out) < 0 ? -EIO : 0;
 }
 
 int stat_show_sas(struct json_object *listing)
@@ -199,7 +127,7 @@ int stat_show_sas(struct json_object *listing)
 	struct json_object *list = NULL;
 
 	(void)json_object_object_get_ex(listing, "sas", &list); /* absent: NULL */
-	return show_list(list, sa_columns, ARRAY_SIZE(sa_columns));
+	return stat_show_list(list, sa_columns, ARRAY_SIZE(sa_columns));
 }
 
 int stat_show_rules(struct json_object *listing)
@@ -207,7 +135,7 @@ int stat_show_rules(struct json_object *listing)
 	struct json_object *list = NULL;
 
 	(void)json_object_object_get_ex(listing, "rules", &list); /* absent: NULL */
-	return show_list(list, rule_columns, ARRAY_SIZE(rule_columns));
+	return stat_show_list(list, rule_columns, ARRAY_SIZE(rule_columns));
 }
 
 /* ---- counters ---- */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* OpenMetrics' text format, for a collector to read from a file or a socket. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "services/datapath/stat/stat_table.h"
+
+struct label {
+	const char *name, *value;
+};
+
+static void add_escaped(struct text *out, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			text_add_char(out, '\\');
+		if (*value == '\n')
+			text_add(out, "\\n");
+		else
+			text_add_char(out, *value);
+	}
+}
+
+static void add_family(struct text *out, const char *name, const char *type, const char *help)
+{
+	text_addf(out, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+}
+
+/* Labels without a value are left out. */
+static void add_sample(
+	struct text *out, const char *name, const struct label *labels, size_t n, uint64_t value)
+{
+	const char *before = "{";
+
+	text_add(out, name);
+	for (size_t i = 0; i < n; i++) {
+		if (*labels[i].value == '\0')
+			continue;
+		text_addf(out, "%s%s=\"", before, labels[i].name);
+		add_escaped(out, labels[i].value);
+		text_add_char(out, '"');
+		before = ",";
+	}
+	text_addf(out, "%s %" PRIu64 "\n", *before == ',' ? "}" : "", value);
+}
+
+/* ---- packets by what became of them ---- */
+
+static bool is_drop(const char *name)
+{
+	for (size_t i = 0; i < VERDICT_COUNT; i++)
+		if (strcmp(verdict_name((enum verdict)i), name) == 0)
+			return verdict_is_drop((enum verdict)i);
+	return false;
+}
+
+static void add_counters(
+	struct text *out, const struct stat_counter *counters, size_t n, bool drops)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct label reason = { "reason", counters[i].name };
+
+		if (is_drop(counters[i].name) == drops)
+			add_sample(out,
+				drops ? "ipsec_dropped_packets_total"
+				      : "ipsec_passed_packets_total",
+				&reason, 1, counters[i].packets);
+	}
+}
+
+/* ---- listings ---- */
+
+static struct json_object *list_of(struct json_object *listing, const char *key, size_t *ret_count)
+{
+	struct json_object *list = NULL;
+
+	*ret_count = json_object_object_get_ex(listing, key, &list) ? json_object_array_length(list)
+								    : 0;
+	return list;
+}
+
+/* One family over the rules; @member: of the listing. */
+static void add_rules(
+	struct text *out, struct json_object *listing, const char *name, const char *member)
+{
+	size_t count;
+	struct json_object *list = list_of(listing, "rules", &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *rule = json_object_array_get_idx(list, i);
+		const struct label labels[] = {
+			{ "rule", stat_string(rule, "id") },
+			{ "direction", stat_string(rule, "direction") },
+			{ "tunnel", stat_string(rule, "tunnel") },
+			{ "source", stat_string(rule, "source") },
+			{ "line", stat_string(rule, "line") },
+			{ "audit", stat_string(rule, "audit") },
+		};
+
+		add_sample(out, name, labels, ARRAY_SIZE(labels), stat_number(rule, member));
+	}
+}
+
+static void add_sas(
+	struct text *out, struct json_object *listing, const char *name, const char *member)
+{
+	size_t count;
+	struct json_object *list = list_of(listing, "sas", &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *sa = json_object_array_get_idx(list, i);
+		const struct label labels[] = {
+			{ "proto", stat_string(sa, "proto") },
+			{ "spi", stat_string(sa, "spi") },
+			{ "destination", stat_string(sa, "destination") },
+			{ "direction", stat_string(sa, "direction") },
+		};
+
+		add_sample(out, name, labels, ARRAY_SIZE(labels), stat_number(sa, member));
+	}
+}
+
+static void add_sa_infos(struct text *out, struct json_object *listing)
+{
+	size_t count;
+	struct json_object *list = list_of(listing, "sas", &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *sa = json_object_array_get_idx(list, i);
+		const struct label labels[] = {
+			{ "proto", stat_string(sa, "proto") },
+			{ "spi", stat_string(sa, "spi") },
+			{ "source", stat_string(sa, "source") },
+			{ "destination", stat_string(sa, "destination") },
+			{ "direction", stat_string(sa, "direction") },
+			{ "mode", stat_string(sa, "mode") },
+			{ "state", stat_string(sa, "state") },
+			{ "encryption", stat_string(sa, "encryption") },
+			{ "authentication", stat_string(sa, "authentication") },
+		};
+
+		add_sample(out, "ipsec_sa_info", labels, ARRAY_SIZE(labels), 1);
+	}
+}
+
+static void add_build(struct text *out)
+{
+	static const struct label version = { "version", NETIPSEC_VERSION };
+
+	add_family(out, "ipsec_build", "info", "The suite that answers");
+	add_sample(out, "ipsec_build_info", &version, 1, 1);
+}
+
+static int fetch_json(
+	struct bus *bus, const char *method, struct json_object **ret, struct bus_error *ret_error)
+{
+	CLEANUP(freep) char *text = NULL;
+	int r = stat_fetch_listing(bus, method, &text, ret_error);
+
+	if (r < 0)
+		return r;
+	*ret = json_tokener_parse(text);
+	return *ret ? 0 : -EBADMSG;
+}
+
+static void print_all(struct text *out, const struct stat_counter *counters, size_t n,
+	struct json_object *rules, struct json_object *sas)
+{
+	size_t count;
+
+	add_build(out);
+	add_family(
+		out, "ipsec_policy_generation", "gauge", "Number of the policy in force, 0: none");
+	add_sample(out, "ipsec_policy_generation", NULL, 0, stat_number(rules, "generation"));
+	add_family(out, "ipsec_passed_packets", "counter", "Packets that were passed, and how");
+	add_counters(out, counters, n, false);
+	add_family(out, "ipsec_dropped_packets", "counter", "Packets that were dropped, and why");
+	add_counters(out, counters, n, true);
+	add_family(out, "ipsec_rule_packets", "counter", "Packets that a rule decided");
+	add_rules(out, rules, "ipsec_rule_packets_total", "packets");
+	add_family(out, "ipsec_rule_bytes", "counter", "Bytes that a rule decided");
+	add_rules(out, rules, "ipsec_rule_bytes_total", "bytes");
+	(void)list_of(sas, "sas", &count);
+	add_family(out, "ipsec_sas", "gauge", "Security associations");
+	add_sample(out, "ipsec_sas", NULL, 0, count);
+	add_family(out, "ipsec_sa", "info", "What a security association is");
+	add_sa_infos(out, sas);
+	add_family(out, "ipsec_sa_packets", "counter", "Packets through a security association");
+	add_sas(out, sas, "ipsec_sa_packets_total", "packets");
+	add_family(out, "ipsec_sa_bytes", "counter", "Bytes through it, as its lifetime counts");
+	add_sas(out, sas, "ipsec_sa_bytes_total", "bytes");
+	add_family(out, "ipsec_sa_errors", "counter", "Packets that failed ICV or replay check");
+	add_sas(out, sas, "ipsec_sa_errors_total", "errors");
+	text_add(out, "# EOF\n");
+}
+
+int stat_openmetrics(struct bus *bus, struct bus_error *ret_error)
+{
+	CLEANUP(text_done) struct text out = { 0 };
+	struct json_object *rules = NULL, *sas = NULL;
+	struct stat_counter counters[VERDICT_COUNT];
+	size_t n = 0;
+	int r = stat_fetch_counters(bus, counters, &n, ret_error);
+
+	if (r == 0)
+		r = fetch_json(bus, "ListRules", &rules, ret_error);
+	if (r == 0)
+		r = fetch_json(bus, "DumpSas", &sas, ret_error);
+	if (r == 0)
+		print_all(&out, counters, n, rules, sas);
+	(void)json_object_put(rules);
+	(void)json_object_put(sas);
+	if (r == 0 && out.failed)
+		r = -ENOMEM;
+	if (r == 0)
+		fputs(out.str, stdout);
+	return r;
+}

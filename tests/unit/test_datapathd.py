@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ipsec-datapathd on a private bus, in a network namespace of its own, and ipsecstat beside it."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+
+import dbus
+import pytest
+
+from service import SBIN, read_memfd
+
+CONFIG = "/etc/netipsec/datapath.cfg"
+WAIT_SEC = 20
+
+# ESP with an SPI that nobody has, to ourselves.
+SEND_ESP = """
+import socket, struct, sys
+sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, 50)
+for n in range(int(sys.argv[1])):
+    sock.sendto(struct.pack("!LL", 0x1234, n) + bytes(40), ("127.0.0.1", 0))
+"""
+
+
+class Datapath:
+    """The daemon, and commands beside it in its network namespace."""
+
+    def __init__(self, world):
+        self.world = world
+        self.daemon = None
+        self.lines = []
+
+    def start(self, *argv):
+        apart = ["unshare", "-n"] if os.getuid() == 0 else ["unshare", "-cn", "--keep-caps"]
+        self.daemon = self.world.start("ipsec-datapathd", *argv, prefix=apart)
+        threading.Thread(target=self._drain, args=[self.daemon.notify.dup()], daemon=True).start()
+        self.world.wait_for_name("org.netipsec.Datapath1", self.daemon)
+        threading.Thread(target=self._read, args=[self.daemon.process.stderr], daemon=True).start()
+        self.inside("ip", "link", "set", "lo", "up")
+        return self
+
+    @staticmethod
+    def _drain(notify):
+        notify.settimeout(None)
+        while notify.recv(4096):
+            pass
+
+    def _read(self, stream):
+        for line in stream:
+            self.lines.append(line)
+
+    def inside(self, *argv):
+        enter = ["nsenter", "-t", str(self.daemon.process.pid), "-n"]
+        if os.getuid() != 0:
+            enter += ["-U", "--preserve-credentials"]
+        subprocess.run([*enter, *argv], check=True, timeout=30)
+
+    def send_esp(self, count=1):
+        self.inside("/usr/bin/python3", "-c", SEND_ESP, str(count))
+
+    def call(self, method, *args):
+        return self.world.call("Datapath1", method, *args)
+
+    def listing(self, method, *args):
+        return json.loads(read_memfd(self.call(method, *args)))
+
+    def tunables(self):
+        return {row["name"]: row for row in self.listing("ListTunables")["tunables"]}
+
+    def stat(self, *argv):
+        return self.world.run("ipsecstat", "--bus", self.world.address, *argv)
+
+
+def wait_for(look):
+    """What look() finds, as soon as it finds something."""
+    end = time.monotonic() + WAIT_SEC
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{look.__name__} found nothing in {WAIT_SEC} s")
+
+
+@pytest.fixture(name="datapath")
+def make_datapath(world):
+    return Datapath(world)
+
+
+def refusal(call, *args):
+    with pytest.raises(dbus.DBusException) as error:
+        call(*args)
+    return error.value.get_dbus_name().rpartition(".")[2], error.value.get_dbus_message()
+
+
+# ---- tunables ----
+
+def test_tunables_can_be_listed_and_set_within_their_ranges(datapath):
+    datapath.start()
+    rows = datapath.tunables()
+    assert rows["_ipsec_policy_log_interval"] == {
+        "name": "_ipsec_policy_log_interval", "value": 0, "default": 0, "least": 0, "most": 999999,
+        "unit": "ms", "used": True, "help": rows["_ipsec_policy_log_interval"]["help"]}
+    datapath.call("SetTunable", "ipsecesp_padding_check", dbus.UInt64(2))
+    datapath.call("SetTunable", "ipsec_policy_log_interval", dbus.UInt64(999999))
+    rows = datapath.tunables()
+    assert rows["ipsecesp_padding_check"]["value"] == 2
+    assert rows["_ipsec_policy_log_interval"]["value"] == 999999
+    assert refusal(datapath.call, "SetTunable", "ipsecesp_padding_check", dbus.UInt64(3)) == (
+        "Invalid", "ipsecesp_padding_check is 3, not between 0 and 2")
+    assert refusal(datapath.call, "SetTunable", "padding", dbus.UInt64(1)) == (
+        "NotFound", "'padding' is no tunable")
+    assert datapath.tunables()["ipsecesp_padding_check"]["value"] == 2
+
+
+def test_the_file_says_what_holds_after_a_start_and_after_a_reload(world, datapath):
+    world.write(CONFIG, "padding_check = 2;\nicmp_accept_clear_messages = false;\n"
+                        "ipsecah_larval_timeout = 30;\n")
+    datapath.start()
+    rows = datapath.tunables()
+    assert [rows[name]["value"] for name in (
+        "ipsecesp_padding_check", "_icmp_accept_clear_messages", "ipsecah_larval_timeout",
+        "ipsecesp_larval_timeout")] == [2, 0, 30, 90]
+    datapath.call("SetTunable", "ipsecah_larval_timeout", dbus.UInt64(31))
+    world.write(CONFIG, "ipsecesp_padding_check = 0;\n")
+    datapath.call("Reload")
+    rows = datapath.tunables()
+    assert [rows[name]["value"] for name in (
+        "ipsecesp_padding_check", "_icmp_accept_clear_messages", "ipsecah_larval_timeout")] == [0, 1, 90]
+    world.write(CONFIG, "ipsecesp_padding_check = 5;\n")
+    assert refusal(datapath.call, "Reload")[0] == "Syntax"
+    assert datapath.tunables()["ipsecesp_padding_check"]["value"] == 0
+
+
+def test_ipsecstat_shows_and_sets_tunables(datapath):
+    datapath.start()
+    done = datapath.stat("--set", "ipsecesp_padding_check=2", "_pim_accept_clear_messages=off")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    rows = {row["name"]: row["value"]
+            for row in json.loads(datapath.stat("--tunables", "--json").stdout)["tunables"]}
+    assert rows["ipsecesp_padding_check"] == 2
+    assert rows["_pim_accept_clear_messages"] == 0
+    table = datapath.stat("--tunables").stdout.splitlines()
+    assert table[0].split() == ["TUNABLE", "VALUE", "DEFAULT", "RANGE", "UNIT", "MEANING"]
+    line = [line for line in table if line.startswith("ipsecesp_padding_check ")][0]
+    assert line.split()[:4] == ["ipsecesp_padding_check", "2", "1", "0-2"]
+    for wrong in ("ipsecesp_padding_check", "=1", "ipsecesp_padding_check=", "a=1x", "a=-1",
+                  "a=99999999999999999999"):
+        done = datapath.stat("--set", "ipsecesp_padding_check=1", wrong)
+        assert (done.returncode, done.stderr) == (2, f"ipsecstat: '{wrong}' is not NAME=VALUE\n")
+    assert datapath.tunables()["ipsecesp_padding_check"]["value"] == 2
+    done = datapath.stat("--set", "ipsecesp_padding_check=3")
+    assert done.returncode == 1
+    assert "not between 0 and 2" in done.stderr
+
+
+# ---- drops ----
+
+def test_a_drop_is_listed_with_its_reason_and_a_hint(datapath):
+    datapath.start()
+    datapath.send_esp()
+    drop = wait_for(lambda: datapath.listing("ListDrops", dbus.UInt64(0))["drops"])[0]
+    assert abs(drop.pop("time_usec") / 1e6 - time.time()) < WAIT_SEC
+    assert drop == {
+        "number": 1, "reason": "esp_no_sa", "text": "no SA with this SPI and destination",
+        "hint": "unknown SPI: the peer has an SA that we do not have, or it expired here",
+        "direction": "in", "protocol": 50, "source": "127.0.0.1", "destination": "127.0.0.1",
+        "spi": "0x00001234", "by": "engine"}
+    assert datapath.listing("ListDrops", dbus.UInt64(1))["drops"] == []
+    shown = datapath.stat("drops").stdout
+    assert re.fullmatch(r"[-0-9]+ [0-9:.]+ in esp_no_sa: esp 127\.0\.0\.1 > 127\.0\.0\.1 spi 0x00001234: "
+                        r"no SA with this SPI and destination \(unknown SPI: .*\)\n", shown), shown
+    assert json.loads(datapath.stat("drops", "--json").stdout)["drops"][0]["number"] == 1
+
+
+def test_the_last_drops_are_kept_and_new_ones_followed(world, datapath):
+    datapath.start()
+    datapath.send_esp(300)
+    wait_for(lambda: datapath.listing("ListDrops", dbus.UInt64(299))["drops"])
+    kept = datapath.listing("ListDrops", dbus.UInt64(0))
+    assert len(kept["drops"]) + kept["lost"] >= 256
+    assert [drop["number"] for drop in kept["drops"]] == list(
+        range(kept["next"] - len(kept["drops"]), kept["next"]))
+    with subprocess.Popen(
+            [str(SBIN / "ipsecstat"), "--bus", world.address, "drops", "--follow", "--json"],
+            stdout=subprocess.PIPE, text=True, env=world.env()) as follow:
+        for _ in kept["drops"]:
+            follow.stdout.readline()
+        datapath.send_esp()
+        assert json.loads(follow.stdout.readline())["number"] == kept["next"]
+        follow.kill()
+
+
+
+def test_the_policy_log_is_silent_until_it_is_wanted(datapath):
+    datapath.start()
+    datapath.send_esp()
+    wait_for(lambda: datapath.listing("ListDrops", dbus.UInt64(0))["drops"])
+    datapath.call("SetTunable", "_ipsec_policy_log_interval", dbus.UInt64(1))
+    datapath.send_esp()
+    wait_for(lambda: datapath.listing("ListDrops", dbus.UInt64(1))["drops"])
+    assert not [line for line in datapath.lines if "mismatch" in line], "unknown SPIs are not wanted"
+    datapath.call("SetTunable", "ipsecesp_log_unknown_spi", dbus.UInt64(1))
+    datapath.send_esp()
+    line = wait_for(lambda: [line for line in datapath.lines if "mismatch" in line])[0]
+    assert line == ("<5>ipsec inbound policy mismatch: no SA with this SPI and destination (esp_no_sa), "
+                    "packet dropped: esp 127.0.0.1 > 127.0.0.1 spi 0x00001234\n")
+
+
+def test_a_long_interval_lets_one_message_through(datapath):
+    datapath.start()
+    datapath.call("SetTunable", "ipsecesp_log_unknown_spi", dbus.UInt64(1))
+    datapath.call("SetTunable", "_ipsec_policy_log_interval", dbus.UInt64(999999))
+    datapath.send_esp(20)
+    wait_for(lambda: datapath.listing("ListDrops", dbus.UInt64(19))["drops"])
+    assert len(wait_for(lambda: [line for line in datapath.lines if "mismatch" in line])) == 1
+    datapath.call("SetTunable", "_ipsec_policy_log_interval", dbus.UInt64(1))
+    datapath.send_esp()
+    line = wait_for(lambda: [line for line in datapath.lines if "more since" in line])[0]
+    assert "; 19 more since the last message" in line
+
+
+# ---- metrics ----
+
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? ([0-9]+)')
+
+
+def test_openmetrics_is_sound(datapath):
+    """The rules of the format that promtool holds a text against."""
+    datapath.start()
+    datapath.send_esp()
+    wait_for(lambda: datapath.listing("ListDrops", dbus.UInt64(0))["drops"])
+    done = datapath.stat("--openmetrics")
+    assert done.returncode == 0
+    lines = done.stdout.split("\n")
+    assert lines[-2:] == ["# EOF", ""]
+    family = kind = None
+    families, samples = set(), {}
+    for line in lines[:-2]:
+        if line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert family not in families, "one block a family"
+            families.add(family)
+            continue
+        if line.startswith("# HELP "):
+            assert line.split(" ")[2] == family
+            continue
+        name, labels, value = SAMPLE.fullmatch(line).groups()
+        assert name == family + {"counter": "_total", "info": "_info", "gauge": ""}[kind]
+        assert (name, labels) not in samples, "a sample stands once"
+        samples[name, labels] = int(value)
+    assert samples["ipsec_dropped_packets_total", 'reason="esp_no_sa"'] == 1
+    assert samples["ipsec_passed_packets_total", 'reason="in_accepted"'] == 0
+    assert samples["ipsec_policy_generation", None] == 0
+    assert samples["ipsec_sas", None] == 0
+
+
+# ---- addresses ----
+
+def test_changes_of_addresses_are_told(world, datapath):
+    datapath.start()
+    monitor = subprocess.Popen(
+        ["gdbus", "monitor", "--address", world.address, "--dest", "org.netipsec.Datapath1"],
+        stdout=subprocess.PIPE, text=True)
+    try:
+        assert "Monitoring" in monitor.stdout.readline()
+        monitor.stdout.readline()  # who owns the name
+        datapath.inside("ip", "address", "add", "192.0.2.77/32", "dev", "lo")
+        for line in monitor.stdout:
+            if "AddressesChanged" in line:
+                break
+        else:
+            raise AssertionError("the monitor ended")
+    finally:
+        monitor.kill()
+        monitor.wait()
