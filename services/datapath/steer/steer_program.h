@@ -31,8 +31,14 @@ struct steer_line {
 	bool has_type, has_code;
 	uint8_t type_low, type_high, code_low, code_high;
 	uint16_t sport, dport;
+	uint16_t sport_last, dport_last; /* 0: that port alone */
 	struct prefix src, dst;
 };
+
+static inline uint16_t steer_port_last(uint16_t port, uint16_t last)
+{
+	return last ? last : port;
+}
 
 struct steer_lines {
 	struct steer_line *lines; /* owned */
