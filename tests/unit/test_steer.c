@@ -25,13 +25,16 @@
 #define PASSED	  "192.0.2.4"
 #define OTHER	  "192.0.2.5"
 #define WAIT_MSEC 2000
+#define RULES	  3
+#define FILLERS	  200 /* make a list too long, so that the lines stand in maps */
 
 static struct {
 	struct tun wire, ipsec;
 	struct netlink route;
 	struct steer *steer;
 	struct spd spd;
-	struct rule *rules[3];
+	struct rule *rules[RULES + FILLERS];
+	size_t n_rules;
 	bool two_tables;
 } lab;
 
@@ -101,7 +104,8 @@ static void setup(void)
 	lab.rules[0] = make_rule(1, ACTION_BYPASS, PASSED);
 	lab.rules[1] = make_rule(2, ACTION_PROTECT, PROTECTED);
 	lab.rules[2] = make_rule(3, ACTION_DISCARD, DROPPED);
-	lab.spd = (struct spd){ .count = 3, .rules = lab.rules };
+	lab.n_rules = lab.n_rules ? lab.n_rules : RULES;
+	lab.spd = (struct spd){ .count = lab.n_rules, .rules = lab.rules };
 	open_steer(-1);
 	ck_assert_int_eq(steer_routes(lab.steer), 0);
 }
@@ -110,6 +114,27 @@ static void setup(void)
 static void setup_two(void)
 {
 	lab.two_tables = true;
+	setup();
+}
+
+/* Maps of hosts, and of nets, besides the three rules. */
+static void setup_long(void)
+{
+	static const enum action_kind kinds[] = { ACTION_PROTECT, ACTION_DISCARD, ACTION_BYPASS };
+	char remote[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < FILLERS; i++) {
+		struct rule *rule;
+
+		ck_assert_int_eq(text_fixed(remote, sizeof(remote), "198.51.100.%zu", i), 0);
+		rule = make_rule(100 + i, kinds[i % ARRAY_SIZE(kinds)], remote);
+		ck_assert_int_eq(
+			prefix_make(&rule->selector.remote.addr,
+				(unsigned int)(i % 2 ? 32 : 25 + i % 7), &rule->selector.remote),
+			0);
+		lab.rules[RULES + i] = rule;
+	}
+	lab.n_rules = RULES + FILLERS;
 	setup();
 }
 
@@ -363,6 +388,7 @@ START_TEST(counters_survive_replacement)
 	ck_assert_uint_eq(packets[3], 2);
 	load(&without_drop);
 	load(&lab.spd);
+	memset(packets, 0, sizeof(packets));
 	ck_assert_int_eq(steer_counters(lab.steer, find_count, packets), 0);
 	ck_assert_uint_eq(packets[1], 2);
 	ck_assert_uint_eq(packets[3], 0);
@@ -453,7 +479,7 @@ START_TEST(many_rules_load_in_chunks)
 			text_fixed(addr, sizeof(addr), "198.51.%zu.%zu", i / 250, i % 250 + 1), 0);
 		rules[i] = make_rule(100 + i, ACTION_DISCARD, addr);
 	}
-	memcpy(rules + MANY, lab.rules, sizeof(lab.rules));
+	memcpy(rules + MANY, lab.rules, RULES * sizeof(struct rule *));
 	load(&spd);
 	expect_lid();
 	load(&spd);
@@ -509,6 +535,7 @@ int main(void)
 
 	suite_add_tcase(suite, make_case("one table", setup));
 	suite_add_tcase(suite, make_case("two tables", setup_two));
+	suite_add_tcase(suite, make_case("maps", setup_long));
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -178,8 +178,8 @@ static size_t load_key(const struct steer_layer *layer, const struct flow *flow,
 	return at;
 }
 
-static bool element_has(
-	const struct steer_plan *plan, const struct steer_layer *layer, size_t i, const uint8_t *key)
+static bool element_has(const struct steer_plan *plan, const struct steer_layer *layer, size_t i,
+	const uint8_t *key)
 {
 	static const uint8_t zero[STEER_KEY_MAX];
 	size_t len = layer->key_len;
@@ -211,8 +211,8 @@ static bool line_has(const struct steer_line *line, const struct flow *flow)
 }
 
 /* NULL: nothing matches, the packet passes uncounted. */
-static const struct steer_line *run(const struct steer_plan *plan, const struct steer_lines *lines,
-	const struct flow *flow)
+static const struct steer_line *run(
+	const struct steer_plan *plan, const struct steer_lines *lines, const struct flow *flow)
 {
 	uint8_t key[STEER_KEY_MAX];
 

@@ -120,6 +120,15 @@ void netlink_close(struct netlink *nl)
 	nl->fd = -1;
 }
 
+int netlink_listen(struct netlink *nl, unsigned int group, bool on)
+{
+	return setsockopt(nl->fd, SOL_NETLINK,
+		       on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &group,
+		       sizeof(group)) < 0
+		       ? -errno
+		       : 0;
+}
+
 static int send_all(struct netlink *nl, const void *bytes, size_t len)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };

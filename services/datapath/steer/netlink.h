@@ -50,6 +50,8 @@ int netlink_open(int protocol, uint32_t groups, struct netlink *ret) MUST_CHECK;
 /* A socket of a former life, consumed on success. -EBADMSG: no bound socket of that protocol. */
 int netlink_adopt(int fd, int protocol, struct netlink *ret) MUST_CHECK;
 void netlink_close(struct netlink *nl);
+/* Notices of a group come from here on, or no longer do. */
+int netlink_listen(struct netlink *nl, unsigned int group, bool on) MUST_CHECK;
 
 typedef int (*netlink_fn)(const struct nlmsghdr *msg, void *userdata);
 /* One request with NLM_F_ACK. Return: 0 or the kernel's errno. */

@@ -16,7 +16,7 @@ static void put_u32(struct nlmsghdr *msg, uint16_t type, uint32_t value)
 	mnl_attr_put_u32(msg, type, htonl(value));
 }
 
-static struct nlmsghdr *begin_message(struct nft_batch *batch, uint16_t type, uint16_t flags)
+struct nlmsghdr *nft_message_begin(struct nft_batch *batch, uint16_t type, uint16_t flags)
 {
 	char *room = batch->failed ? NULL : netlink_buffer_room(&batch->buf);
 
@@ -27,9 +27,10 @@ static struct nlmsghdr *begin_message(struct nft_batch *batch, uint16_t type, ui
 	return nftnl_nlmsg_build_hdr(room, type, NFPROTO_INET, flags, batch->seq++);
 }
 
-static void end_message(struct nft_batch *batch, const struct nlmsghdr *msg)
+void nft_message_end(struct nft_batch *batch, const struct nlmsghdr *msg)
 {
 	netlink_buffer_added(&batch->buf, msg);
+	batch->messages++;
 }
 
 static void open_transaction(struct nft_batch *batch)
@@ -60,6 +61,9 @@ int nft_commit(struct nft_batch *batch, struct netlink *nl)
 
 	if (!room || batch->failed)
 		return -ENOMEM;
+	if (batch->messages == 0)
+		return 0;
+	batch->messages = 0;
 	netlink_buffer_added(&batch->buf, nftnl_batch_end(room, batch->seq++));
 	r = netlink_send_batch(nl, &batch->buf, NULL);
 	netlink_buffer_reset(&batch->buf);
@@ -69,42 +73,42 @@ int nft_commit(struct nft_batch *batch, struct netlink *nl)
 
 void nft_table_add(struct nft_batch *batch, uint32_t flags)
 {
-	struct nlmsghdr *msg = begin_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+	struct nlmsghdr *msg = nft_message_begin(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 
 	if (!msg)
 		return;
 	mnl_attr_put_strz(msg, NFTA_TABLE_NAME, batch->table);
 	put_u32(msg, NFTA_TABLE_FLAGS, flags);
-	end_message(batch, msg);
+	nft_message_end(batch, msg);
 }
 
 void nft_table_delete(struct nft_batch *batch)
 {
-	struct nlmsghdr *msg = begin_message(batch, NFT_MSG_DELTABLE, 0);
+	struct nlmsghdr *msg = nft_message_begin(batch, NFT_MSG_DELTABLE, 0);
 
 	if (!msg)
 		return;
 	mnl_attr_put_strz(msg, NFTA_TABLE_NAME, batch->table);
-	end_message(batch, msg);
+	nft_message_end(batch, msg);
 }
 
 void nft_ruleset_flush(struct nft_batch *batch)
 {
-	struct nlmsghdr *msg = begin_message(batch, NFT_MSG_DELTABLE, 0);
+	struct nlmsghdr *msg = nft_message_begin(batch, NFT_MSG_DELTABLE, 0);
 	struct nfgenmsg *nfg;
 
 	if (!msg)
 		return;
 	nfg = mnl_nlmsg_get_payload(msg);
 	nfg->nfgen_family = NFPROTO_UNSPEC;
-	end_message(batch, msg);
+	nft_message_end(batch, msg);
 }
 
 /* Everything whose message is a table name and an own name. */
 static struct nlmsghdr *begin_named(struct nft_batch *batch, uint16_t type, uint16_t flags,
 	const uint16_t attrs[static 2], const char *name)
 {
-	struct nlmsghdr *msg = begin_message(batch, type, flags);
+	struct nlmsghdr *msg = nft_message_begin(batch, type, flags);
 
 	if (!msg)
 		return NULL;
@@ -123,7 +127,7 @@ void nft_chain_add(struct nft_batch *batch, const char *chain)
 		batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, chain_attrs, chain);
 
 	if (msg)
-		end_message(batch, msg);
+		nft_message_end(batch, msg);
 }
 
 void nft_hook_add(struct nft_batch *batch, const struct nft_hook *hook)
@@ -139,7 +143,7 @@ void nft_hook_add(struct nft_batch *batch, const struct nft_hook *hook)
 	put_u32(msg, NFTA_HOOK_PRIORITY, (uint32_t)hook->priority);
 	mnl_attr_nest_end(msg, nest);
 	mnl_attr_put_strz(msg, NFTA_CHAIN_TYPE, hook->type);
-	end_message(batch, msg);
+	nft_message_end(batch, msg);
 }
 
 void nft_chain_flush(struct nft_batch *batch, const char *chain)
@@ -147,7 +151,7 @@ void nft_chain_flush(struct nft_batch *batch, const char *chain)
 	struct nlmsghdr *msg = begin_named(batch, NFT_MSG_DELRULE, 0, rule_attrs, chain);
 
 	if (msg)
-		end_message(batch, msg);
+		nft_message_end(batch, msg);
 }
 
 void nft_chain_delete(struct nft_batch *batch, const char *chain)
@@ -155,10 +159,10 @@ void nft_chain_delete(struct nft_batch *batch, const char *chain)
 	struct nlmsghdr *msg = begin_named(batch, NFT_MSG_DELCHAIN, 0, chain_attrs, chain);
 
 	if (msg)
-		end_message(batch, msg);
+		nft_message_end(batch, msg);
 }
 
-void nft_counter_add(struct nft_batch *batch, const char *counter)
+void nft_counter_add(struct nft_batch *batch, const char *counter, uint64_t packets, uint64_t bytes)
 {
 	struct nlmsghdr *msg = begin_named(
 		batch, NFT_MSG_NEWOBJ, NLM_F_CREATE, object_attrs, counter);
@@ -168,10 +172,10 @@ void nft_counter_add(struct nft_batch *batch, const char *counter)
 		return;
 	put_u32(msg, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	nest = mnl_attr_nest_start(msg, NFTA_OBJ_DATA);
-	mnl_attr_put_u64(msg, NFTA_COUNTER_BYTES, 0);
-	mnl_attr_put_u64(msg, NFTA_COUNTER_PACKETS, 0);
+	mnl_attr_put_u64(msg, NFTA_COUNTER_BYTES, htobe64(bytes));
+	mnl_attr_put_u64(msg, NFTA_COUNTER_PACKETS, htobe64(packets));
 	mnl_attr_nest_end(msg, nest);
-	end_message(batch, msg);
+	nft_message_end(batch, msg);
 }
 
 void nft_counter_delete(struct nft_batch *batch, const char *counter)
@@ -181,7 +185,7 @@ void nft_counter_delete(struct nft_batch *batch, const char *counter)
 	if (!msg)
 		return;
 	put_u32(msg, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
-	end_message(batch, msg);
+	nft_message_end(batch, msg);
 }
 
 void nft_rule_begin(struct nft_batch *batch, const char *chain)
@@ -199,11 +203,12 @@ void nft_rule_begin(struct nft_batch *batch, const char *chain)
 
 void nft_rule_end(struct nft_batch *batch)
 {
-	struct nlmsghdr *msg = begin_message(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+	struct nlmsghdr *msg = nft_message_begin(
+		batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
 
 	if (msg) {
 		nftnl_rule_nlmsg_build_payload(msg, batch->rule);
-		end_message(batch, msg);
+		nft_message_end(batch, msg);
 	}
 	if (batch->rule)
 		nftnl_rule_free(batch->rule);

@@ -24,13 +24,20 @@ struct nft_batch {
 	const char *table; /* borrowed */
 	struct nftnl_rule *rule; /* in the making, owned */
 	uint32_t seq;
+	size_t messages; /* of this transaction */
 	bool failed;
 };
 
 void nft_begin(struct nft_batch *batch, const char *table);
-/* Send, and be ready for the next transaction. Return: 0 or the first message's error. */
+/*
+ * Send, and be ready for the next transaction; an empty one is not sent. Return: 0 or the first
+ * message's error.
+ */
 int nft_commit(struct nft_batch *batch, struct netlink *nl) MUST_CHECK;
 void nft_done(struct nft_batch *batch);
+/* For the parts of this interface: one message; NULL when there is no memory. */
+struct nlmsghdr *nft_message_begin(struct nft_batch *batch, uint16_t type, uint16_t flags);
+void nft_message_end(struct nft_batch *batch, const struct nlmsghdr *msg);
 
 void nft_table_add(struct nft_batch *batch, uint32_t flags);
 void nft_table_delete(struct nft_batch *batch);
@@ -45,7 +52,9 @@ struct nft_hook {
 void nft_hook_add(struct nft_batch *batch, const struct nft_hook *hook);
 void nft_chain_flush(struct nft_batch *batch, const char *chain);
 void nft_chain_delete(struct nft_batch *batch, const char *chain); /* with its rules */
-void nft_counter_add(struct nft_batch *batch, const char *counter);
+/* One that is there keeps what it counted. */
+void nft_counter_add(
+	struct nft_batch *batch, const char *counter, uint64_t packets, uint64_t bytes);
 void nft_counter_delete(struct nft_batch *batch, const char *counter);
 
 /* A rule: begin, matches, statements, end. */
@@ -79,6 +88,7 @@ void nft_count(struct nft_batch *batch, const char *counter);
 void nft_accept(struct nft_batch *batch);
 void nft_drop(struct nft_batch *batch);
 void nft_jump(struct nft_batch *batch, const char *chain);
+void nft_goto(struct nft_batch *batch, const char *chain);
 
 /* What is there: called with names; the table absent: nothing. */
 typedef int (*nft_name_fn)(const char *name, void *userdata);
@@ -87,6 +97,8 @@ int nft_list_chains(
 typedef int (*nft_counter_fn)(const char *name, uint64_t packets, uint64_t bytes, void *userdata);
 int nft_list_counters(
 	struct netlink *nl, const char *table, nft_counter_fn fn, void *userdata) MUST_CHECK;
+/* A number that every transaction of anybody raises by one. */
+int nft_generation(struct netlink *nl, uint32_t *ret_generation) MUST_CHECK;
 /* Is the notice about this table being deleted, emptied or changed, and by somebody else than @portid? */
 bool nft_notice_is_foreign(const struct nlmsghdr *msg, const char *table, uint32_t portid);
 

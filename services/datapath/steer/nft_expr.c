@@ -285,10 +285,20 @@ void nft_drop(struct nft_batch *batch)
 	(void)add_verdict(batch, NF_DROP);
 }
 
-void nft_jump(struct nft_batch *batch, const char *chain)
+static void lead_to(struct nft_batch *batch, uint32_t verdict, const char *chain)
 {
-	struct nftnl_expr *expr = add_verdict(batch, (uint32_t)NFT_JUMP);
+	struct nftnl_expr *expr = add_verdict(batch, verdict);
 
 	if (expr && nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
 		batch->failed = true;
+}
+
+void nft_jump(struct nft_batch *batch, const char *chain)
+{
+	lead_to(batch, (uint32_t)NFT_JUMP, chain);
+}
+
+void nft_goto(struct nft_batch *batch, const char *chain)
+{
+	lead_to(batch, (uint32_t)NFT_GOTO, chain);
 }

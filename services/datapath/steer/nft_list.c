@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kernel holds of a table, and what it says when somebody touches it. */
-#include "services/datapath/steer/nft.h"
+#include "services/datapath/steer/nft_set.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -15,6 +15,7 @@
 
 struct listing {
 	const char *table;
+	const char *map; /* NULL: all of the table */
 	nft_name_fn on_name;
 	nft_counter_fn on_counter;
 	void *userdata;
@@ -89,6 +90,70 @@ static int on_object(const struct nlmsghdr *msg, void *userdata)
 	return 0;
 }
 
+static int on_map(const struct nlmsghdr *msg, void *userdata)
+{
+	const struct listing *listing = userdata;
+	const char *name;
+
+	if (!is_of_table(msg, NFTA_SET_TABLE, listing->table))
+		return 0;
+	name = find_string(msg, NFTA_SET_NAME);
+	return name ? listing->on_name(name, listing->userdata) : 0;
+}
+
+/* Attributes inside another one. */
+#define EACH_NESTED(attr, nest)                                                               \
+	for ((attr) = mnl_attr_get_payload(nest); mnl_attr_ok(                                \
+		     (attr), (int)((const char *)mnl_attr_get_payload(nest) +                 \
+				     mnl_attr_get_payload_len(nest) - (const char *)(attr))); \
+		(attr) = mnl_attr_next(attr))
+
+static const struct nlattr *find_nested(const struct nlattr *nest, uint16_t type)
+{
+	const struct nlattr *attr;
+
+	EACH_NESTED(attr, nest)
+	if (mnl_attr_get_type(attr) == type)
+		return attr;
+	return NULL;
+}
+
+static int on_element(const struct nlattr *element, const struct listing *listing)
+{
+	const struct nlattr *remark = find_nested(element, NFTA_SET_ELEM_USERDATA);
+	const struct nlattr *expr = find_nested(element, NFTA_SET_ELEM_EXPR), *data;
+	char name[NFT_ELEMENT_NAME_MAX] = "";
+	size_t len = remark ? mnl_attr_get_payload_len(remark) : 0;
+
+	data = expr ? find_nested(expr, NFTA_EXPR_DATA) : NULL;
+	if (len < 3 || len > sizeof(name) + 2 || !data)
+		return 0;
+	memcpy(name, (const char *)mnl_attr_get_payload(remark) + 2, len - 2);
+	name[sizeof(name) - 1] = '\0';
+	return listing->on_counter(name, counter_value(data, NFTA_COUNTER_PACKETS),
+		counter_value(data, NFTA_COUNTER_BYTES), listing->userdata);
+}
+
+static int on_elements(const struct nlmsghdr *msg, void *userdata)
+{
+	const struct listing *listing = userdata;
+	const struct nlattr *attr, *element;
+	int r = 0;
+
+	NETLINK_EACH_ATTR(attr, msg, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		EACH_NESTED(element, attr)
+		{
+			r = on_element(element, listing);
+			if (r < 0)
+				return r;
+		}
+	}
+	return r;
+}
+
 static int list(struct netlink *nl, uint16_t type, uint16_t table_attr, netlink_fn fn,
 	struct listing *listing)
 {
@@ -101,6 +166,8 @@ static int list(struct netlink *nl, uint16_t type, uint16_t table_attr, netlink_
 			buffer, type, NFPROTO_INET, NLM_F_DUMP, 0);
 
 		mnl_attr_put_strz(msg, table_attr, listing->table);
+		if (listing->map)
+			mnl_attr_put_strz(msg, NFTA_SET_ELEM_LIST_SET, listing->map);
 		r = netlink_dump(nl, msg, fn, listing);
 		if (r != -EINTR)
 			return r == -ENOENT ? 0 : r;
@@ -120,6 +187,43 @@ int nft_list_counters(struct netlink *nl, const char *table, nft_counter_fn fn, 
 	struct listing listing = { .table = table, .on_counter = fn, .userdata = userdata };
 
 	return list(nl, NFT_MSG_GETOBJ, NFTA_OBJ_TABLE, on_object, &listing);
+}
+
+int nft_list_maps(struct netlink *nl, const char *table, nft_name_fn fn, void *userdata)
+{
+	struct listing listing = { .table = table, .on_name = fn, .userdata = userdata };
+
+	return list(nl, NFT_MSG_GETSET, NFTA_SET_TABLE, on_map, &listing);
+}
+
+int nft_list_elements(
+	struct netlink *nl, const char *table, const char *map, nft_counter_fn fn, void *userdata)
+{
+	struct listing listing = {
+		.table = table, .map = map, .on_counter = fn, .userdata = userdata
+	};
+
+	return list(nl, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE, on_elements, &listing);
+}
+
+static int on_generation(const struct nlmsghdr *msg, void *userdata)
+{
+	uint32_t *generation = userdata;
+	const struct nlattr *attr;
+
+	NETLINK_EACH_ATTR(attr, msg, sizeof(struct nfgenmsg))
+	if (mnl_attr_get_type(attr) == NFTA_GEN_ID && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+		*generation = ntohl(mnl_attr_get_u32(attr));
+	return 0;
+}
+
+int nft_generation(struct netlink *nl, uint32_t *ret_generation)
+{
+	_Alignas(struct nlmsghdr) char buffer[REQUEST_BYTES];
+	struct nlmsghdr *msg = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETGEN, NFPROTO_UNSPEC, 0, 0);
+
+	*ret_generation = 0;
+	return netlink_dump(nl, msg, on_generation, ret_generation);
 }
 
 bool nft_notice_is_foreign(const struct nlmsghdr *msg, const char *table, uint32_t portid)
@@ -142,6 +246,14 @@ bool nft_notice_is_foreign(const struct nlmsghdr *msg, const char *table, uint32
 		break;
 	case NFT_MSG_DELOBJ:
 		attr = NFTA_OBJ_TABLE;
+		break;
+	case NFT_MSG_NEWSET:
+	case NFT_MSG_DELSET:
+		attr = NFTA_SET_TABLE;
+		break;
+	case NFT_MSG_NEWSETELEM:
+	case NFT_MSG_DELSETELEM:
+		attr = NFTA_SET_ELEM_LIST_TABLE;
 		break;
 	default:
 		return false;

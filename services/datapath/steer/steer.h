@@ -54,7 +54,7 @@ int steer_notify_fd(const struct steer *steer);
 int steer_on_notify(struct steer *steer, bool *ret_restored) MUST_CHECK;
 /* For FDSTORE: the socket that owns a table, so that it stays owned while nobody is there. */
 int steer_owner_fd(const struct steer *steer);
-/* What the kernel counted for the lines of a rule. */
+/* What the kernel counted for the lines of a rule; nothing counted may mean nothing told. */
 struct steer_count {
 	uint64_t rule_id;
 	bool outbound;

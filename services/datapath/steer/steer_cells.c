@@ -20,8 +20,8 @@ struct block {
 };
 
 /* @high below @low: anything. */
-static size_t cut_range(uint32_t low, uint32_t high, unsigned int width,
-	struct block ret_blocks[static BLOCKS_MAX])
+static size_t cut_range(
+	uint32_t low, uint32_t high, unsigned int width, struct block ret_blocks[static BLOCKS_MAX])
 {
 	uint32_t all = (1U << width) - 1;
 	size_t n = 0;
@@ -35,8 +35,7 @@ static size_t cut_range(uint32_t low, uint32_t high, unsigned int width,
 
 		while (size > high - low + 1)
 			size /= 2;
-		ret_blocks[n++] =
-			(struct block){ (uint16_t)low, (uint16_t)(all & ~(size - 1)) };
+		ret_blocks[n++] = (struct block){ (uint16_t)low, (uint16_t)(all & ~(size - 1)) };
 		low += size;
 	}
 	return n;
@@ -57,7 +56,8 @@ static int add_cell(struct cells *cells, const struct cell *cell)
 	return 0;
 }
 
-static void put_blocks(struct cell_key *key, bool icmp, const struct block *a, const struct block *b)
+static void put_blocks(
+	struct cell_key *key, bool icmp, const struct block *a, const struct block *b)
 {
 	if (icmp) {
 		key->th[0] = (uint8_t)a->value;
@@ -85,8 +85,7 @@ static int cut_transport(struct cells *cells, const struct steer_line *line, str
 	int r = 0;
 
 	if (icmp) {
-		n_first = cut_range(
-			line->has_type ? line->type_low : 1, line->type_high, 8, first);
+		n_first = cut_range(line->has_type ? line->type_low : 1, line->type_high, 8, first);
 		n_second = cut_range(
 			line->has_code ? line->code_low : 1, line->code_high, 8, second);
 		if (!line->has_type)
@@ -95,9 +94,11 @@ static int cut_transport(struct cells *cells, const struct steer_line *line, str
 			second[0] = (struct block){ 0, 0 };
 	} else {
 		n_first = cut_range(line->sport ? line->sport : 1,
-			line->sport ? steer_port_last(line->sport, line->sport_last) : 0, 16, first);
+			line->sport ? steer_port_last(line->sport, line->sport_last) : 0, 16,
+			first);
 		n_second = cut_range(line->dport ? line->dport : 1,
-			line->dport ? steer_port_last(line->dport, line->dport_last) : 0, 16, second);
+			line->dport ? steer_port_last(line->dport, line->dport_last) : 0, 16,
+			second);
 	}
 	for (size_t i = 0; i < n_first && r == 0; i++)
 		for (size_t k = 0; k < n_second && r == 0; k++) {
@@ -147,8 +148,8 @@ static int compare_cells(const void *x, const void *y)
 	return r ? r : (a->line > b->line) - (a->line < b->line);
 }
 
-int cells_make(const struct steer_lines *lines, bool outbound, struct cells *ret_cells,
-	size_t *ret_placed)
+int cells_make(
+	const struct steer_lines *lines, bool outbound, struct cells *ret_cells, size_t *ret_placed)
 {
 	CLEANUP(freep) uint8_t *strata = NULL;
 	int r = steer_strata(lines, &strata, ret_placed);
@@ -271,7 +272,9 @@ static int open_cell(struct nest *nest, const struct cell_range *range)
 
 int cells_flatten(const struct cell *cells, size_t count, cell_range_fn fn, void *userdata)
 {
-	struct nest nest = { .len = address_len(cells[0].key.family), .fn = fn, .userdata = userdata };
+	struct nest nest = {
+		.len = address_len(cells[0].key.family), .fn = fn, .userdata = userdata
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < count && r == 0; i++) {

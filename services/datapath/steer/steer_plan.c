@@ -99,8 +99,7 @@ static bool is_same_effect(const struct builder *b, uint32_t x, uint32_t y)
 	const struct steer_line *lines = b->lines->lines;
 
 	/* The engine counts what it is given. */
-	return x == y ||
-	       (lines[x].verdict == STEER_PROTECT && lines[y].verdict == STEER_PROTECT);
+	return x == y || (lines[x].verdict == STEER_PROTECT && lines[y].verdict == STEER_PROTECT);
 }
 
 /* From @first to @last, both included. A range that goes on as the one before ended makes that longer. */

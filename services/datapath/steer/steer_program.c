@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/datapath/steer/steer_plan.h"
+
 static const char verdict_letters[] = {
 	[STEER_ACCEPT] = 'a',
 	[STEER_DROP] = 'd',
@@ -115,6 +117,10 @@ int steer_compile(const struct spd *spd, struct steer_program **ret_program)
 		if (r == 0 && rule->directions & DIRECTION_BIT_IN)
 			r = compile_rule(program, rule, DIRECTION_IN);
 	}
+	if (r == 0)
+		r = steer_plan_new(&program->out, true, &program->out_plan);
+	if (r == 0)
+		r = steer_plan_new(&program->in, false, &program->in_plan);
 	if (r < 0)
 		return r;
 	*ret_program = STEAL(program);
@@ -125,6 +131,8 @@ struct steer_program *steer_program_free(struct steer_program *program)
 {
 	if (!program)
 		return NULL;
+	steer_plan_free(program->out_plan);
+	steer_plan_free(program->in_plan);
 	free(program->out.lines);
 	free(program->in.lines);
 	free(program);

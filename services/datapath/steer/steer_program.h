@@ -45,8 +45,11 @@ struct steer_lines {
 	size_t count, room;
 };
 
+struct steer_plan;
+
 struct steer_program {
 	struct steer_lines out, in;
+	struct steer_plan *out_plan, *in_plan; /* owned: how they stand in the kernel */
 	bool diverts; /* some outbound line is not STEER_ACCEPT: source routes must be looked at */
 };
 

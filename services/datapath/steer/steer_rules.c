@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "common/marks.h"
+#include "services/datapath/steer/nft_set.h"
 
 #define IKE_PORT       500
 #define NATT_PORT      4500
@@ -230,6 +231,77 @@ void steer_rules_frame(struct nft_batch *batch, const struct steer_frame *frame)
 	add_guard(batch, frame);
 }
 
+static const char *const targets[] = {
+	[STEER_DROP] = "explicit",
+	[STEER_PROTECT] = "protect",
+	[STEER_GOT_CLEAR] = "got-clear",
+};
+
+const char *steer_rules_target(enum steer_verdict verdict)
+{
+	return targets[verdict];
+}
+
+void steer_rules_targets(struct nft_batch *batch)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+		if (!targets[i])
+			continue;
+		nft_chain_add(batch, targets[i]);
+		nft_chain_flush(batch, targets[i]);
+		nft_rule_begin(batch, targets[i]);
+		if (i == STEER_PROTECT)
+			protect(batch);
+		else
+			nft_drop(batch);
+		nft_rule_end(batch);
+	}
+}
+
+void steer_rules_family(struct nft_batch *batch, const char *chain, int family, const char *part)
+{
+	nft_rule_begin(batch, chain);
+	nft_match_family(batch, family);
+	nft_jump(batch, part);
+	nft_rule_end(batch);
+}
+
+/* An address of the packet, masked to its first bits; nothing when there are none. */
+static void add_address(struct nft_batch *batch, struct nft_key *key,
+	const struct steer_layer *layer, bool source, uint8_t bits)
+{
+	static const uint32_t at[2][2] = { { 12, 16 }, { 8, 24 } };
+	uint32_t len = (uint32_t)address_len(layer->family);
+	uint8_t mask[16];
+
+	if (bits == 0)
+		return;
+	for (size_t i = 0; i < sizeof(mask); i++)
+		mask[i] = bits >= (i + 1) * 8 ? 0xff
+			  : bits <= i * 8     ? 0
+					      : (uint8_t)(0xff00U >> bits % 8);
+	nft_key_network(batch, key, at[layer->family == AF_INET6][!source], len,
+		bits == len * 8 ? NULL : mask);
+}
+
+void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *map,
+	const struct steer_layer *layer, bool outbound)
+{
+	static const uint8_t whole[STEER_TH_LEN] = { 0xff, 0xff, 0xff, 0xff };
+	struct nft_key key = { 0 };
+
+	nft_rule_begin(batch, chain);
+	if (layer->has_protocol)
+		nft_key_protocol(batch, &key);
+	if (steer_layer_has_th(layer))
+		nft_key_transport(batch, &key, STEER_TH_LEN,
+			memcmp(layer->th_mask, whole, sizeof(whole)) ? layer->th_mask : NULL);
+	add_address(batch, &key, layer, outbound, layer->local_bits);
+	add_address(batch, &key, layer, !outbound, layer->remote_bits);
+	nft_decide(batch, map);
+	nft_rule_end(batch);
+}
+
 static void match_line(struct nft_batch *batch, const struct steer_line *line)
 {
 	if (line->family != AF_UNSPEC)
@@ -259,17 +331,9 @@ void steer_rules_line(struct nft_batch *batch, const char *chain, const struct s
 	match_line(batch, line);
 	if (counted && steer_counter_name(line, outbound, counter)[0] != '\0')
 		nft_count(batch, counter);
-	switch (line->verdict) {
-	case STEER_ACCEPT:
+	if (line->verdict == STEER_ACCEPT)
 		nft_accept(batch);
-		break;
-	case STEER_DROP:
-	case STEER_GOT_CLEAR:
-		nft_drop(batch);
-		break;
-	case STEER_PROTECT:
-		protect(batch);
-		break;
-	}
+	else
+		nft_goto(batch, steer_rules_target(line->verdict));
 	nft_rule_end(batch);
 }

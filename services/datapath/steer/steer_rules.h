@@ -5,8 +5,7 @@
 
 #include "services/datapath/steer/nft.h"
 #include "services/datapath/steer/steer.h"
-
-#define STEER_CHAIN_MAX 32
+#include "services/datapath/steer/steer_plan.h"
 
 struct steer_frame {
 	const struct steer_options *options;
@@ -19,6 +18,15 @@ struct steer_frame {
 
 /* The chains that hang on hooks: made if missing, their rules replaced. */
 void steer_rules_frame(struct nft_batch *batch, const struct steer_frame *frame);
+/* The chains where verdicts lead: made if missing, their rules replaced. */
+void steer_rules_targets(struct nft_batch *batch);
+/* The chain of a verdict; NULL: accept. */
+const char *steer_rules_target(enum steer_verdict verdict);
+/* Packets of a family go through another chain, and come back when nothing there decides. */
+void steer_rules_family(struct nft_batch *batch, const char *chain, int family, const char *part);
+/* The map of a layer is asked. */
+void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *map,
+	const struct steer_layer *layer, bool outbound);
 /* One line at the end of a chain. @counted: names a counter that exists. */
 void steer_rules_line(struct nft_batch *batch, const char *chain, const struct steer_line *line,
 	bool outbound, bool counted);
