@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two hosts talk under AH, and under AH around ESP; scapy checks each packet between them."""
 
+import itertools
 import socket
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ from lablib import decode, wire
 from nettest import oracle
 from nettest.peer import statistics
 from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import HBHOptUnknown, IPv6, IPv6ExtHdrHopByHop
+from scapy.layers.inet6 import (HBHOptUnknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop,
+                                 IPv6ExtHdrRouting)
 from scapy.layers.ipsec import AH, ESP, SecurityAssociation
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw, raw
@@ -109,6 +111,7 @@ def without_ah(octets, family, reverse=False):
 
 families = pytest.mark.parametrize("family", ENDS, ids=lambda family: f"ipv{family}")
 ports = pytest.mark.parametrize("port", [AH_PORT, BOTH_PORT], ids=["ah", "ah-esp"])
+ORDERED = itertools.count(5600)
 PAYLOADS = [b"", b"x", b"ping" * 25, bytes(range(256)) * 5]
 
 
@@ -199,6 +202,29 @@ def test_extension_headers(world):
     with world.udp("beta", 6, AH_PORT) as theirs:
         inject(world, raw(ah_association(6).encrypt(clear, seq_num=5500)))
         assert theirs.recvfrom(100)[0] == b"with options"
+
+
+STAYS, VARIES = HBHOptUnknown(otype=0x1E, optdata=b"stay"), HBHOptUnknown(otype=0x3E, optdata=b"vary")
+STATION = "2001:db8::77"
+OPTIONS, HOPS = IPv6ExtHdrDestOpt(options=[STAYS, VARIES]), IPv6ExtHdrHopByHop(options=[VARIES])
+ROUTE = IPv6ExtHdrRouting(addresses=[ENDS[6][1]], segleft=1)
+
+
+@pytest.mark.parametrize("headers", [[ROUTE], [OPTIONS, ROUTE], [HOPS, OPTIONS, ROUTE], [OPTIONS]],
+                         ids=["route", "options-route", "hops-options-route", "options"])
+def test_order_of_extension_headers(world, headers):
+    """The same headers in another order are another packet, whose ICV is another."""
+    clear = IPv6(src=ENDS[6][0], dst=STATION if ROUTE in headers else ENDS[6][1])
+    for header in headers:
+        clear /= header
+    clear /= UDP(sport=9006, dport=AH_PORT) / Raw(b"in this order")
+    sealed = ah_association(6).encrypt(IPv6(raw(clear)), seq_num=next(ORDERED))
+    if ROUTE in headers:  # the station has passed it on
+        sealed.dst = ENDS[6][1]
+        sealed[IPv6ExtHdrRouting].addresses, sealed[IPv6ExtHdrRouting].segleft = [STATION], 0
+    with world.udp("beta", 6, AH_PORT) as theirs:
+        inject(world, raw(sealed))
+        assert theirs.recvfrom(100)[0] == b"in this order"
 
 
 @families

@@ -10,12 +10,23 @@
 #define IPV6_HEADER    40
 #define HOP_LIMIT_ELSE 64
 
+/* More than that in front of AH or ESP is nobody's but an attacker's. */
+#define MAX_EXTENSIONS 8
+
+struct extension {
+	uint8_t number;
+	const uint8_t *bytes;
+	size_t len;
+};
+
 /* Ancillary data of one IPv6 packet. */
 struct headers {
 	struct in6_addr dst;
 	int hop_limit, traffic_class, ifindex;
-	const uint8_t *extensions[3]; /* in the order in which they stand: 0, 43, 60 */
-	size_t lens[3];
+	struct extension
+		extensions[MAX_EXTENSIONS]; /* as they stood: the kernel tells in that order */
+	size_t n_extensions;
+	bool too_many;
 };
 
 static void read_int(const struct cmsghdr *cmsg, int *ret)
@@ -24,10 +35,16 @@ static void read_int(const struct cmsghdr *cmsg, int *ret)
 		memcpy(ret, CMSG_DATA(cmsg), sizeof(*ret));
 }
 
-static void read_extension(const struct cmsghdr *cmsg, size_t which, struct headers *headers)
+static void read_extension(const struct cmsghdr *cmsg, uint8_t number, struct headers *headers)
 {
-	headers->extensions[which] = CMSG_DATA(cmsg);
-	headers->lens[which] = cmsg->cmsg_len - CMSG_LEN(0);
+	struct extension extension = {
+		.number = number, .bytes = CMSG_DATA(cmsg), .len = cmsg->cmsg_len - CMSG_LEN(0)
+	};
+
+	if (headers->n_extensions == MAX_EXTENSIONS || extension.len < 8)
+		headers->too_many = true;
+	else
+		headers->extensions[headers->n_extensions++] = extension;
 }
 
 static void read_control(struct msghdr *msg, struct headers *headers)
@@ -52,13 +69,13 @@ static void read_control(struct msghdr *msg, struct headers *headers)
 			read_int(cmsg, &headers->traffic_class);
 			break;
 		case IPV6_HOPOPTS:
-			read_extension(cmsg, 0, headers);
+			read_extension(cmsg, IPPROTO_HOPOPTS, headers);
 			break;
 		case IPV6_RTHDR:
-			read_extension(cmsg, 1, headers);
+			read_extension(cmsg, IPPROTO_ROUTING, headers);
 			break;
 		case IPV6_DSTOPTS:
-			read_extension(cmsg, 2, headers);
+			read_extension(cmsg, IPPROTO_DSTOPTS, headers);
 			break;
 		default:
 			break;
@@ -70,24 +87,25 @@ static void read_control(struct msghdr *msg, struct headers *headers)
 static bool restore_ipv6(const struct wire *wire, struct packet *pkt, uint8_t protocol,
 	const struct wire_from *from, struct msghdr *msg)
 {
-	static const uint8_t numbers[] = { IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS };
 	struct headers headers = { .hop_limit = HOP_LIMIT_ELSE };
 	uint8_t next = protocol, *at;
 
 	if (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		return false;
 	read_control(msg, &headers);
+	if (headers.too_many)
+		return false;
 	if (protocol == IPPROTO_UDP && !wire_restore_udp(wire, pkt, from, headers.ifindex))
 		return false;
-	for (size_t i = ARRAY_SIZE(numbers); i-- > 0;) {
-		if (headers.lens[i] < 8)
-			continue;
-		at = packet_push(pkt, headers.lens[i]);
+	for (size_t i = headers.n_extensions; i-- > 0;) {
+		const struct extension *extension = &headers.extensions[i];
+
+		at = packet_push(pkt, extension->len);
 		if (!at)
 			return false;
-		memcpy(at, headers.extensions[i], headers.lens[i]);
+		memcpy(at, extension->bytes, extension->len);
 		at[0] = next;
-		next = numbers[i];
+		next = extension->number;
 	}
 	at = packet_push(pkt, IPV6_HEADER);
 	if (!at)
