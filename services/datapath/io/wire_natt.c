@@ -42,12 +42,15 @@ static const struct {
 	{ AF_UNSPEC, SOL_SOCKET, SO_MARK, (int)MARK_BYPASS },
 	{ AF_INET, IPPROTO_IP, IP_PKTINFO, 1 },
 	{ AF_INET, IPPROTO_IP, IP_RECVTOS, 1 },
-	/* Errors about what we sent in UDP; the kernel itself is to believe none of them. */
+	/*
+	 * Errors about what we sent in UDP. Over IPv4 the kernel tells them and believes none; over
+	 * IPv6 a socket that wants no belief is not told of them either.
+	 */
 	{ AF_INET, IPPROTO_IP, IP_RECVERR, 1 },
 	{ AF_INET6, IPPROTO_IPV6, IPV6_RECVERR, 1 },
 	{ AF_INET, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_INTERFACE },
 	{ AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, 1 },
-	{ AF_INET6, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_INTERFACE },
+	{ AF_INET6, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE },
 	/* RFC 6935: a peer may leave the checksum out, ESP has a better one. */
 	{ AF_INET6, IPPROTO_UDP, UDP_NO_CHECK6_RX, 1 },
 };
