@@ -39,6 +39,7 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	sd_event_source_disable_unref(d->on_drops_again);
 	sd_event_source_disable_unref(d->on_addresses);
 	keys_door_free(d->keys_door);
+	natt_door_free(d->natt_door);
 	pfkey_door_free(d->pfkey_door);
 	plant_free(d->plant);
 	sections_done(&d->sections);
@@ -266,6 +267,24 @@ static int open_keys_door(struct datapathd *d)
 	return keys_door_new(&setup, &d->keys_door);
 }
 
+/* Root, we ourselves, and the user under whom keys are negotiated. */
+static int open_natt_door(struct datapathd *d)
+{
+	struct natt_door_setup setup = { .event = daemon_event(d->daemon) };
+	const struct passwd *ike = getpwnam(d->settings->ike_user);
+	CLEANUP(freep) char *path = NULL;
+	int r = file_system_path(NATT_DOOR_PATH, &path);
+
+	if (r < 0 || d->plant->natt_error < 0)
+		return r;
+	setup.path = path;
+	setup.uids[setup.n_uids++] = 0;
+	setup.uids[setup.n_uids++] = geteuid();
+	if (ike)
+		setup.uids[setup.n_uids++] = ike->pw_uid;
+	return natt_door_new(&setup, &d->natt_door);
+}
+
 static gid_t group_of(const char *name)
 {
 	const struct group *group = getgrnam(name);
@@ -279,6 +298,8 @@ static int open_doors(struct datapathd *d)
 	CLEANUP(freep) char *path = NULL;
 	int r = open_keys_door(d);
 
+	if (r == 0)
+		r = open_natt_door(d);
 	if (r == 0)
 		r = file_system_path(DATAPATH_PFKEY_PATH, &path);
 	if (r == 0)

@@ -5,6 +5,7 @@
 
 #include "common/daemon/daemon.h"
 #include "services/datapath/bus/keys_door.h"
+#include "services/datapath/bus/natt_door.h"
 #include "services/datapath/plant.h"
 #include "services/datapath/policy_log.h"
 #include "services/datapath/bus/section.h"
@@ -21,6 +22,7 @@ struct datapathd {
 	struct plant *plant;
 	struct sections sections;
 	struct keys_door *keys_door;
+	struct natt_door *natt_door; /* NULL: nobody has port 4500 */
 	struct pfkey_door *pfkey_door;
 	sd_event_source *on_wake, *on_links, *on_tables, *on_tick;
 	sd_event_source *on_drops, *on_drops_again, *on_addresses;

@@ -15,6 +15,8 @@
 #define FDSTORE_ARENA	 "arena"
 #define FDSTORE_OWNER	 "nft-owner"
 #define FDSTORE_COUNTERS "counters"
+#define FDSTORE_NATT_4	 "natt-ipv4"
+#define FDSTORE_NATT_6	 "natt-ipv6"
 
 struct fdstore; /* what was handed back and is not taken yet */
 

@@ -136,15 +136,26 @@ static int open_steer(struct plant *plant, struct fdstore *store)
 }
 
 /* Somebody else may have the port: then SAs that ask for UDP are refused, and all else works. */
-static int open_natt(struct plant *plant)
+static int open_natt(struct plant *plant, struct fdstore *store)
 {
-	int tuns[WIRE_MAX_TUNS];
+	static const char *const names[] = { FDSTORE_NATT_4, FDSTORE_NATT_6 };
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	int tuns[WIRE_MAX_TUNS], kept[2], r;
+	bool was_kept[2];
 	size_t n = 0;
 
 	tuns[n++] = plant->host.ifindex;
 	for (size_t i = 0; i < plant->n_tunnels && n < ARRAY_SIZE(tuns); i++)
 		tuns[n++] = plant->tunnels[i].ifindex;
-	return wire_open_natt(&plant->wire, tuns, n);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		kept[i] = fdstore_take(store, names[i]);
+		was_kept[i] = kept[i] >= 0;
+	}
+	r = wire_open_natt(&plant->wire, kept, tuns, n);
+	for (size_t i = 0; i < ARRAY_SIZE(kept) && r == 0; i++)
+		if (!was_kept[i] && wire_natt_fd(&plant->wire, families[i]) >= 0)
+			fdstore_put(names[i], wire_natt_fd(&plant->wire, families[i]));
+	return r;
 }
 
 static int open_counters(struct plant *plant, struct fdstore *store)
@@ -217,7 +228,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	r = wire_open(settings->tunnels.count > 0, &plant->wire);
 	if (r < 0)
 		return r;
-	plant->natt_error = open_natt(plant);
+	plant->natt_error = open_natt(plant, store);
 	*ret_fault = "the SA database";
 	r = open_databases(plant, store);
 	if (r == 0)

@@ -38,10 +38,19 @@ int wire_open(bool tunnels, struct wire *ret_wire) MUST_CHECK;
 void wire_close(struct wire *wire);
 /*
  * Also take UDP on port 4500 of both families; to be called before any port is made.
+ * @kept: sockets of a former life, of IPv4 and IPv6; consumed, -1: there is none.
  * @tuns: interface numbers of our own devices. Return: 0, or why the port is not to be had; the rest
  * of the wire is as it was.
  */
-int wire_open_natt(struct wire *wire, const int *tuns, size_t n_tuns) MUST_CHECK;
+int wire_open_natt(
+	struct wire *wire, int kept[static 2], const int *tuns, size_t n_tuns) MUST_CHECK;
+/* The socket for those of a family; -1: there is none. */
+int wire_natt_fd(const struct wire *wire, uint8_t family);
+/*
+ * Another socket on that port, for a key manager: it gets what starts with the non-ESP marker for as
+ * long as somebody has it open, and what it sends passes the lid.
+ */
+int wire_share_natt(uint8_t family, int *ret_fd) MUST_CHECK;
 
 struct wire_path {
 	struct address src, dst; /* src: unspecified: the system chooses */

@@ -15,9 +15,9 @@
 #define KEEPALIVE_TTL	255
 
 /*
- * A key manager of our user id may share the port: it is number 1 of the group and gets what starts
- * with the non-ESP marker, we as number 0 the rest. Shorter payloads end the program with 0 too;
- * where there is no number 1 the kernel gives us everything.
+ * A key manager shares the port: its socket is number 1 of the group and gets what starts with the
+ * non-ESP marker, ours as number 0 the rest. Shorter payloads end the program with 0 too; where there
+ * is no number 1 the kernel gives us everything. Ours is kept between our lives to stay number 0.
  */
 static int share_port(int fd)
 {
@@ -66,38 +66,85 @@ static int set_options(int fd, int family)
 	return r == 0 && family == AF_INET6 ? wire_ask_headers(fd) : r;
 }
 
-static int open_udp(struct wire *wire, uint8_t family)
+static int bind_port(int fd, uint8_t family)
 {
-	CLEANUP(fd_closep) int fd = socket(
-		family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
 	struct address any = address_any(family);
 	struct sockaddr_storage ss;
 	socklen_t len = address_to_sockaddr(&any, ESP_NATT_PORT, &ss);
+
+	return bind(fd, (const struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+}
+
+static int make_udp(uint8_t family, int *ret_fd)
+{
+	CLEANUP(fd_closep) int fd = socket(
+		family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
 	int r;
 
 	if (fd < 0)
-		return errno == EAFNOSUPPORT ? 0 : -errno;
+		return -errno;
 	wire_force_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	r = set_options(fd, family);
-	if (r == 0 && bind(fd, (const struct sockaddr *)&ss, len) < 0)
-		r = errno == EADDRNOTAVAIL ? 0 : -errno; /* IPv6 is switched off */
+	if (r == 0)
+		r = bind_port(fd, family);
+	if (r == -EADDRNOTAVAIL)
+		r = 0; /* IPv6 is switched off */
 	if (r == 0)
 		r = share_port(fd);
+	if (r == 0)
+		*ret_fd = STEAL_FD(fd);
+	return r;
+}
+
+static int open_udp(struct wire *wire, uint8_t family, int kept)
+{
+	CLEANUP(fd_closep) int fd = kept;
+	int r = fd < 0 ? make_udp(family, &fd) : 0;
+
 	if (r < 0)
-		return r;
+		return r == -EAFNOSUPPORT ? 0 : r;
 	wire->inputs[wire->n_inputs++] = (struct wire_input){
 		.fd = STEAL_FD(fd), .family = family, .protocol = IPPROTO_UDP
 	};
 	return 0;
 }
 
-int wire_open_natt(struct wire *wire, const int *tuns, size_t n_tuns)
+int wire_share_natt(uint8_t family, int *ret_fd)
+{
+	CLEANUP(fd_closep) int fd = socket(
+		family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = wire_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (r == 0)
+		r = wire_set_option(fd, SOL_SOCKET, SO_MARK, (int)MARK_BYPASS);
+	if (r == 0 && family == AF_INET6)
+		r = wire_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (r == 0)
+		r = bind_port(fd, family);
+	if (r == 0)
+		*ret_fd = STEAL_FD(fd);
+	return r;
+}
+
+int wire_natt_fd(const struct wire *wire, uint8_t family)
+{
+	for (size_t i = 0; i < wire->n_inputs; i++)
+		if (wire->inputs[i].protocol == IPPROTO_UDP && wire->inputs[i].family == family)
+			return wire->inputs[i].fd;
+	return -1;
+}
+
+int wire_open_natt(struct wire *wire, int kept[static 2], const int *tuns, size_t n_tuns)
 {
 	size_t before = wire->n_inputs;
-	int r = open_udp(wire, AF_INET);
+	int r = open_udp(wire, AF_INET, STEAL_FD(kept[0]));
 
 	if (r == 0)
-		r = open_udp(wire, AF_INET6);
+		r = open_udp(wire, AF_INET6, STEAL_FD(kept[1]));
+	fd_closep(&kept[1]);
 	while (r < 0 && wire->n_inputs > before)
 		fd_closep(&wire->inputs[--wire->n_inputs].fd);
 	wire->n_tuns = n_tuns < WIRE_MAX_TUNS ? n_tuns : WIRE_MAX_TUNS;
