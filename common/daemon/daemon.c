@@ -41,12 +41,14 @@ static int on_reload_signal(
 	sd_event_source *source, const struct signalfd_siginfo *signal_info, void *userdata)
 {
 	struct daemon *daemon = userdata;
+	int r;
 
 	(void)source;
 	(void)signal_info;
 	daemon_reloading(daemon);
-	daemon_reloaded(
-		daemon, daemon->hooks.reload ? daemon->hooks.reload(daemon->hooks.userdata) : 0);
+	r = daemon->hooks.reload ? daemon->hooks.reload(daemon->hooks.userdata) : 0;
+	if (r != DAEMON_RELOADS_LATER)
+		daemon_reloaded(daemon, r);
 	return 0;
 }
 

@@ -54,8 +54,13 @@ void daemon_report(const struct daemon_options *options, const struct conf_diags
 
 struct daemon;
 
+#define DAEMON_RELOADS_LATER 1
+
 struct daemon_hooks {
-	/* Reread the owned file and publish; also called for SIGHUP. The verdict goes to the status. */
+	/*
+	 * For SIGHUP: read the owned file again and publish. Return: 0, negative errno, or
+	 * DAEMON_RELOADS_LATER: daemon_reloaded() follows.
+	 */
 	int (*reload)(void *userdata);
 	/* Before the loop ends. @withdraw: the unit's job is stop, not restart, and the manager goes on. */
 	void (*stop)(bool withdraw, void *userdata);

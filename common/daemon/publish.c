@@ -19,13 +19,20 @@
 #define WITHDRAW_USEC (5 * USEC_PER_SEC)
 #define READY_USEC    (5 * USEC_PER_SEC)
 
+/* Where it is. */
+static const struct bus_place datapath = {
+	.name = DATAPATH, .path = DATAPATH_PATH, .interface = DATAPATH
+};
+
 /* One way of some bytes into the datapath: ask what is in force, hand over, hear the verdict. */
 struct attempt {
 	bool active;
 	bool candidate; /* of bytes that were not in force before; else of publisher.wanted */
+	bool on_trial; /* the datapath took it so */
 	bool again; /* it asked a second time: stale, or an answer that did not come */
 	unsigned int epoch; /* of the datapath that was asked */
 	uint64_t generation;
+	uint64_t confirm_usec; /* 0: for good */
 	struct snapshot_bytes bytes; /* of a candidate */
 	publish_done_fn on_done;
 	void *userdata;
@@ -44,11 +51,17 @@ struct publisher {
 	unsigned int epoch; /* counts its comings and goings */
 	bool has_wanted;
 	struct snapshot_bytes wanted; /* what shall stand in the datapath whenever it is there */
+	bool on_trial; /* `wanted` waits to be confirmed; `former` was in force before it */
+	struct snapshot_bytes former;
+	void (*on_trial_end)(bool confirmed, void *userdata);
+	publish_done_fn confirm_done;
+	void *confirm_userdata;
 	struct attempt now;
 	struct attempt next; /* waits for `now` to end */
 };
 
 static void attempt_start(struct publisher *publisher);
+static void trial_end(struct publisher *publisher, bool confirmed);
 static void attempt_ask(struct publisher *publisher);
 
 static const struct snapshot_bytes *attempt_bytes(const struct publisher *publisher)
@@ -67,10 +80,15 @@ static void set_state(struct publisher *publisher, enum publish_state state, uin
 		publisher->on_state(state, generation, error, publisher->userdata);
 }
 
-/* The bytes that shall stand in the datapath from now on. */
-static void want(struct publisher *publisher, struct snapshot_bytes *bytes)
+/* The bytes that shall stand in the datapath from now on, or until they were not confirmed. */
+static void want(struct publisher *publisher, struct snapshot_bytes *bytes, bool on_trial)
 {
-	snapshot_bytes_done(&publisher->wanted);
+	snapshot_bytes_done(&publisher->former);
+	publisher->on_trial = on_trial && publisher->has_wanted;
+	if (publisher->on_trial)
+		publisher->former = publisher->wanted;
+	else
+		snapshot_bytes_done(&publisher->wanted);
 	publisher->wanted = *bytes;
 	publisher->has_wanted = true;
 	*bytes = (struct snapshot_bytes){ 0 };
@@ -104,7 +122,7 @@ static void attempt_end(
 	publisher->now = (struct attempt){ 0 };
 	(void)keys_sender_free(ended.sender);
 	if (ended.candidate && (result == 0 || result == -ENOTCONN))
-		want(publisher, &ended.bytes);
+		want(publisher, &ended.bytes, result == 0 && ended.on_trial);
 	snapshot_bytes_done(&ended.bytes);
 	if (!error && result < 0)
 		error = strerror(-result);
@@ -181,12 +199,15 @@ static int send_publish(struct publisher *publisher)
 			publisher->now.generation, fd);
 	if (r == 0)
 		r = bus_open_container(wr, 'a', "{sv}");
+	if (r == 0 && publisher->now.confirm_usec > 0)
+		r = bus_write_option(wr, "confirm_usec", "t", publisher->now.confirm_usec);
 	if (r == 0)
 		r = bus_close_container(wr);
 	if (r < 0) {
 		bus_writer_free(wr);
 		return r;
 	}
+	publisher->now.on_trial = publisher->now.confirm_usec > 0;
 	return bus_method_send(wr, PUBLISH_USEC, on_verdict, publisher);
 }
 
@@ -237,6 +258,10 @@ static void on_section(struct bus_reply *reply, void *userdata)
 
 	if (!answer_stands(publisher, r, error))
 		return;
+	/* A datapath that died meanwhile knows whether the trial goes on; else it is over. */
+	if (r == 0 && publisher->on_trial && !publisher->now.candidate &&
+		!(in_force && len == sizeof(bytes->hash) && memcmp(hash, bytes->hash, len) == 0))
+		trial_end(publisher, false);
 	if (r < 0) {
 		attempt_end(publisher, r, 0, error ? error->message : NULL);
 	} else if (in_force && len == sizeof(bytes->hash) && memcmp(hash, bytes->hash, len) == 0 &&
@@ -292,6 +317,94 @@ static void on_owner(const char *name, const char *old_owner, const char *new_ow
 	}
 }
 
+/* ---- what was published on trial ---- */
+
+static void trial_end(struct publisher *publisher, bool confirmed)
+{
+	publisher->on_trial = false;
+	if (!confirmed) {
+		snapshot_bytes_done(&publisher->wanted);
+		publisher->wanted = publisher->former;
+		publisher->former = (struct snapshot_bytes){ 0 };
+	}
+	snapshot_bytes_done(&publisher->former);
+	if (publisher->on_trial_end)
+		publisher->on_trial_end(confirmed, publisher->userdata);
+}
+
+/*
+ * A generation that nobody here asked for: the datapath went back to what was in force before. To
+ * what, is known here only if the trial began here.
+ */
+static void on_changed(const char *sender, struct bus_reader *args, void *userdata)
+{
+	struct publisher *publisher = userdata;
+	const char *section;
+	uint64_t generation;
+
+	(void)sender;
+	if (bus_read(args, "st", &section, &generation) < 0 || generation == 0 ||
+		strcmp(section, snapshot_section_name(publisher->section)) != 0 ||
+		publisher->now.active || generation <= publisher->generation)
+		return;
+	if (publisher->on_trial) {
+		set_state(publisher, PUBLISH_ENFORCED, generation, NULL);
+		trial_end(publisher, false);
+	} else {
+		set_state(publisher, PUBLISH_ENFORCED, generation,
+			"the datapath went back to an earlier policy that was not published by "
+			"this process");
+	}
+}
+
+static void on_confirmed(struct bus_reply *reply, void *userdata)
+{
+	struct publisher *publisher = userdata;
+	const struct bus_error *error = bus_reply_error(reply);
+	publish_done_fn on_done = publisher->confirm_done;
+
+	if (!error && publisher->on_trial)
+		trial_end(publisher, true);
+	publisher->confirm_done = NULL;
+	if (on_done)
+		on_done(error ? bus_error_number(error) : 0, publisher->generation,
+			error ? error->message : NULL, publisher->confirm_userdata);
+}
+
+int publisher_confirm(struct publisher *publisher, publish_done_fn on_done, void *userdata)
+{
+	struct bus_writer *wr;
+	int r;
+
+	if (!publisher->on_trial)
+		return -ENOENT;
+	if (publisher->confirm_done)
+		return -EBUSY;
+	wr = bus_method_writer(
+		daemon_bus(publisher->daemon), DATAPATH, DATAPATH_PATH, DATAPATH, "Confirm");
+	r = wr ? bus_write(
+			 wr, "st", snapshot_section_name(publisher->section), publisher->generation)
+	       : -ENOMEM;
+	if (r < 0) {
+		bus_writer_free(wr);
+		return r;
+	}
+	publisher->confirm_done = on_done;
+	publisher->confirm_userdata = userdata;
+	return bus_method_send(wr, ASK_USEC, on_confirmed, publisher);
+}
+
+bool publisher_on_trial(const struct publisher *publisher)
+{
+	return publisher->on_trial;
+}
+
+void publisher_watch_trial(
+	struct publisher *publisher, void (*on_trial_end)(bool confirmed, void *userdata))
+{
+	publisher->on_trial_end = on_trial_end;
+}
+
 static int withdrawn_path(const struct publisher *publisher, char **ret_path)
 {
 	CLEANUP(text_done) struct text path = { 0 };
@@ -318,6 +431,9 @@ int publisher_new(struct daemon *daemon, enum snapshot_section section,
 	r = daemon_own_name(daemon);
 	if (r == 0)
 		r = bus_watch_name(daemon_bus(daemon), DATAPATH, on_owner, publisher);
+	if (r == 0)
+		r = bus_watch_signal(
+			daemon_bus(daemon), &datapath, "SectionChanged", on_changed, publisher);
 	if (r < 0)
 		return r;
 	*ret_publisher = STEAL(publisher);
@@ -333,6 +449,7 @@ struct publisher *publisher_free(struct publisher *publisher)
 	snapshot_bytes_done(&publisher->now.bytes);
 	snapshot_bytes_done(&publisher->next.bytes);
 	snapshot_bytes_done(&publisher->wanted);
+	snapshot_bytes_done(&publisher->former);
 	free(publisher);
 	return NULL;
 }
@@ -350,9 +467,16 @@ static void drop_next(struct publisher *publisher, const char *why)
 int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
 	publish_done_fn on_done, void *userdata)
 {
+	return publisher_publish_on_trial(publisher, snap, 0, on_done, userdata);
+}
+
+int publisher_publish_on_trial(struct publisher *publisher, struct snapshot_bytes *snap,
+	uint64_t confirm_usec, publish_done_fn on_done, void *userdata)
+{
 	CLEANUP(freep) char *withdrawn = NULL;
 	struct attempt attempt = { .active = true,
 		.candidate = true,
+		.confirm_usec = confirm_usec,
 		.bytes = *snap,
 		.on_done = on_done,
 		.userdata = userdata };
@@ -415,7 +539,9 @@ int publisher_withdraw(struct publisher *publisher)
 	if (publisher->now.active)
 		attempt_end(publisher, -ECANCELED, 0, "the section is withdrawn");
 	snapshot_bytes_done(&publisher->wanted);
+	snapshot_bytes_done(&publisher->former);
 	publisher->has_wanted = false;
+	publisher->on_trial = false;
 	wr = bus_method_writer(
 		daemon_bus(publisher->daemon), DATAPATH, DATAPATH_PATH, DATAPATH, "Withdraw");
 	r = wr ? bus_write(wr, "s", snapshot_section_name(publisher->section)) : -ENOMEM;

@@ -34,6 +34,23 @@ typedef void (*publish_done_fn)(int result, uint64_t generation, const char *err
 int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
 	publish_done_fn on_done, void *userdata) MUST_CHECK;
 /*
+ * The same, but the datapath goes back to the former content by itself unless it is confirmed within
+ * @confirm_usec of coming into force; 0: for good. A datapath that is absent puts it in force for
+ * good when it comes.
+ */
+int publisher_publish_on_trial(struct publisher *publisher, struct snapshot_bytes *snap,
+	uint64_t confirm_usec, publish_done_fn on_done, void *userdata) MUST_CHECK;
+bool publisher_on_trial(const struct publisher *publisher); /* what is in force waits */
+/*
+ * on_done as of publisher_publish(). Return: 0, -ENOENT when nothing waits, -EBUSY when it is being
+ * confirmed, other errno.
+ */
+int publisher_confirm(
+	struct publisher *publisher, publish_done_fn on_done, void *userdata) MUST_CHECK;
+/* on_trial_end: with the userdata of publisher_new(), after the former content is wanted again, or not. */
+void publisher_watch_trial(
+	struct publisher *publisher, void (*on_trial_end)(bool confirmed, void *userdata));
+/*
  * Before daemon_ready(): run the loop until the datapath gave its verdict, at most 5 s when it is
  * absent, so that ready means in force wherever it can. Return: 0, or why the loop cannot run.
  */

@@ -18,8 +18,11 @@ struct policy_file *policy_file_free(struct policy_file *file)
 		free(file->entries[i].text);
 	for (size_t i = 0; i < file->n_rules; i++)
 		rule_free(file->rules[i]);
+	for (size_t i = 0; i < file->n_sources; i++)
+		free(file->sources[i]);
 	free(file->entries);
 	free(file->rules);
+	free(file->sources);
 	free(file);
 	return NULL;
 }
@@ -78,11 +81,50 @@ bool policy_scope_has(enum policy_scope scope, const char *tunnel, const char *h
 	return true;
 }
 
-static int copy_entry(const struct policy_file *file, const struct policy_entry *entry,
-	size_t first_rule, struct policy_file *copy)
+int policy_file_add_source(struct policy_file *file, const char *label, uint16_t *ret_source)
 {
+	char **grown;
+
+	for (size_t i = file->n_sources; i > 0; i--) {
+		if (strcmp(file->sources[i - 1], label) == 0) {
+			*ret_source = (uint16_t)(i - 1);
+			return 0;
+		}
+	}
+	if (file->n_sources == POLICY_MAX_SOURCES) {
+		*ret_source = POLICY_MAX_SOURCES - 1;
+		return 0;
+	}
+	grown = reallocarray(file->sources, file->n_sources + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	file->sources = grown;
+	grown[file->n_sources] = strdup(label);
+	if (!grown[file->n_sources])
+		return -ENOMEM;
+	*ret_source = (uint16_t)file->n_sources++;
+	return 0;
+}
+
+const char *policy_file_source(const struct policy_file *file, const struct policy_entry *entry)
+{
+	return entry->source < file->n_sources ? file->sources[entry->source] : "";
+}
+
+int policy_file_copy_entry(
+	const struct policy_file *file, size_t at, size_t first_rule, struct policy_file *copy)
+{
+	const struct policy_entry *entry = &file->entries[at];
+	struct policy_entry *made;
 	int r = policy_file_add_entry(copy, entry->text, entry->tunnel, entry->line);
 
+	if (r < 0)
+		return r;
+	made = &copy->entries[copy->n_entries - 1];
+	made->audit = entry->audit;
+	made->cut = entry->cut;
+	made->hidden = entry->hidden;
+	r = policy_file_add_source(copy, policy_file_source(file, entry), &made->source);
 	for (size_t i = 0; r == 0 && i < entry->n_rules; i++) {
 		CLEANUP(rule_freep) struct rule *rule = rule_copy(file->rules[first_rule + i]);
 
@@ -108,7 +150,7 @@ int policy_file_without(const struct policy_file *file, enum policy_scope scope,
 		const struct policy_entry *entry = &file->entries[i];
 
 		if (!policy_scope_has(scope, tunnel, entry->tunnel)) {
-			r = copy_entry(file, entry, first_rule, copy);
+			r = policy_file_copy_entry(file, i, first_rule, copy);
 			if (r < 0)
 				return r;
 		}
@@ -127,6 +169,8 @@ void policy_file_print(const struct policy_file *file, struct text *text)
 		uint32_t index = 0;
 
 		first_rule += entry->n_rules;
+		if (entry->hidden)
+			continue;
 		if (entry->n_rules > 0)
 			index = file->rules[first_rule - 1]->index;
 		if (index != 0 && entry->tunnel[0] != '\0')
@@ -137,28 +181,60 @@ void policy_file_print(const struct policy_file *file, struct text *text)
 	}
 }
 
+/* What an order needs to know of where the rules came from; a label that cannot be shown has a word. */
+static int name_sources(const struct policy_file *file, struct spd *spd)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < file->n_sources; i++) {
+		r = spd_add_source(spd, file->sources[i]);
+		if (r == -EINVAL)
+			r = spd_add_source(spd, "unnamed");
+	}
+	return r;
+}
+
+/* Rules @from to the end of their entry, as they go into the SPD. */
+static int copy_rules(const struct policy_file *file, const struct policy_entry *entry,
+	size_t *count, struct rule **copies)
+{
+	for (size_t end = *count + entry->n_rules; *count < end; (*count)++) {
+		struct rule *copy = rule_copy(file->rules[*count]);
+
+		if (!copy)
+			return -ENOMEM;
+		copy->source = entry->source;
+		copy->audit = entry->audit;
+		copies[*count] = copy;
+	}
+	return 0;
+}
+
 int policy_file_spd(
 	const struct policy_file *file, enum spd_precedence precedence, struct spd **ret_spd)
 {
 	CLEANUP(freep) struct rule **copies = NULL;
-	size_t count;
-	int r = -ENOMEM;
+	CLEANUP(spd_freep) struct spd *spd = NULL;
+	size_t count = 0;
+	int r = 0;
 
 	copies = calloc(file->n_rules ? file->n_rules : 1, sizeof(struct rule *));
 	if (!copies)
 		return -ENOMEM;
-	for (count = 0; count < file->n_rules; count++) {
-		copies[count] = rule_copy(file->rules[count]);
-		if (!copies[count])
-			break;
-		/* Under Solaris's ranking each run of the command counts from the top again. */
-		if (precedence == SPD_FIRST_MATCH)
-			copies[count]->order = (uint32_t)count;
-	}
-	if (count == file->n_rules)
-		r = spd_new(copies, count, precedence, ret_spd);
-	if (r < 0)
+	for (size_t i = 0; r == 0 && i < file->n_entries; i++)
+		r = copy_rules(file, &file->entries[i], &count, copies);
+	/* Under Solaris's ranking each run of the command counts from the top again. */
+	for (size_t i = 0; i < count && precedence == SPD_FIRST_MATCH; i++)
+		copies[i]->order = (uint32_t)i;
+	if (r == 0)
+		r = spd_new(copies, count, precedence, &spd);
+	if (r < 0) {
 		for (size_t i = 0; i < count; i++)
 			rule_free(copies[i]);
+		return r;
+	}
+	r = name_sources(file, spd);
+	if (r == 0)
+		*ret_spd = STEAL(spd);
 	return r;
 }

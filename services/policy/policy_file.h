@@ -15,12 +15,17 @@
 
 #define POLICY_FILE_PATH      "/etc/inet/ipsecinit.conf"
 #define POLICY_MAX_FILE_BYTES (64U << 20)
+#define POLICY_MAX_SOURCES    1024
 
 /* One text entry. */
 struct policy_entry {
 	char *text; /* as written, without comments and blank lines; owned */
 	char tunnel[RULE_TUNNEL_MAX]; /* "" for host policy */
 	uint32_t line;
+	uint16_t source; /* where it was written, see policy_file_source() */
+	bool audit; /* its rules count and decide nothing */
+	bool cut; /* SPD entries of it were deleted: its text says more than its rules */
+	bool hidden; /* the one that its number stands for was deleted: it is not shown */
 	size_t n_rules; /* rules of the file from the first that no other entry has */
 };
 
@@ -30,6 +35,8 @@ struct policy_file {
 	struct policy_entry *entries;
 	size_t n_rules, rule_room;
 	struct rule **rules; /* rule.order counts within one run of the parser */
+	size_t n_sources;
+	char **sources;
 };
 
 struct policy_file *policy_file_new(void); /* NULL: no memory */
@@ -41,6 +48,20 @@ int policy_file_add_entry(
 	struct policy_file *file, const char *text, const char *tunnel, uint32_t line) MUST_CHECK;
 int policy_file_add_rule(
 	struct policy_file *file, struct rule *rule) MUST_CHECK; /* of the last entry */
+
+/*
+ * Note a source's label, once. *ret_source: its number; when there is no room for more, the last.
+ * Return: 0 or -ENOMEM.
+ */
+int policy_file_add_source(
+	struct policy_file *file, const char *label, uint16_t *ret_source) MUST_CHECK;
+const char *policy_file_source(const struct policy_file *file, const struct policy_entry *entry);
+/*
+ * Append a copy of entry @at of @file with its rules, the first of which is rule @first_rule.
+ * Return: 0 or -ENOMEM.
+ */
+int policy_file_copy_entry(const struct policy_file *file, size_t at, size_t first_rule,
+	struct policy_file *copy) MUST_CHECK;
 
 /* Of which heads a change takes the entries away. */
 enum policy_scope { POLICY_NOTHING, POLICY_HOST, POLICY_ONE_TUNNEL, POLICY_ALL };

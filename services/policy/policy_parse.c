@@ -321,7 +321,8 @@ static int begin_file(struct policy_parser *p)
 	}
 	r = policy_file_without(p->in->base, POLICY_NOTHING, "", &p->file);
 	for (size_t i = 0; r == 0 && i < p->file->n_rules; i++)
-		r = policy_seen_add(p->seen, p->file->rules[i]);
+		if (!p->file->rules[i]->audit) /* which stands in nobody's way */
+			r = policy_seen_add(p->seen, p->file->rules[i]);
 	return r;
 }
 
@@ -336,6 +337,9 @@ static int parse_file(struct policy_parser *p)
 	if (!label)
 		return -ENOMEM;
 	r = begin_file(p);
+	if (r < 0)
+		return r;
+	r = policy_file_add_source(p->file, label, &p->source);
 	if (r < 0)
 		return r;
 	base_rules = p->file->n_rules;

@@ -94,6 +94,7 @@ struct policy_parser {
 	const struct policy_input *in;
 	struct conf_diags *diags;
 	struct policy_file *file;
+	uint16_t source; /* of the text, in @file */
 
 	struct policy_lexer lexer;
 	struct token ahead; /* pushed back */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/memfd.h"
 #include "common/conf/resolve_job.h"
 #include "common/daemon/algs.h"
@@ -36,6 +37,10 @@ static const struct setting settings_table[] = {
 		.offset = offsetof(struct policyd_settings, precedence),
 		.choices = precedences },
 	{ .type = SETTING_BOOL,
+		.name = "enforce",
+		.help = "false: count what the file's rules would decide, and change nothing",
+		.offset = offsetof(struct policyd_settings, enforce) },
+	{ .type = SETTING_BOOL,
 		.name = "extensions",
 		.help = "allow port ranges and lists of addresses, which Solaris has not",
 		.offset = offsetof(struct policyd_settings, extensions) },
@@ -60,7 +65,14 @@ struct policyd *policyd_free(struct policyd *d)
 		(void)policy_change_free(change);
 	}
 	(void)alg_table_free(d->algs);
-	(void)policy_file_free(d->current);
+	(void)policy_file_free(d->configured);
+	(void)policy_file_free(d->in_force);
+	(void)policy_file_free(d->former.configured);
+	(void)policy_file_free(d->former.in_force);
+	policyd_fragments_done(&d->fragments);
+	for (size_t i = 0; i < d->owners.count; i++)
+		free(d->owners.watched[i]);
+	free(d->owners.watched);
 	free(d->counters);
 	free(d->settings.config_file);
 	free(d);
@@ -77,6 +89,7 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 		return -ENOMEM;
 	service_init(&d->service, &policyd_identity, &policyd_hooks, options, d);
 	d->settings.config_file = strdup(POLICY_FILE_PATH);
+	d->settings.enforce = true;
 	d->settings.resolve_timeout_sec = RESOLVE_TIMEOUT_USEC / 1000000;
 	if (!d->settings.config_file)
 		return -ENOMEM;
@@ -118,31 +131,43 @@ static int report_unreadable(const struct policyd *d, struct conf_diags *diags, 
 	return error;
 }
 
-int policyd_load(struct policyd *d, struct conf_diags *diags, struct policy_file **ret_file,
-	bool *ret_absent)
+int policyd_read(const struct policyd *d, struct conf_diags *diags, char **ret_source,
+	size_t *ret_len, bool *ret_absent)
 {
-	CLEANUP(freep) char *path = NULL, *source = NULL;
-	struct policy_input input = {
-		.label = d->settings.config_file,
-		.source = "",
-		.resolver = &resolver_system,
-		.precedence = (enum spd_precedence)d->settings.precedence,
-		.extensions = d->settings.extensions,
-	};
+	CLEANUP(freep) char *path = NULL;
 	int r = file_system_path(d->settings.config_file, &path);
 
+	*ret_len = 0;
 	if (r == 0)
-		r = file_read_path(path, POLICY_MAX_FILE_BYTES, &source, &input.len);
+		r = file_read_path(path, POLICY_MAX_FILE_BYTES, ret_source, ret_len);
 	*ret_absent = r == -ENOENT;
-	if (r < 0 && !*ret_absent)
-		return report_unreadable(d, diags, r);
-	if (source)
-		input.source = source;
+	return r < 0 && !*ret_absent ? report_unreadable(d, diags, r) : 0;
+}
+
+/* At the start, before there is a loop that could go on. */
+static int load_file(struct policyd *d, struct conf_diags *diags, struct policyd_content *content)
+{
+	CLEANUP(freep) char *source = NULL;
+	struct policy_input input;
+	size_t len;
+	int r = policyd_read(d, diags, &source, &len, &content->absent);
+
+	if (r < 0)
+		return r;
 	r = policyd_load_algs(d);
 	if (r < 0)
 		return report_unreadable(d, diags, r);
-	input.algs = d->algs;
-	return policy_parse(&input, diags, ret_file);
+	input = policyd_input(d, &resolver_system);
+	input.label = d->settings.config_file;
+	input.source = source ? source : "";
+	input.len = len;
+	return policy_parse_bounded(
+		&input, d->settings.resolve_timeout_sec * USEC_PER_SEC, diags, &content->file);
+}
+
+const struct policy_file *policyd_in_force(const struct policyd *d)
+{
+	return d->in_force ? d->in_force : d->configured;
 }
 
 struct policyd_content *policyd_content_free(struct policyd_content *content)
@@ -166,7 +191,7 @@ static int load(void *userdata, struct conf_diags *diags, void **ret_content)
 {
 	CLEANUP(policyd_content_freep)
 	struct policyd_content *content = calloc(1, sizeof(*content));
-	int r = content ? policyd_load(userdata, diags, &content->file, &content->absent) : -ENOMEM;
+	int r = content ? load_file(userdata, diags, content) : -ENOMEM;
 
 	if (r == 0)
 		*ret_content = STEAL(content);
@@ -196,7 +221,7 @@ static void describe(const void *userdata, const char *state, struct text *text)
 		text_addf(text, "%s does not exist", d->settings.config_file);
 	else
 		text_add(text, state);
-	text_addf(text, ": %" PRIu32 " rules", policyd_rule_count(d->current));
+	text_addf(text, ": %" PRIu32 " rules", policyd_rule_count(policyd_in_force(d)));
 }
 
 /* What was read before the bus was opened is the first change. */
@@ -204,7 +229,13 @@ static int publish_first(void *userdata, void *loaded)
 {
 	CLEANUP(policyd_content_freep) struct policyd_content *content = loaded;
 	struct policyd *d = userdata;
+	int r;
 
+	r = policyd_watch(d);
+	if (r == 0)
+		r = policyd_fragments_load(&d->fragments);
+	if (r < 0)
+		return r;
 	if (content->absent)
 		log_warning("%s does not exist: the policy is empty", d->settings.config_file);
 	return policyd_publish_first(d, &content->file, content->absent);

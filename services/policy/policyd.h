@@ -9,13 +9,17 @@
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
+#include "common/conf/resolve_job.h"
 #include "common/daemon/service.h"
 #include "services/policy/policy_file.h"
+#include "services/policy/policyd_edit.h"
+#include "services/policy/policyd_fragments.h"
 
 struct policyd_settings {
 	char *config_file;
 	int precedence; /* enum spd_precedence */
 	bool extensions;
+	bool enforce; /* false: the file's rules and those set by hand are audit rules */
 	uint64_t resolve_timeout_sec;
 };
 
@@ -25,23 +29,39 @@ enum change_kind {
 	CHANGE_REPLACE, /* host policy */
 	CHANGE_REPLACE_ALL,
 	CHANGE_FLUSH,
+	CHANGE_DELETE, /* one SPD entry */
+	CHANGE_REMOVE, /* entries by their text */
 	CHANGE_EXPAND, /* the same entries, names looked up again */
+	CHANGE_FRAGMENT_ADD,
+	CHANGE_FRAGMENT_REMOVE,
 };
 
-/* One change on its way: queued, then published, then answered. */
+/* One change on its way: queued, names looked up, published, answered. */
 struct policy_change {
 	enum change_kind kind;
+	struct policyd *d;
 	struct bus_call *call; /* owned, to be answered; NULL: nobody asked */
 	bool reloading; /* the service manager was told so */
 	char *label, *source; /* of the kinds that bring a text */
 	size_t len;
 	enum policy_scope scope; /* of a flush */
-	char tunnel[RULE_TUNNEL_MAX];
+	char tunnel[RULE_TUNNEL_MAX]; /* of a flush, of a deletion */
+	uint32_t index; /* of a deletion */
+	uint64_t confirm_usec; /* 0: for good */
+	struct policyd_fragment *fragment; /* to be added, owned */
+	char *fragment_name; /* that goes, or is replaced */
+
+	struct resolve_job *job; /* names are looked up */
+	struct resolver answers;
+	sd_event_source *job_source;
+
 	size_t bad; /* entries of the text that contain errors */
-	struct policyd *d;
-	struct policy_file *next; /* what it comes to */
+	struct policy_file *next; /* what will be configured; NULL: the same as now */
+	struct policy_file *in_force; /* with fragments; NULL: there are none */
 	bool absent; /* the file does not exist */
 	char *warnings; /* rendered, NULL: none */
+	struct text removed, rest; /* of a deletion */
+	struct policyd_removal removal;
 	struct policy_change *following; /* in the queue */
 };
 
@@ -51,12 +71,30 @@ struct policy_counter {
 	uint32_t last;
 };
 
+/* What was in force before a change that waits to be confirmed. */
+struct policyd_former {
+	bool valid;
+	struct policy_file *configured, *in_force;
+	bool absent;
+};
+
+/* The bus names whose fragments go with them. */
+struct policyd_owners {
+	struct policyd *d;
+	size_t count;
+	char **watched;
+};
+
 struct policyd {
 	struct service service;
 	struct policyd_settings settings;
 	struct alg_table *algs; /* the last that loaded */
-	struct policy_file *current; /* as published; NULL before the first */
+	struct policy_file *configured; /* file and changes by hand; NULL before the first */
+	struct policy_file *in_force; /* with fragments; NULL: as configured */
 	bool absent; /* there is no file */
+	struct policyd_former former;
+	struct policyd_fragments fragments;
+	struct policyd_owners owners;
 	struct policy_counter *counters;
 	size_t n_counters;
 	struct policy_change *queue; /* the first is under way while service.busy */
@@ -78,11 +116,13 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 struct policyd *policyd_free(struct policyd *d);
 DEFINE_CLEANUP(struct policyd *, policyd_free)
 /*
- * Read and parse the file. A missing one is an empty policy.
- * Return: 0, -EBADMSG (@diags say where), other errno with a diagnostic of the file as a whole.
+ * The text of the file. A missing one is an empty text.
+ * Return: 0, or negative errno with a diagnostic of the file as a whole.
  */
-int policyd_load(struct policyd *d, struct conf_diags *diags, struct policy_file **ret_file,
-	bool *ret_absent) MUST_CHECK;
+int policyd_read(const struct policyd *d, struct conf_diags *diags, char **ret_source,
+	size_t *ret_len, bool *ret_absent) MUST_CHECK;
+/* What is published: NULL before the first. */
+const struct policy_file *policyd_in_force(const struct policyd *d);
 uint32_t policyd_rule_count(const struct policy_file *file); /* both directions; NULL: none */
 /* The table that names are looked up in; the last good one when the file is bad. 0 or negative errno. */
 int policyd_load_algs(struct policyd *d) MUST_CHECK;
@@ -93,19 +133,54 @@ struct policy_change *policy_change_free(struct policy_change *change);
 DEFINE_CLEANUP(struct policy_change *, policy_change_free)
 /* Consumed; answered when it is its turn and the datapath has spoken. */
 void policyd_submit(struct policyd *d, struct policy_change *change);
+/* The same in two steps. */
+void policyd_enqueue(struct policyd *d, struct policy_change *change);
+void policyd_start(struct policyd *d);
 /* The policy that was read at the start, moved out of *file. Return: 0 or negative errno. */
 int policyd_publish_first(struct policyd *d, struct policy_file **file, bool absent) MUST_CHECK;
-/* The SIGHUP hook. */
+/* The SIGHUP hook: the end is told to the manager later. */
 int policyd_reload(void *userdata);
+/* The datapath went back to what was in force before a change that nobody confirmed. */
+void policyd_rolled_back(struct policyd *d);
+void policyd_confirmed(struct policyd *d);
+/* Nobody asked for it: names mean other things now. */
+void policyd_expand(struct policyd *d);
+
+/* ---- policyd_work.c ---- */
+/* The text of a change is at hand after this, with the names of all that it will parse. */
+int policyd_prepare(struct policyd *d, struct policy_change *change, struct conf_diags *diags,
+	char ***ret_names, size_t *ret_count) MUST_CHECK;
+/* What a change comes to: change->next and in_force. Names are asked of change->answers. */
+int policyd_work_out(
+	struct policyd *d, struct policy_change *change, struct conf_diags *diags) MUST_CHECK;
+/* A text without entries changes nothing, not even when it was to replace everything. */
+bool policyd_brings_nothing(const struct policyd *d, const struct policy_change *change);
+/* The settings that every text is parsed with. */
+struct policy_input policyd_input(const struct policyd *d, const struct resolver *resolver);
 
 /* ---- policyd_index.c ---- */
 /*
- * Give every rule the number of its last SPD entry. Rules that @d->current has keep theirs.
+ * Give every rule the number of its last SPD entry. Those that have one, or are in force, keep it.
  * Return: 0 or -ENOMEM.
  */
 int policyd_give_indexes(struct policyd *d, struct policy_file *next) MUST_CHECK;
 
-/* ---- policyd_bus.c ---- */
+/* ---- policyd_watch.c ---- */
+/* What others tell: names' owners, addresses, algorithms, the datapath's way back. 0 or errno. */
+int policyd_watch(struct policyd *d) MUST_CHECK;
+/* After fragments came or went: those of owners that leave go with them, by changes that are queued. */
+void policyd_watch_owners(struct policyd *d);
+
+/* ---- policyd_bus.c, policyd_bus_fragments.c ---- */
 int policyd_bus_add(void *userdata) MUST_CHECK;
+/* Queue a change for this caller, who is answered by its end; consumed. */
+int policyd_bus_submit(
+	struct policyd *d, struct policy_change *change, struct bus_call *call) MUST_CHECK;
+/* Regular files and memfds only: nothing that could keep the daemon waiting. 0 or negative errno. */
+int policyd_bus_read_source(int fd, struct policy_change *change) MUST_CHECK;
+int policyd_on_add_fragment(
+	struct bus_call *call, struct bus_reader *args, void *userdata) MUST_CHECK;
+int policyd_on_remove_fragment(
+	struct bus_call *call, struct bus_reader *args, void *userdata) MUST_CHECK;
 
 #endif

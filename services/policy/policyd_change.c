@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/daemon/log.h"
 #include "services/policy/policyd.h"
 
@@ -24,6 +25,13 @@ struct policy_change *policy_change_free(struct policy_change *change)
 		return NULL;
 	(void)bus_call_free(change->call);
 	(void)policy_file_free(change->next);
+	(void)policy_file_free(change->in_force);
+	(void)policyd_fragment_free(change->fragment);
+	(void)sd_event_source_disable_unref(change->job_source);
+	(void)resolve_job_free(change->job);
+	text_done(&change->removed);
+	text_done(&change->rest);
+	free(change->fragment_name);
 	free(change->label);
 	free(change->source);
 	free(change->warnings);
@@ -33,28 +41,38 @@ struct policy_change *policy_change_free(struct policy_change *change)
 
 /* ---- the end of a change ---- */
 
-static void answer(struct policy_change *change, uint64_t generation)
+static int reply(struct policy_change *change, uint64_t generation)
 {
 	const char *warnings = change->warnings ? change->warnings : "";
-	int r = 0;
+	struct bus_call *call = STEAL(change->call); /* a reply ends it */
 
-	if (!change->call)
-		return;
 	switch (change->kind) {
 	case CHANGE_RELOAD:
 	case CHANGE_FLUSH:
-		r = bus_call_reply(change->call, "t", generation);
-		break;
+	case CHANGE_FRAGMENT_REMOVE:
+		return bus_call_reply(call, "t", generation);
 	case CHANGE_ADD:
 	case CHANGE_REPLACE:
 	case CHANGE_REPLACE_ALL:
-		r = bus_call_reply(change->call, "ts", generation, warnings);
-		break;
+	case CHANGE_FRAGMENT_ADD:
+		return bus_call_reply(call, "ts", generation, warnings);
+	case CHANGE_DELETE:
+		return bus_call_reply(call, "tss", generation,
+			change->removed.str ? change->removed.str : "",
+			change->rest.str ? change->rest.str : "");
+	case CHANGE_REMOVE:
+		return bus_call_reply(call, "tuus", generation, (uint32_t)change->removal.removed,
+			(uint32_t)change->removal.unmatched, warnings);
 	case CHANGE_EXPAND:
-		r = bus_call_reply(change->call, "");
-		break;
+		return bus_call_reply(call, "");
 	}
-	change->call = NULL; /* a reply ends it */
+	return -EINVAL;
+}
+
+static void answer(struct policy_change *change, uint64_t generation)
+{
+	int r = change->call ? reply(change, generation) : 0;
+
 	if (r < 0)
 		log_warning("cannot answer a caller: %s", strerror(-r));
 }
@@ -65,8 +83,6 @@ static void refuse(struct policy_change *change, const char *error, const char *
 		bus_call_fail(change->call, error, "%s", message);
 	change->call = NULL;
 }
-
-static void start_next(struct policyd *d);
 
 /* @result: for the service manager, if it waits. The change is gone afterwards. */
 static void end_change(struct policyd *d, struct policy_change *change, int result)
@@ -79,125 +95,118 @@ static void end_change(struct policyd *d, struct policy_change *change, int resu
 	(void)policy_change_free(change);
 }
 
+static const char *error_name(int result)
+{
+	switch (result) {
+	case -EBADMSG:
+		return "Syntax";
+	case -ENOENT:
+		return "NotFound";
+	case -ENOTCONN:
+	case -EBUSY:
+		return "Unavailable";
+	default:
+		return "Io";
+	}
+}
+
 /* What went wrong before the datapath was asked. */
 static void fail_change(
 	struct policyd *d, struct policy_change *change, int result, const char *message)
 {
-	const char *error = "Io";
-
-	if (result == -EBADMSG)
-		error = "Syntax";
-	else if (result == -ENOTCONN)
-		error = "Unavailable";
 	if (change->kind == CHANGE_RELOAD)
 		service_load_failed(&d->service, message);
-	refuse(change, error, message);
+	refuse(change, error_name(result), message);
 	end_change(d, change, result);
 }
 
-/* ---- what a change comes to ---- */
-
-static int parse_source(struct policyd *d, struct policy_change *change,
-	const struct policy_file *base, struct conf_diags *diags)
-{
-	struct policy_input input = {
-		.label = change->label,
-		.source = change->source,
-		.len = change->len,
-		.algs = d->algs,
-		.resolver = &resolver_system,
-		.precedence = (enum spd_precedence)d->settings.precedence,
-		.extensions = d->settings.extensions,
-		.base = base,
-		.ret_bad = &change->bad,
-	};
-	int r = policyd_load_algs(d);
-
-	input.algs = d->algs;
-	return r < 0 ? r : policy_parse(&input, diags, &change->next);
-}
-
-static int parse_without(struct policyd *d, struct policy_change *change, enum policy_scope scope,
-	struct conf_diags *diags)
-{
-	CLEANUP(policy_file_freep) struct policy_file *rest = NULL;
-	int r = policy_file_without(d->current, scope, "", &rest);
-
-	return r < 0 ? r : parse_source(d, change, rest, diags);
-}
-
-/* The lines of entries that were written out and read again are those of their first source. */
-static void restore_lines(struct policy_file *file, const struct policy_file *former)
-{
-	size_t rule = 0;
-
-	for (size_t i = 0; i < file->n_entries && i < former->n_entries; i++) {
-		file->entries[i].line = former->entries[i].line;
-		for (size_t n = 0; n < file->entries[i].n_rules; n++)
-			file->rules[rule++]->line = former->entries[i].line;
-	}
-}
-
-static int expand_again(struct policyd *d, struct policy_change *change, struct conf_diags *diags)
-{
-	struct text text = { 0 };
-	int r;
-
-	policy_file_print(d->current, &text);
-	change->len = text.len;
-	r = text_take(&text, &change->source);
-	if (r == 0)
-		r = parse_source(d, change, NULL, diags);
-	if (r == 0)
-		restore_lines(change->next, d->current);
-	return r;
-}
-
-static int work_out(struct policyd *d, struct policy_change *change, struct conf_diags *diags)
-{
-	switch (change->kind) {
-	case CHANGE_RELOAD:
-		return policyd_load(d, diags, &change->next, &change->absent);
-	case CHANGE_ADD:
-		return parse_source(d, change, d->current, diags);
-	case CHANGE_REPLACE:
-		return parse_without(d, change, POLICY_HOST, diags);
-	case CHANGE_REPLACE_ALL:
-		return parse_without(d, change, POLICY_ALL, diags);
-	case CHANGE_FLUSH:
-		return policy_file_without(
-			d->current, change->scope, change->tunnel, &change->next);
-	case CHANGE_EXPAND:
-		return expand_again(d, change, diags);
-	}
-	return -EINVAL;
-}
-
-/* A text without entries changes nothing, not even when it was to replace everything. */
-static bool brings_nothing(const struct policyd *d, const struct policy_change *change)
-{
-	size_t kept = 0;
-
-	switch (change->kind) {
-	case CHANGE_FLUSH:
-	case CHANGE_EXPAND:
-		return false;
-	case CHANGE_RELOAD:
-		return !change->absent && change->next->n_entries == 0;
-	case CHANGE_REPLACE_ALL:
-		break;
-	case CHANGE_ADD:
-		kept = d->current->n_entries;
-		break;
-	case CHANGE_REPLACE:
-		for (size_t i = 0; i < d->current->n_entries; i++)
-			kept += d->current->entries[i].tunnel[0] != '\0';
-		break;
-	}
-	return change->next->n_entries == kept;
-}
-
 /* ---- publishing it ---- */
+
+static void former_done(struct policyd_former *former)
+{
+	(void)policy_file_free(former->configured);
+	(void)policy_file_free(former->in_force);
+	*former = (struct policyd_former){ 0 };
+}
+
+/* From now on this is the policy. What waits to be confirmed leaves the way back open. */
+static void take_over(struct policyd *d, struct policy_change *change)
+{
+	bool on_trial = publisher_on_trial(d->service.publisher);
+
+	former_done(&d->former);
+	if (on_trial && change->next) {
+		d->former = (struct policyd_former){ .valid = true, .absent = d->absent };
+		d->former.in_force = STEAL(d->in_force);
+		d->former.configured = STEAL(d->configured);
+	}
+	if (change->next) {
+		(void)policy_file_free(d->configured);
+		d->configured = STEAL(change->next);
+	}
+	(void)policy_file_free(d->in_force);
+	d->in_force = STEAL(change->in_force);
+	if (change->kind == CHANGE_RELOAD)
+		d->absent = change->absent;
+	if (change->kind == CHANGE_FRAGMENT_REMOVE)
+		policyd_fragments_take(&d->fragments, change->fragment_name);
+	if (change->fragment)
+		policyd_fragments_put(&d->fragments, STEAL(change->fragment));
+	if (change->kind == CHANGE_FRAGMENT_ADD || change->kind == CHANGE_FRAGMENT_REMOVE)
+		policyd_watch_owners(d);
+	d->service.loaded = true;
+	d->service.absent = d->absent && policyd_in_force(d)->n_entries == 0;
+}
+
+/* What had to wait for the end of the trial. */
+static void catch_up(struct policyd *d)
+{
+	policyd_watch_owners(d);
+	policyd_expand(d); /* starts what is queued, too */
+}
+
+void policyd_rolled_back(struct policyd *d)
+{
+	if (!d->former.valid)
+		return;
+	log_warning("nobody confirmed the policy: the former one is in force again");
+	(void)policy_file_free(d->configured);
+	(void)policy_file_free(d->in_force);
+	d->configured = STEAL(d->former.configured);
+	d->in_force = STEAL(d->former.in_force);
+	d->absent = d->former.absent;
+	d->former.valid = false;
+	d->service.absent = d->absent && policyd_in_force(d)->n_entries == 0;
+	service_show(&d->service);
+	catch_up(d);
+}
+
+void policyd_confirmed(struct policyd *d)
+{
+	former_done(&d->former);
+	log_info("the policy is confirmed");
+	catch_up(d);
+}
+
+/* What the disk has of a fragment, which may be NULL: then that of this name goes, if any. */
+static int write_fragment(const struct policyd_fragment *fragment, const char *name)
+{
+	if (fragment && fragment->persistent)
+		return policyd_fragment_store(fragment);
+	if (fragment)
+		name = fragment->name;
+	return name ? policyd_fragment_forget(name) : 0;
+}
+
+/* The datapath refused: the disk shall have what is in force. */
+static void unwrite_fragment(const struct policyd *d, const struct policy_change *change)
+{
+	const char *name = change->fragment ? change->fragment->name : change->fragment_name;
+	int r = name ? write_fragment(policyd_fragments_find(&d->fragments, name), name) : 0;
+
+	if (r < 0)
+		log_error("fragment %s: %s", name, strerror(-r));
+}
 
 static void on_published(int result, uint64_t generation, const char *error, void *userdata)
 {
@@ -205,37 +214,48 @@ static void on_published(int result, uint64_t generation, const char *error, voi
 	struct policyd *d = change->d;
 
 	if (result == 0 || result == -ENOTCONN) {
-		(void)policy_file_free(d->current);
-		d->current = STEAL(change->next);
-		if (change->kind == CHANGE_RELOAD)
-			d->absent = change->absent;
-		d->service.loaded = true;
-		d->service.absent = d->absent && d->current->n_entries == 0;
-		log_info("policy of %zu entries, %" PRIu32 " rules", d->current->n_entries,
-			policyd_rule_count(d->current));
+		take_over(d, change);
+		log_info("policy of %zu entries, %" PRIu32 " rules", policyd_in_force(d)->n_entries,
+			policyd_rule_count(policyd_in_force(d)));
 		answer(change, generation);
 		end_change(d, change, 0);
 	} else {
+		unwrite_fragment(d, change);
 		refuse(change, result == -ECANCELED ? "Unavailable" : "Invalid",
 			error ? error : strerror(-result));
 		end_change(d, change, result);
 	}
-	start_next(d);
+	policyd_start(d);
+}
+
+/* The configured entries stand first among those in force: they have the same numbers. */
+static void copy_indexes(const struct policy_file *from, struct policy_file *to)
+{
+	for (size_t i = 0; i < to->n_rules && i < from->n_rules; i++) {
+		to->rules[i]->index = from->rules[i]->index;
+		to->rules[i]->id = from->rules[i]->id;
+	}
 }
 
 static int publish(struct policyd *d, struct policy_change *change)
 {
 	CLEANUP(spd_freep) struct spd *spd = NULL;
+	struct policy_file *file = change->in_force ? change->in_force : change->next;
 	struct snapshot_bytes snap = { 0 };
-	int r = policyd_give_indexes(d, change->next);
+	int r;
 
+	if (!file) /* the last fragment goes: what is configured is left */
+		file = d->configured;
+	r = policyd_give_indexes(d, file);
+	if (r == 0 && change->in_force)
+		copy_indexes(file, change->next ? change->next : d->configured);
 	if (r == 0)
-		r = policy_file_spd(
-			change->next, (enum spd_precedence)d->settings.precedence, &spd);
+		r = policy_file_spd(file, (enum spd_precedence)d->settings.precedence, &spd);
 	if (r == 0)
 		r = snapshot_write_policy(spd, &snap);
 	if (r == 0)
-		r = publisher_publish(d->service.publisher, &snap, on_published, change);
+		r = publisher_publish_on_trial(
+			d->service.publisher, &snap, change->confirm_usec, on_published, change);
 	if (r < 0)
 		snapshot_bytes_done(&snap);
 	return r;
@@ -243,12 +263,12 @@ static int publish(struct policyd *d, struct policy_change *change)
 
 /* The warnings of a source, for the one who brought it. */
 static void keep_warnings(
-	struct policy_change *change, const struct conf_diags *diags, bool nothing)
+	struct policy_change *change, const struct conf_diags *diags, bool no_rules)
 {
 	struct text text = { 0 };
 
 	conf_diags_print(diags, &text);
-	if (nothing)
+	if (no_rules)
 		text_add(&text, NO_RULES "\n");
 	if (text.str && text_take(&text, &change->warnings) < 0)
 		change->warnings = NULL; /* the log has them */
@@ -264,55 +284,145 @@ static void report_failure(
 		conf_diags_print(diags, &text);
 	if (change->bad > 0)
 		text_addf(&text, "%zu policy rule(s) contained errors.\n", change->bad);
+	if (change->kind == CHANGE_DELETE && result == -ENOENT)
+		text_addf(&text, "%s has the number %s%s%" PRIu32,
+			policyd_edit_has(policyd_in_force(d), change->tunnel, change->index)
+				? "an entry of a fragment, which only its owner changes,"
+				: "no entry",
+			change->tunnel, change->tunnel[0] ? "," : "", change->index);
 	fail_change(d, change, result, text.str ? text.str : strerror(-result));
 }
 
-/* Return: 0 when it is under way or done, negative errno when it failed; it is gone then. */
-static int start_change(struct policyd *d, struct policy_change *change)
+/* Nothing is left to do: say so. */
+static void end_idle(struct policyd *d, struct policy_change *change)
+{
+	if (change->kind != CHANGE_REMOVE)
+		log_warning(
+			"%s: " NO_RULES, change->label ? change->label : d->settings.config_file);
+	answer(change, publisher_generation(d->service.publisher));
+	end_change(d, change, 0);
+}
+
+/* Names are known: parse, and publish. What fails is answered, and the change is gone. */
+static void carry_out(struct policyd *d, struct policy_change *change)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	bool nothing;
-	int r = diags ? 0 : -ENOMEM;
+	int r = diags ? policyd_work_out(d, change, diags) : -ENOMEM;
 
-	d->service.busy = true;
-	/* What is asked by hand is answered with the truth, and there is none to tell. */
-	if (r == 0 && change->kind != CHANGE_RELOAD && change->kind != CHANGE_EXPAND &&
-		publisher_state(d->service.publisher) == PUBLISH_ABSENT) {
-		fail_change(d, change, -ENOTCONN, "the datapath is absent; nothing was changed");
-		return -ENOTCONN;
-	}
-	if (r == 0)
-		r = work_out(d, change, diags);
 	if (diags)
 		log_diags(diags);
 	if (r < 0) {
 		report_failure(d, change, diags, r);
-		return r;
+		return;
 	}
-	nothing = brings_nothing(d, change);
-	keep_warnings(change, diags, nothing);
+	nothing = policyd_brings_nothing(d, change);
+	keep_warnings(change, diags, nothing && change->kind != CHANGE_REMOVE);
 	if (change->kind == CHANGE_RELOAD)
 		service_load_failed(&d->service, NULL);
 	if (nothing) {
-		log_warning(
-			"%s: " NO_RULES, change->label ? change->label : d->settings.config_file);
-		answer(change, publisher_generation(d->service.publisher));
-		end_change(d, change, 0);
-		return 0;
+		end_idle(d, change);
+		return;
 	}
-	r = publish(d, change);
+	/* On disk before it is in force: what was promised to stay does. */
+	r = write_fragment(change->fragment, change->fragment_name);
+	if (r == 0)
+		r = publish(d, change);
 	if (r < 0)
 		fail_change(d, change, r, strerror(-r));
-	return r;
 }
 
-static void start_next(struct policyd *d)
+/* ---- looking names up, and the queue ---- */
+
+static int on_names(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct policy_change *change = userdata;
+	struct policyd *d = change->d;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	change->job_source = sd_event_source_disable_unref(change->job_source);
+	change->answers = resolve_job_answers(change->job);
+	carry_out(d, change);
+	policyd_start(d);
+	return 0;
+}
+
+/* Return: 1 when names are being looked up, 0 when there are none, negative errno. */
+static int look_up(struct policyd *d, struct policy_change *change, struct conf_diags *diags)
+{
+	char **names = NULL;
+	size_t count = 0;
+	int r = policyd_prepare(d, change, diags, &names, &count);
+
+	change->answers = resolver_system;
+	if (r < 0 || count == 0) {
+		free(names);
+		return r;
+	}
+	r = resolve_job_new(&resolver_system, (const char *const *)names, count,
+		d->settings.resolve_timeout_sec * USEC_PER_SEC, &change->job);
+	policy_host_names_free(names, count);
+	return r < 0 ? r : 1;
+}
+
+/* What is asked by hand is answered with the truth, and without a datapath there is none to tell. */
+static bool needs_datapath(const struct policy_change *change)
+{
+	switch (change->kind) {
+	case CHANGE_RELOAD:
+	case CHANGE_EXPAND:
+	case CHANGE_FRAGMENT_ADD:
+	case CHANGE_FRAGMENT_REMOVE:
+		return change->confirm_usec > 0;
+	case CHANGE_ADD:
+	case CHANGE_REPLACE:
+	case CHANGE_REPLACE_ALL:
+	case CHANGE_FLUSH:
+	case CHANGE_DELETE:
+	case CHANGE_REMOVE:
+		break;
+	}
+	return true;
+}
+
+static void start_change(struct policyd *d, struct policy_change *change)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	int r;
+
+	d->service.busy = true;
+	if (needs_datapath(change) && publisher_state(d->service.publisher) == PUBLISH_ABSENT) {
+		fail_change(d, change, -ENOTCONN, "the datapath is absent; nothing was changed");
+		return;
+	}
+	if (publisher_on_trial(d->service.publisher)) {
+		fail_change(d, change, -EBUSY,
+			"a change waits to be confirmed ('ipsecconf --confirm-yes') or rolled "
+			"back; nothing was changed");
+		return;
+	}
+	r = diags ? look_up(d, change, diags) : -ENOMEM;
+	if (r > 0)
+		r = sd_event_add_io(daemon_event(d->service.daemon), &change->job_source,
+			resolve_job_fd(change->job), EPOLLIN, on_names, change);
+	else if (r == 0)
+		carry_out(d, change);
+	if (r < 0) {
+		if (diags)
+			log_diags(diags);
+		report_failure(d, change, diags, r);
+	}
+}
+
+void policyd_start(struct policyd *d)
 {
 	while (d->queue && !d->service.busy)
-		(void)start_change(d, d->queue); /* whoever asked was answered */
+		start_change(d, d->queue); /* whoever asked is answered */
 }
 
-void policyd_submit(struct policyd *d, struct policy_change *change)
+void policyd_enqueue(struct policyd *d, struct policy_change *change)
 {
 	struct policy_change **end = &d->queue;
 
@@ -320,7 +430,12 @@ void policyd_submit(struct policyd *d, struct policy_change *change)
 	while (*end)
 		end = &(*end)->following;
 	*end = change;
-	start_next(d);
+}
+
+void policyd_submit(struct policyd *d, struct policy_change *change)
+{
+	policyd_enqueue(d, change);
+	policyd_start(d);
 }
 
 int policyd_reload(void *userdata)
@@ -330,8 +445,41 @@ int policyd_reload(void *userdata)
 
 	if (!change)
 		return -ENOMEM;
+	change->reloading = true;
 	policyd_submit(d, change);
-	return d->service.load_error ? -EBADMSG : 0;
+	return DAEMON_RELOADS_LATER;
+}
+
+void policyd_expand(struct policyd *d)
+{
+	CLEANUP(policy_change_freep) struct policy_change *change = policy_change_new(
+		CHANGE_EXPAND);
+
+	if (change)
+		change->label = strdup("policy in force");
+	if (!d->configured)
+		return;
+	for (const struct policy_change *queued = d->queue; queued; queued = queued->following)
+		if (queued->kind == CHANGE_EXPAND && !(queued == d->queue && d->service.busy))
+			return; /* one look at the names is enough for all that was told */
+	if (!change || !change->label) {
+		log_warning("names are not looked up again: %s", strerror(ENOMEM));
+		return;
+	}
+	policyd_submit(d, STEAL(change));
+}
+
+/* Names of fragments: nobody is kept waiting before the service is there. */
+static int wait_for_names(struct policyd *d, struct policy_change *change)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	int r = diags ? look_up(d, change, diags) : -ENOMEM;
+
+	if (r > 0) {
+		r = resolve_job_wait(change->job);
+		change->answers = resolve_job_answers(change->job);
+	}
+	return r < 0 ? r : policyd_work_out(d, change, diags);
 }
 
 int policyd_publish_first(struct policyd *d, struct policy_file **file, bool absent)
@@ -346,7 +494,9 @@ int policyd_publish_first(struct policyd *d, struct policy_file **file, bool abs
 	change->absent = absent;
 	d->queue = change;
 	d->service.busy = true;
-	r = publish(d, change);
+	r = wait_for_names(d, change);
+	if (r == 0)
+		r = publish(d, change);
 	if (r < 0)
 		end_change(d, change, r);
 	return r;

@@ -22,18 +22,15 @@ static struct policy_counter *find_counter(struct policyd *d, const char *tunnel
 	return &grown[d->n_counters++];
 }
 
-/* How many SPD entries a rule makes: one for each direction and family. */
-static uint32_t entries_of(const struct rule *rule)
-{
-	uint32_t directions = rule->directions == DIRECTION_BIT_BOTH ? 2 : 1;
-
-	return rule->selector.family == AF_UNSPEC ? 2 * directions : directions;
-}
-
-/* A rule's place in a list that is sorted by what the rule means. */
+/* A number that a rule in force has; sorted by what the rule means. */
 struct known_rule {
-	uint64_t id; /* of its text; no two rules of a policy share it */
-	uint32_t index;
+	uint64_t id; /* of its text; audit rules of several fragments may share it */
+	uint32_t index; /* 0: taken */
+};
+
+struct known_rules {
+	size_t count;
+	struct known_rule *list;
 };
 
 static int compare_known(const void *x, const void *y)
@@ -43,46 +40,70 @@ static int compare_known(const void *x, const void *y)
 	return (a->id > b->id) - (a->id < b->id);
 }
 
-static int collect_known(const struct policyd *d, struct known_rule **ret_known, size_t *ret_count)
+static int collect_known(const struct policy_file *file, struct known_rules *ret)
 {
-	size_t count = d->current ? d->current->n_rules : 0;
+	size_t count = file ? file->n_rules : 0;
 	struct known_rule *known = calloc(count ? count : 1, sizeof(*known));
 
 	if (!known)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
-		known[i] = (struct known_rule){ .id = d->current->rules[i]->id,
-			.index = d->current->rules[i]->index };
+		known[i] = (struct known_rule){ .id = file->rules[i]->id,
+			.index = file->rules[i]->index };
 	qsort(known, count, sizeof(*known), compare_known);
-	*ret_known = known;
-	*ret_count = count;
+	*ret = (struct known_rules){ .count = count, .list = known };
+	return 0;
+}
+
+/* The number of a rule that means the same, taken; @wanted: this one, 0: any. 0: there is none. */
+static uint32_t take_known(struct known_rules *known, uint64_t id, uint32_t wanted)
+{
+	struct known_rule key = { .id = id }, *end = known->list + known->count;
+	struct known_rule *at = bsearch(
+		&key, known->list, known->count, sizeof(key), compare_known);
+
+	while (at && at > known->list && at[-1].id == id)
+		at--;
+	for (; at && at < end && at->id == id; at++) {
+		uint32_t index = at->index;
+
+		if (index != 0 && (wanted == 0 || index == wanted)) {
+			at->index = 0;
+			return index;
+		}
+	}
+	return 0;
+}
+
+static int give_new(struct policyd *d, struct rule *rule)
+{
+	struct policy_counter *counter = find_counter(d, rule->tunnel);
+
+	if (!counter)
+		return -ENOMEM;
+	counter->last += policyd_spd_entries(rule);
+	rule->index = counter->last;
 	return 0;
 }
 
 int policyd_give_indexes(struct policyd *d, struct policy_file *next)
 {
-	CLEANUP(freep) struct known_rule *known = NULL;
-	size_t count;
-	int r = collect_known(d, &known, &count);
+	struct known_rules known = { 0 };
+	int r = collect_known(policyd_in_force(d), &known);
 
 	for (size_t i = 0; r == 0 && i < next->n_rules; i++) {
-		struct rule *rule = next->rules[i];
-		struct known_rule *former, key = { 0 };
-		struct policy_counter *counter;
-
-		r = rule_assign_id(rule, 0);
-		key.id = rule->id;
-		former = bsearch(&key, known, count, sizeof(*known), compare_known);
-		if (former && former->index) {
-			rule->index = former->index;
-			former->index = 0; /* taken */
-			continue;
-		}
-		counter = find_counter(d, rule->tunnel);
-		if (!counter)
-			return -ENOMEM;
-		counter->last += entries_of(rule);
-		rule->index = counter->last;
+		r = rule_assign_id(next->rules[i], 0);
+		if (r == 0 && next->rules[i]->index != 0)
+			(void)take_known(&known, next->rules[i]->id, next->rules[i]->index);
 	}
+	for (size_t i = 0; r == 0 && i < next->n_rules; i++) {
+		struct rule *rule = next->rules[i];
+
+		if (rule->index == 0)
+			rule->index = take_known(&known, rule->id, 0);
+		if (rule->index == 0)
+			r = give_new(d, rule);
+	}
+	free(known.list);
 	return r;
 }

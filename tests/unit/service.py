@@ -99,6 +99,21 @@ class World:
     def call(self, service, method, *args):
         return self.object(service).get_dbus_method(method, f"org.netipsec.{service}")(*args)
 
+    def wait_for_properties(self, service):
+        """From now on: a function that waits until properties change, and says what one is then."""
+        connection = dbus.bus.BusConnection(self.address, mainloop=DBusGMainLoop())
+        FakeDatapath.closed.append(connection)
+        told = queue.Queue()
+        connection.add_signal_receiver(lambda _interface, changed, _gone: told.put(changed),
+                                       "PropertiesChanged", PROPERTIES, f"org.netipsec.{service}")
+
+        def wait(name):
+            while True:
+                changed = told.get(timeout=30)
+                if name in changed:
+                    return changed[name]
+        return wait
+
     def properties(self, service):
         get_all = self.object(service).get_dbus_method("GetAll", PROPERTIES)
         return dict(get_all(f"org.netipsec.{service}"))
@@ -171,6 +186,8 @@ class FakeDatapath:
         self.usable = [(2, 5), (3, 12)]  # protocol and number of algorithms
         self.sections = {}  # name: (generation, hash, bytes)
         self.published = queue.Queue()  # names, after they came into force
+        self.trial = None  # what a publication on trial took the place of
+        self.confirm_usec = None  # of the last publication that asked for a trial
         self.stale_answers = 0  # how many calls of Publish find that somebody was faster
         self.context = GLib.MainLoop()
         self.connection = dbus.bus.BusConnection(world.address, mainloop=DBusGMainLoop())
@@ -189,8 +206,17 @@ class FakeDatapath:
                 return dbus.UInt64(generation), dbus.ByteArray(digest), "enforced"
 
             @dbus.service.method(fake.NAME, "stha{sv}", "t")
-            def Publish(self, section, generation, snapshot, _options):
-                return dbus.UInt64(fake.publish(str(section), int(generation), snapshot))
+            def Publish(self, section, generation, snapshot, options):
+                former = fake.sections.get(str(section))
+                in_force = dbus.UInt64(fake.publish(str(section), int(generation), snapshot))
+                fake.trial = former if "confirm_usec" in options else None
+                fake.confirm_usec = options.get("confirm_usec")
+                return in_force
+
+            @dbus.service.method(fake.NAME, "st", "")
+            def Confirm(self, section, generation):
+                assert fake.trial and fake.sections[str(section)][0] == generation
+                fake.trial = None
 
             @dbus.service.method(PROPERTIES, "ss", "v")
             def Get(self, _interface, name):
@@ -222,6 +248,13 @@ class FakeDatapath:
         self.published.put(section)
         return generation
 
+    def roll_back(self, section):
+        """Nobody confirmed in time."""
+        generation = self.sections[section][0] + 1
+        self.sections[section] = (generation, *self.trial[1:])
+        self.trial = None
+        send_signal(self.connection, "Datapath1", "SectionChanged", "st", section, generation)
+
     def end(self):
         """As a datapath that dies; what it holds is forgotten unless a next one is told."""
         self.object.remove_from_connection()
@@ -243,5 +276,6 @@ def read_memfd(unix_fd, raw=False):
 
 def send_signal(connection, service, name, signature, *args):
     message = dbus.lowlevel.SignalMessage(f"/org/netipsec/{service}", f"org.netipsec.{service}", name)
-    message.append(*args, signature=signature)
+    if args:
+        message.append(*args, signature=signature)
     connection.send_message(message)

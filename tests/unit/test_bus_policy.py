@@ -61,6 +61,14 @@ METHODS = {
     "Policy1.Flush": ADMINS,
     "Policy1.AddressesChanged": ADMINS,
     "Policy1.ListConfigured": ALL,
+    "Policy1.ListFragments": ALL,
+    "Policy1.GetSnapshot": ALL,
+    "Policy1.ReloadWith": ADMINS,
+    "Policy1.Remove": ADMINS,
+    "Policy1.Delete": ADMINS,
+    "Policy1.Confirm": ADMINS,
+    "Policy1.AddFragment": ADMINS,
+    "Policy1.RemoveFragment": ADMINS,
 }
 STANDARD = {
     "org.freedesktop.DBus.Introspectable.Introspect": ALL,

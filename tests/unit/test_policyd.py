@@ -9,7 +9,7 @@ import threading
 import dbus
 import pytest
 
-from service import read_memfd
+from service import STAGE, read_memfd, send_signal
 
 POLICY = """\
 # comment
@@ -237,6 +237,261 @@ def test_precedence_is_a_setting(world):
     world.daemons[-1].stop()
     world.start("ipsec-policyd", "--config", str(other)).ready()
     assert fake.sections["policy"][2] != ranked
+
+
+def delete(world, index, tunnel=""):
+    return world.call("Policy1", "Delete", tunnel, dbus.UInt32(index), NO_OPTIONS)
+
+
+NO_OPTIONS = dbus.Dictionary({}, signature="sv")
+
+
+def test_deleting_one_direction_leaves_the_other(world, policyd):
+    generation, removed, remaining = delete(world, 1)
+    assert generation == 2
+    assert removed == "{ ulp 6 raddr 192.0.2.17/32 dir out } " \
+        "ipsec { encr_algs 20(256) sa shared } "
+    assert remaining == "#INDEX 2\n{ ulp 6 raddr 192.0.2.17/32 dir in } " \
+        "ipsec { encr_algs 20(256) sa shared } \n"
+    # Its number is still that of the last SPD entry, so it is shown as before.
+    assert "#INDEX 2\n{raddr 192.0.2.17 ulp tcp}" in configured(world)
+    assert world.properties("Policy1")["RuleCount"] == 5
+    _, removed, remaining = delete(world, 2)
+    assert "dir in" in removed and remaining == ""
+    assert "192.0.2.17" not in configured(world)
+
+
+def test_deleting_one_family_leaves_the_other(world, policyd):
+    """Entries 3 to 6 are out v4, out v6, in v4, in v6."""
+    _, removed, remaining = delete(world, 4)
+    assert removed.startswith("{ lport 22 raddr ::/0 dir out }")
+    assert remaining.splitlines() == [
+        "#INDEX 3", "{ lport 22 raddr 0.0.0.0/0 dir out } pass { } ",
+        "#INDEX 6", "{ lport 22 dir in } pass { } "]
+    _, removed, remaining = delete(world, 6)
+    assert removed.startswith("{ lport 22 raddr ::/0 dir in }")
+    assert [line for line in remaining.splitlines() if line.startswith("#")] == [
+        "#INDEX 3", "#INDEX 5"]
+    # The number that the entry was shown by is gone, and with it the entry from the listing.
+    assert "lport 22" not in configured(world)
+    assert world.properties("Policy1")["RuleCount"] == 6
+
+
+def test_a_number_that_is_not_there(world, policyd):
+    for tunnel, index in ("", 7), ("t1", 1), ("t0", 3):
+        with pytest.raises(dbus.DBusException) as caught:
+            delete(world, index, tunnel)
+        assert caught.value.get_dbus_name() == "org.netipsec.Error.NotFound"
+    assert delete(world, 1, "t0")[1].startswith("{ tunnel t0 negotiate tunnel laddr")
+    assert world.fake.sections["policy"][0] == 2
+
+
+def test_what_was_deleted_stays_deleted(world, policyd):
+    """Also when names are looked up again; a reload brings it back."""
+    delete(world, 1)
+    before = world.properties("Policy1")["RuleCount"]
+    world.call("Policy1", "AddressesChanged")
+    assert world.properties("Policy1")["RuleCount"] == before
+    assert world.fake.sections["policy"][0] == 2
+    world.call("Policy1", "Reload")
+    assert world.properties("Policy1")["RuleCount"] == before + 1
+
+
+def source(text):
+    fd = os.memfd_create("test")
+    os.write(fd, text.encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    handed = dbus.types.UnixFd(fd)
+    os.close(fd)
+    return handed
+
+
+def remove(world, text):
+    return world.call("Policy1", "Remove", source(text), "typed", NO_OPTIONS)
+
+
+def test_removing_by_text(world, policyd):
+    apply(world, "{raddr 2001:db8::1} drop {}\n")
+    generation, removed, unmatched, warnings = remove(
+        world, "{lport 22\n dir   both}  # remark\n bypass { }\n{lport 99 dir in} drop {}\n"
+        "{ raddr 2001:DB8::1 } drop {}")
+    assert (generation, removed, unmatched) == (3, 2, 1)
+    assert "typed:4: warning: Could not find a matching policy entry" in warnings
+    assert "[entry-unmatched]" in warnings and "direction-assumed" not in warnings
+    assert "lport 22" not in configured(world)
+    assert world.properties("Policy1")["RuleCount"] == 4
+
+
+def test_removing_compares_words(world, policyd):
+    """The same meaning in other words is another entry."""
+    _, removed, unmatched, _ = remove(world, "{dir both lport 22} bypass {}\n")
+    assert (removed, unmatched) == (0, 1)
+    assert world.fake.sections["policy"][0] == 1
+
+
+def add_fragment(world, name, text, **options):
+    return world.call("Policy1", "AddFragment", name, source(text),
+                      dbus.Dictionary(options, signature="sv"))
+
+
+def fragments(world):
+    return json.loads(read_memfd(world.call("Policy1", "ListFragments")))["fragments"]
+
+
+class TestFragments:
+    """Pieces of policy that other programs bring."""
+
+    TEXT = "{lport 80 dir in} drop {}\n"
+
+    def test_one_is_ranked_behind_the_file(self, world, policyd):
+        generation, warnings = add_fragment(world, "web", self.TEXT + "{lport 22 dir in} drop {}\n")
+        assert generation == 2
+        assert "web:2:1: warning: Duplicate policy entry" in warnings
+        assert world.properties("Policy1")["RuleCount"] == 7
+        assert "lport 80" not in configured(world)
+        assert [f["name"] for f in fragments(world)] == ["web"]
+        with pytest.raises(dbus.DBusException) as caught:
+            delete(world, 8)
+        assert "fragment" in caught.value.get_dbus_message()
+        assert world.call("Policy1", "RemoveFragment", "web") == 3
+        assert world.properties("Policy1")["RuleCount"] == 6
+        with pytest.raises(dbus.DBusException) as caught:
+            world.call("Policy1", "RemoveFragment", "web")
+        assert caught.value.get_dbus_name() == "org.netipsec.Error.NotFound"
+
+    def test_one_outlives_reload_and_flush(self, world, policyd):
+        add_fragment(world, "web", self.TEXT)
+        world.call("Policy1", "Flush", "", dbus.Dictionary({"all": True}, signature="sv"))
+        assert world.properties("Policy1")["RuleCount"] == 1
+        world.call("Policy1", "Reload")
+        assert world.properties("Policy1")["RuleCount"] == 7
+        add_fragment(world, "web", "{lport 81 dir in} drop {}\n{lport 82 dir in} drop {}\n")
+        assert world.properties("Policy1")["RuleCount"] == 8
+
+    def test_one_goes_with_its_owner(self, world, policyd):
+        other = dbus.bus.BusConnection(world.address)
+        proxy = other.get_object("org.netipsec.Policy1", "/org/netipsec/Policy1", introspect=False)
+        proxy.get_dbus_method("AddFragment", "org.netipsec.Policy1")("web", source(self.TEXT), NO_OPTIONS)
+        with pytest.raises(dbus.DBusException) as caught:
+            add_fragment(world, "web", self.TEXT)
+        assert caught.value.get_dbus_name() == "org.netipsec.Error.Exists"
+        changed = world.wait_for_properties("Policy1")
+        other.close()
+        assert changed("RuleCount") == 6
+        assert fragments(world) == []
+
+    def test_a_persistent_one_is_there_after_a_restart(self, world, policyd):
+        add_fragment(world, "web", self.TEXT, persistent=True)
+        add_fragment(world, "look", "{lport 90 dir in} drop {}\n", persistent=True, enforce=False)
+        stored = world.root / "var/lib/netipsec/policy/fragments"
+        assert (stored / "web.conf").read_text() == self.TEXT
+        assert sorted(p.name for p in stored.iterdir()) == ["look.audit", "web.conf"]
+        content = world.fake.sections["policy"][2]
+        policyd.stop()
+        world.start("ipsec-policyd").ready()
+        assert [(f["name"], f["owner"], f["enforce"]) for f in fragments(world)] == [
+            ("look", "", False), ("web", "", True)]
+        assert len(world.fake.sections["policy"][2]) == len(content)
+        world.call("Policy1", "RemoveFragment", "web")
+        assert [p.name for p in stored.iterdir()] == ["look.audit"]
+
+    def test_bad_ones_change_nothing(self, world, policyd):
+        with pytest.raises(dbus.DBusException) as caught:
+            add_fragment(world, "web", "{lport 80 dir in} dorp {}\n", persistent=True)
+        assert caught.value.get_dbus_name() == "org.netipsec.Error.Syntax"
+        assert "web:1:19: error: Invalid action 'dorp'" in caught.value.get_dbus_message()
+        for name in "", ".hidden", "a/b", "x" * 64:
+            with pytest.raises(dbus.DBusException) as caught:
+                add_fragment(world, name, self.TEXT)
+            assert caught.value.get_dbus_name() == "org.netipsec.Error.Invalid"
+        world.fake.refuse = "no room"
+        with pytest.raises(dbus.DBusException):
+            add_fragment(world, "web", self.TEXT, persistent=True)
+        assert fragments(world) == []
+        assert not list((world.root / "var/lib/netipsec/policy/fragments").iterdir())
+
+    def test_one_that_fits_no_more_is_left_out(self, world, policyd):
+        add_fragment(world, "tun", "{tunnel t0 negotiate tunnel laddr 10.1.0.0/16 raddr 10.3.0.0/16} "
+                     "ipsec {encr_algs aes-gcm}\n")
+        before = world.properties("Policy1")["RuleCount"]
+        world.write(FILE, "{tunnel t0 negotiate transport} ipsec {encr_algs aes-gcm}\n")
+        world.call("Policy1", "Reload")
+        assert fragments(world)[0]["problem"].startswith("tun:1:")
+        assert world.properties("Policy1")["RuleCount"] == 2
+        world.write(FILE, POLICY)
+        world.call("Policy1", "Reload")
+        assert fragments(world)[0]["problem"] == ""
+        assert world.properties("Policy1")["RuleCount"] == before
+
+
+class TestTrial:
+    """Changes that go again unless they are confirmed."""
+
+    @pytest.fixture(autouse=True)
+    def on_trial(self, world, policyd):
+        self.before = configured(world)
+        world.call("Policy1", "Apply", source("{lport 23 dir in} drop {}\n"), "typed",
+                   dbus.Dictionary({"confirm_usec": dbus.UInt64(60_000_000)}, signature="sv"))
+        assert world.fake.confirm_usec == 60_000_000
+        assert world.properties("Policy1")["OnTrial"]
+
+    def test_confirmed(self, world):
+        assert world.call("Policy1", "Confirm") == 2
+        assert world.fake.trial is None
+        assert not world.properties("Policy1")["OnTrial"]
+        assert "lport 23" in configured(world)
+        with pytest.raises(dbus.DBusException) as caught:
+            world.call("Policy1", "Confirm")
+        assert caught.value.get_dbus_name() == "org.netipsec.Error.NotFound"
+
+    def test_rolled_back(self, world):
+        changed = world.wait_for_properties("Policy1")
+        world.fake.roll_back("policy")
+        assert changed("Generation") == 3
+        assert configured(world) == self.before
+        assert not world.properties("Policy1")["OnTrial"]
+        assert world.properties("Policy1")["RuleCount"] == 6
+        assert apply(world, "{lport 24 dir in} drop {}\n")[0] == 4
+
+    def test_nothing_else_meanwhile(self, world):
+        with pytest.raises(dbus.DBusException) as caught:
+            apply(world, "{lport 24 dir in} drop {}\n")
+        assert caught.value.get_dbus_name() == "org.netipsec.Error.Unavailable"
+        assert "--confirm-yes" in caught.value.get_dbus_message()
+
+    def test_a_service_that_dies_does_not_undo_the_way_back(self, world, policyd):
+        policyd.process.kill()
+        policyd.process.wait()
+        world.fake.roll_back("policy")
+        world.start("ipsec-policyd").ready()
+        assert configured(world) == self.before
+        assert world.properties("Policy1")["State"] == "enforced"
+        assert world.properties("Policy1")["Generation"] == 3
+
+
+class TestWatched:
+    """What other services tell makes the service look at its entries again."""
+
+    ALGS = "/etc/inet/ipsecalgs"
+
+    @pytest.fixture(autouse=True)
+    def algorithms(self, world, policyd):
+        table = (STAGE / "etc/inet/ipsecalgs").read_text()
+        world.write(self.ALGS, table.replace("|aes-gcm,aes-gcm16|", "|aes-gcm|").replace(
+            "|aes-gcm12|", "|aes-gcm12,aes-gcm16|"))
+        assert world.fake.published.get(timeout=30) == "policy"
+
+    def test_addresses(self, world):
+        send_signal(world.fake.connection, "Datapath1", "AddressesChanged", None)
+        assert world.fake.published.get(timeout=30) == "policy"
+        assert "{raddr 192.0.2.17 ulp tcp} ipsec {encr_algs aes-gcm16(256)" in configured(world)
+        assert "encr_algs 19(256)" in delete(world, 7)[1]
+
+    def test_algorithms(self, world):
+        world.start("ipsecalgsd").ready()
+        while world.fake.published.get(timeout=30) != "policy":
+            pass
+        assert "encr_algs 19(256)" in delete(world, 7)[1]
 
 
 class TestCommand:
