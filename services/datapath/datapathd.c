@@ -38,6 +38,7 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	sd_event_source_disable_unref(d->on_drops);
 	sd_event_source_disable_unref(d->on_drops_again);
 	sd_event_source_disable_unref(d->on_addresses);
+	sd_event_source_disable_unref(d->on_trial);
 	keys_door_free(d->keys_door);
 	natt_door_free(d->natt_door);
 	pfkey_door_free(d->pfkey_door);
@@ -238,7 +239,10 @@ static int watch(struct datapathd *d)
 			event, &d->on_addresses, CLOCK_MONOTONIC, 0, 0, on_addresses, d);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(d->on_addresses, SD_EVENT_OFF);
-	return r < 0 ? r : datapathd_watch_drops(d);
+	if (r < 0)
+		return r;
+	datapathd_watch_trials(d);
+	return datapathd_watch_drops(d);
 }
 
 static void on_sadb_event(const struct sadb_event *event, void *userdata)

@@ -25,7 +25,7 @@ struct datapathd {
 	struct natt_door *natt_door; /* NULL: nobody has port 4500 */
 	struct pfkey_door *pfkey_door;
 	sd_event_source *on_wake, *on_links, *on_tables, *on_tick;
-	sd_event_source *on_drops, *on_drops_again, *on_addresses;
+	sd_event_source *on_drops, *on_drops_again, *on_addresses, *on_trial;
 	uint64_t drops_seen; /* number of the last drop that was told of */
 	struct drop_limit log_limit, signal_limit;
 	char last_error[DATAPATH_ERROR_MAX]; /* "" after a success */
@@ -46,6 +46,10 @@ int datapathd_reload(void *userdata);
 void datapathd_remember(struct datapathd *d, const char *error);
 void datapathd_show_status(struct datapathd *d);
 size_t datapathd_rule_count(const struct datapathd *d);
+
+/* datapathd_trials.c: sections that nobody confirms in time go back to what was before. */
+/* After anything that may have begun or ended a trial. */
+void datapathd_watch_trials(struct datapathd *d);
 
 /* datapathd_drops.c: what workers drop goes to the journal and the bus, so far as limits allow. */
 int datapathd_watch_drops(struct datapathd *d) MUST_CHECK;

@@ -21,8 +21,12 @@ void plant_rule_place(const struct plant *plant, uint64_t id, struct text *text)
 {
 	const struct rule *rule = plant_find_rule(plant, id);
 
-	if (rule)
-		text_addf(text, "%s:%u", spd_source(plant_view(plant)->spd, rule), rule->line);
+	const char *source = rule ? spd_source(plant_view(plant)->spd, rule) : "";
+
+	if (*source)
+		text_addf(text, "%s:%u", source, rule->line);
+	else if (rule)
+		text_addf(text, "line %u", rule->line);
 }
 
 void plant_tunnel_name(const struct plant *plant, int tunnel, struct text *text)

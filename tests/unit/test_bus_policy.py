@@ -51,6 +51,7 @@ METHODS = {
     "Datapath1.ListDrops": ADMINS,
     "Datapath1.Reload": ADMINS | {"netipsec-datapath"},
     "Datapath1.Publish": {"root", "netipsec-policy", "netipsec-algs"},
+    "Datapath1.Confirm": {"root", "netipsec-policy", "netipsec-algs"},
     "Datapath1.PublishKeys": {"root", "netipsec-keys"},
     "Datapath1.Withdraw": {"root", "netipsec-policy", "netipsec-algs", "netipsec-keys"},
     "Ike1.ListAcquires": ADMINS,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ipsec-datapathd on a private bus, in a network namespace of its own, and ipsecstat beside it."""
 
+import fcntl
 import json
 import os
 import re
@@ -90,10 +91,65 @@ def make_datapath(world):
     return Datapath(world)
 
 
-def refusal(call, *args):
+def refusal(call, *args, **options):
     with pytest.raises(dbus.DBusException) as error:
-        call(*args)
+        call(*args, **options)
     return error.value.get_dbus_name().rpartition(".")[2], error.value.get_dbus_message()
+
+
+# ---- sections on trial ----
+
+def snapshot_of(world, text):
+    """A policy as its service publishes it."""
+    world.write("/etc/inet/ipsecinit.conf", text)
+    fake = world.datapath()
+    policyd = world.start("ipsec-policyd").ready()
+    policyd.stop()
+    content = fake.sections["policy"][2]
+    world.datapath_ends(fake)
+    return content
+
+
+def publish(datapath, generation, content, **options):
+    fd = os.memfd_create("policy", os.MFD_ALLOW_SEALING)
+    try:
+        os.write(fd, content)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK
+                    | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+        return datapath.call("Publish", "policy", dbus.UInt64(generation), dbus.types.UnixFd(fd),
+                             dbus.Dictionary(options, signature="sv"))
+    finally:
+        os.close(fd)
+
+
+def texts(datapath):
+    return [(rule["line"], rule["text"])
+            for rule in datapath.listing("ListRules")["rules"]]
+
+
+def test_a_policy_that_nobody_confirms_is_rolled_back(world, datapath):
+    one = snapshot_of(world, "{lport 22} bypass {}\n")
+    two = snapshot_of(world, "{lport 23} bypass {}\n\n{rport 7} drop {}\n")
+    datapath.start()
+    world.connection.request_name("org.netipsec.Policy1")
+    assert publish(datapath, 1, one) == 1
+    before = texts(datapath)
+    assert publish(datapath, 2, two, confirm_usec=dbus.UInt64(300000)) == 2
+    after = texts(datapath)
+    assert {line for line, _ in after} == {1, 3}
+    assert datapath.call("GetSection", "policy")[2] == "trial"
+    wait_for(lambda: datapath.call("GetSection", "policy")[0] == 3)
+    assert texts(datapath) == before != after
+    assert datapath.call("GetSection", "policy")[2] == "enforced"
+    wait_for(lambda: [line for line in datapath.lines if "not confirmed in time" in line])
+    assert refusal(datapath.call, "Confirm", "policy", dbus.UInt64(3))[0] == "NotFound"
+    assert publish(datapath, 4, two, confirm_usec=dbus.UInt64(60000000)) == 4
+    assert refusal(datapath.call, "Confirm", "policy", dbus.UInt64(3))[0] == "Stale"
+    datapath.call("Confirm", "policy", dbus.UInt64(4))
+    assert datapath.call("GetSection", "policy")[2] == "enforced"
+    assert texts(datapath) == after
+    assert refusal(publish, datapath, 5, one, confirm_usec=dbus.UInt64(86400000001))[0] == "Invalid"
+    assert refusal(publish, datapath, 5, one, confirm=dbus.UInt64(1))[0] == "Invalid"
 
 
 # ---- tunables ----

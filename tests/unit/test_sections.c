@@ -11,8 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
+#include "common/base/clock.h"
 #include "services/datapath/bus/section.h"
 
 #define FIRST_FREE_FD 8
@@ -312,6 +315,198 @@ START_TEST(a_table_of_algorithms_bars_rules)
 }
 END_TEST
 
+/* ---- trials ---- */
+
+static enum publish_verdict try(uint64_t generation, int fd)
+{
+	CLEANUP(text_done) struct text why = { 0 };
+
+	return sections_try(&lab.sections, SECTION_POLICY, generation, fd, USEC_PER_SEC, &why);
+}
+
+/* Is something rolled back at the end of the trial, and nothing before? */
+static bool expire(void)
+{
+	CLEANUP(text_done) struct text why = { 0 };
+	uint64_t deadline = sections_deadline(&lab.sections);
+	enum snapshot_section section;
+
+	ck_assert_uint_ne(deadline, 0);
+	ck_assert(!sections_expire(&lab.sections, deadline - 1, &section, &why));
+	return sections_expire(&lab.sections, deadline, &section, &why) &&
+	       section == SECTION_POLICY && why.len == 0;
+}
+
+START_TEST(what_nobody_confirms_goes_back)
+{
+	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int three = seal_policy(3, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int bad = seal_policy(4, 200, false);
+
+	ck_assert_int_eq(publish(5, one), PUBLISH_OK);
+	ck_assert_uint_eq(sections_deadline(&lab.sections), 0);
+	ck_assert_int_eq(try(6, bad), PUBLISH_INVALID);
+	ck_assert_int_eq(try(5, two), PUBLISH_STALE);
+	ck_assert_uint_eq(sections_deadline(&lab.sections), 0);
+	ck_assert_int_eq(try(6, two), PUBLISH_OK);
+	ck_assert_int_eq(try(7, three), PUBLISH_OK);
+	ck_assert_uint_eq(port_in_force(), 3);
+	ck_assert(expire());
+	ck_assert_uint_eq(port_in_force(), 1); /* where the first trial began */
+	ck_assert_uint_eq(sections_get(&lab.sections, SECTION_POLICY)->generation, 8);
+	ck_assert_uint_eq(sections_deadline(&lab.sections), 0);
+	ck_assert_int_eq(publish(8, two), PUBLISH_STALE);
+	ck_assert_int_eq(publish(9, two), PUBLISH_OK);
+}
+END_TEST
+
+START_TEST(what_was_absent_is_absent_again)
+{
+	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+
+	ck_assert_int_eq(try(1, one), PUBLISH_OK);
+	ck_assert_uint_eq(port_in_force(), 1);
+	ck_assert(expire());
+	ck_assert_uint_eq(port_in_force(), 0);
+	ck_assert_uint_eq(sections_get(&lab.sections, SECTION_POLICY)->generation, 0);
+}
+END_TEST
+
+START_TEST(what_is_confirmed_stays)
+{
+	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
+
+	ck_assert_int_eq(sections_confirm(&lab.sections, SECTION_POLICY, 1), -ENOENT);
+	ck_assert_int_eq(publish(1, one), PUBLISH_OK);
+	ck_assert_int_eq(try(2, two), PUBLISH_OK);
+	ck_assert_int_eq(sections_confirm(&lab.sections, SECTION_POLICY, 1), -ESTALE);
+	ck_assert_int_eq(sections_confirm(&lab.sections, SECTION_POLICY, 2), 0);
+	ck_assert_uint_eq(sections_deadline(&lab.sections), 0);
+	ck_assert_int_eq(try(3, one), PUBLISH_OK);
+	ck_assert_int_eq(
+		publish(4, one), PUBLISH_SAME); /* its publisher came back: no word of it */
+	ck_assert_uint_ne(sections_deadline(&lab.sections), 0);
+	ck_assert_int_eq(publish(4, two), PUBLISH_OK); /* for good */
+	ck_assert_uint_eq(sections_deadline(&lab.sections), 0);
+	ck_assert_int_eq(try(5, one), PUBLISH_OK);
+	ck_assert_int_eq(sections_withdraw(&lab.sections, SECTION_POLICY), 0);
+	ck_assert_uint_eq(sections_deadline(&lab.sections), 0);
+}
+END_TEST
+
+/* What the service manager holds by now. */
+struct store {
+	char names[16][32];
+	int fds[16];
+	size_t n;
+};
+
+static void let_go(struct store *store, const char *name)
+{
+	for (size_t i = 0; i < store->n;) {
+		if (strcmp(store->names[i], name) != 0) {
+			i++;
+			continue;
+		}
+		ck_assert_int_eq(close(store->fds[i]), 0);
+		store->n--;
+		memmove(&store->names[i], &store->names[i + 1],
+			(store->n - i) * sizeof(store->names[0]));
+		memmove(&store->fds[i], &store->fds[i + 1], (store->n - i) * sizeof(store->fds[0]));
+	}
+}
+
+/* Everything that was sent to the manager's socket so far. */
+static void play_manager(int manager, struct store *store)
+{
+	char text[512], control[CMSG_SPACE(sizeof(int) * 2)];
+	ssize_t n;
+
+	do {
+		struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+		struct msghdr msg = { .msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = sizeof(control) };
+		const struct cmsghdr *cmsg;
+		char *name;
+
+		n = recvmsg(manager, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (n <= 0)
+			break;
+		text[n] = '\0';
+		name = strstr(text, "FDNAME=");
+		if (!name)
+			continue;
+		name += strlen("FDNAME=");
+		name[strcspn(name, "\n")] = '\0';
+		if (strncmp(text, "FDSTOREREMOVE=1", 15) == 0) {
+			let_go(store, name);
+			continue;
+		}
+		cmsg = CMSG_FIRSTHDR(&msg);
+		ck_assert_ptr_nonnull(cmsg);
+		ck_assert_uint_lt(store->n, ARRAY_SIZE(store->fds));
+		memcpy(&store->fds[store->n], CMSG_DATA(cmsg), sizeof(int));
+		ck_assert_int_eq(
+			text_copy(store->names[store->n++], sizeof(store->names[0]), name), 0);
+	} while (n > 0);
+}
+
+static void hand_back_store(struct store *store)
+{
+	CLEANUP(text_done) struct text names = { 0 };
+
+	for (size_t i = 0; i < store->n; i++) {
+		text_addf(&names, "%s%s", i ? ":" : "", store->names[i]);
+		store->fds[i] = fcntl(store->fds[i], F_DUPFD_CLOEXEC, 40);
+	}
+	hand_back(store->fds, store->n, names.str);
+}
+
+static bool holds(const struct store *store, const char *name)
+{
+	for (size_t i = 0; i < store->n; i++)
+		if (strcmp(store->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(a_trial_survives_the_daemon)
+{
+	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	CLEANUP(fd_closep) int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct store store = { .n = 0 };
+	uint64_t deadline;
+
+	ck_assert_int_eq(
+		text_fixed(addr.sun_path, sizeof(addr.sun_path), "%s/notify", lab.root), 0);
+	ck_assert_int_eq(bind(manager, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(setenv("NOTIFY_SOCKET", addr.sun_path, 1), 0);
+	ck_assert_int_eq(publish(1, one), PUBLISH_OK);
+	ck_assert_int_eq(try(2, two), PUBLISH_OK);
+	deadline = sections_deadline(&lab.sections);
+	end_life();
+	play_manager(manager, &store);
+	ck_assert_uint_eq(store.n, 3); /* policy, former, trial */
+	hand_back_store(&store);
+	begin_life();
+	ck_assert_uint_eq(port_in_force(), 2);
+	ck_assert_uint_eq(sections_deadline(&lab.sections), deadline);
+	ck_assert(expire());
+	ck_assert_uint_eq(port_in_force(), 1);
+	play_manager(manager, &store);
+	ck_assert(holds(&store, "policy.3"));
+	ck_assert(!holds(&store, "policy.2"));
+	ck_assert(!holds(&store, "trial.policy"));
+	ck_assert(!holds(&store, "former.policy"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sections");
@@ -332,6 +527,10 @@ int main(void)
 	tcase_add_test(tc, a_record_of_withdrawal_is_honoured);
 	tcase_add_test(tc, counters_go_on);
 	tcase_add_test(tc, a_table_of_algorithms_bars_rules);
+	tcase_add_test(tc, what_nobody_confirms_goes_back);
+	tcase_add_test(tc, what_was_absent_is_absent_again);
+	tcase_add_test(tc, what_is_confirmed_stays);
+	tcase_add_test(tc, a_trial_survives_the_daemon);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

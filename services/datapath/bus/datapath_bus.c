@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* org.netipsec.Datapath1; its contract stands in dbus/. */
 #include <errno.h>
+#include <inttypes.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -9,8 +10,9 @@
 #include "services/datapath/bus/datapath_bus_parts.h"
 #include "services/datapath/bus/listing.h"
 
-#define NAME_BYTES  256
-#define ADMIN_GROUP "ipsecadm"
+#define NAME_BYTES	 256
+#define ADMIN_GROUP	 "ipsecadm"
+#define CONFIRM_MAX_USEC (24 * 3600 * UINT64_C(1000000))
 
 /* Who publishes a section. */
 static const struct publisher_of {
@@ -100,23 +102,37 @@ static int reply_verdict(struct datapathd *d, struct bus_call *call, enum snapsh
 	return bus_call_fail(call, errors[verdict], "%s", why);
 }
 
-static bool read_no_options(struct bus_call *call, struct bus_reader *args)
+/* "confirm_usec": 0 when it is not given. */
+static bool read_publish_options(
+	struct bus_call *call, struct bus_reader *args, uint64_t *ret_confirm_usec)
 {
+	uint64_t confirm_usec = 0;
+	const struct bus_option known = { "confirm_usec", "t", &confirm_usec };
 	const char *bad = "";
 
-	if (bus_read_options(args, NULL, 0, &bad) == 0)
-		return true;
-	(void)bus_call_fail(call, "Invalid", "unknown option '%s'", bad ? bad : "");
-	return false;
+	if (bus_read_options(args, &known, 1, &bad) < 0) {
+		(void)bus_call_fail(call, "Invalid", "unknown option '%s'", bad ? bad : "");
+		return false;
+	}
+	if (confirm_usec > CONFIRM_MAX_USEC) {
+		(void)bus_call_fail(call, "Invalid", "confirm_usec is longer than a day");
+		return false;
+	}
+	*ret_confirm_usec = confirm_usec;
+	return true;
 }
 
 static int publish(struct datapathd *d, struct bus_call *call, enum snapshot_section section,
-	uint64_t generation, int fd)
+	uint64_t generation, int fd, uint64_t confirm_usec)
 {
 	CLEANUP(text_done) struct text why = { 0 };
-	enum publish_verdict verdict = sections_publish(
-		&d->sections, section, generation, fd, &why);
+	enum publish_verdict verdict;
 
+	if (confirm_usec)
+		verdict = sections_try(&d->sections, section, generation, fd, confirm_usec, &why);
+	else
+		verdict = sections_publish(&d->sections, section, generation, fd, &why);
+	datapathd_watch_trials(d);
 	return reply_verdict(d, call, section, verdict, why.str ? why.str : "");
 }
 
@@ -126,18 +142,18 @@ static int on_publish(struct bus_call *call, struct bus_reader *args, void *user
 	CLEANUP(fd_closep) int fd = -1;
 	enum snapshot_section section;
 	const char *name;
-	uint64_t generation;
+	uint64_t generation, confirm_usec;
 	int r = bus_read(args, "sth", &name, &generation, &fd);
 
 	if (r < 0)
 		return r;
 	if (!read_section(call, name, &section) || !is_publisher(d, call, section) ||
-		!read_no_options(call, args))
+		!read_publish_options(call, args, &confirm_usec))
 		return 0;
 	if (section == SECTION_KEYS)
 		return bus_call_fail(
 			call, "Invalid", "keys do not go over the bus: see PublishKeys");
-	return publish(d, call, section, generation, fd);
+	return publish(d, call, section, generation, fd, confirm_usec);
 }
 
 static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void *userdata)
@@ -145,13 +161,14 @@ static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void 
 	struct datapathd *d = userdata;
 	CLEANUP(fd_closep) int fd = -1;
 	const uint8_t *hash;
-	uint64_t generation;
+	uint64_t generation, confirm_usec;
 	size_t len;
 	int r = bus_read(args, "tay", &generation, &hash, &len);
 
 	if (r < 0)
 		return r;
-	if (!is_publisher(d, call, SECTION_KEYS) || !read_no_options(call, args))
+	if (!is_publisher(d, call, SECTION_KEYS) ||
+		!read_publish_options(call, args, &confirm_usec))
 		return 0;
 	if (len != MEMFD_HASH_BYTES)
 		return bus_call_fail(call, "Invalid", "the hash is not one of SHA-256");
@@ -159,7 +176,7 @@ static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void 
 	if (fd < 0)
 		return bus_call_fail(
 			call, "NotFound", "no memfd with this generation and hash was handed over");
-	return publish(d, call, SECTION_KEYS, generation, fd);
+	return publish(d, call, SECTION_KEYS, generation, fd, confirm_usec);
 }
 
 static int on_withdraw(struct bus_call *call, struct bus_reader *args, void *userdata)
@@ -176,8 +193,32 @@ static int on_withdraw(struct bus_call *call, struct bus_reader *args, void *use
 	r = sections_withdraw(&d->sections, section);
 	if (r < 0)
 		return bus_call_fail(call, "Io", "%s cannot be withdrawn: %s", name, strerror(-r));
+	datapathd_watch_trials(d);
 	log_info("%s: withdrawn", name);
 	datapath_bus_section_changed(d, section);
+	return bus_call_reply(call, "");
+}
+
+static int on_confirm(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	enum snapshot_section section;
+	const char *name;
+	uint64_t generation;
+	int r = bus_read(args, "st", &name, &generation);
+
+	if (r < 0)
+		return r;
+	if (!read_section(call, name, &section) || !is_publisher(d, call, section))
+		return 0;
+	r = sections_confirm(&d->sections, section, generation);
+	if (r == -ENOENT)
+		return bus_call_fail(call, "NotFound", "nothing of %s waits for this", name);
+	if (r < 0)
+		return bus_call_fail(call, "Stale",
+			"generation %" PRIu64 " is not the one on trial", generation);
+	datapathd_watch_trials(d);
+	log_info("%s: generation %" PRIu64 " is confirmed", name, generation);
 	return bus_call_reply(call, "");
 }
 
@@ -197,7 +238,10 @@ static int on_get_section(struct bus_call *call, struct bus_reader *args, void *
 	section = sections_get(&d->sections, number);
 	present = section->generation != 0;
 	return bus_call_reply(call, "tays", section->generation, section->hash,
-		present ? sizeof(section->hash) : (size_t)0, present ? "enforced" : "absent");
+		present ? sizeof(section->hash) : (size_t)0,
+		!present			    ? "absent"
+		: d->sections.trials[number].active ? "trial"
+						    : "enforced");
 }
 
 int datapath_reply_listing(
@@ -286,6 +330,7 @@ static const struct bus_member members[] = {
 	BUS_METHOD("PublishKeys", "taya{sv}", "t", "generation sha256 options in_force",
 		on_publish_keys),
 	BUS_METHOD("Withdraw", "s", "", "section", on_withdraw),
+	BUS_METHOD("Confirm", "st", "", "section generation", on_confirm),
 	BUS_METHOD("GetSection", "s", "tays", "section generation sha256 state", on_get_section),
 	BUS_METHOD("ListRules", "", "h", "listing", on_list_rules),
 	BUS_METHOD("DumpSas", "", "h", "listing", on_dump_sas),

@@ -2,6 +2,7 @@
 #include "services/datapath/bus/section.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "common/daemon/keys_door.h"
 #include "common/daemon/log.h"
 #include "services/datapath/bus/section_check.h"
+#include "services/datapath/bus/section_parts.h"
 
 #define PATH_BYTES 256
 
@@ -122,7 +124,15 @@ static enum publish_verdict publish_view(struct sections *sections, enum snapsho
 	return PUBLISH_OK;
 }
 
-enum publish_verdict sections_publish(struct sections *sections, enum snapshot_section section,
+static void keep(struct section *now, int fd)
+{
+	if (now->kept)
+		fd_closep(&now->fd);
+	now->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	now->kept = now->fd >= 0;
+}
+
+enum publish_verdict section_publish(struct sections *sections, enum snapshot_section section,
 	uint64_t generation, int fd, struct text *why)
 {
 	CLEANUP(memfd_unmap) struct memfd_view view = { 0 };
@@ -137,12 +147,24 @@ enum publish_verdict sections_publish(struct sections *sections, enum snapshot_s
 	}
 	verdict = publish_view(sections, section, generation, &view, why);
 	/* SAs live in the arena; key bytes are kept nowhere else. */
-	if (verdict == PUBLISH_OK && section != SECTION_KEYS)
+	if (verdict == PUBLISH_OK && section != SECTION_KEYS) {
+		keep(&sections->sections[section], fd);
 		fdstore_put_section(section, generation, fd, former);
+	}
 	return verdict;
 }
 
-static int apply_nothing(struct sections *sections, enum snapshot_section section)
+enum publish_verdict sections_publish(struct sections *sections, enum snapshot_section section,
+	uint64_t generation, int fd, struct text *why)
+{
+	enum publish_verdict verdict = section_publish(sections, section, generation, fd, why);
+
+	if (verdict == PUBLISH_OK)
+		section_trial_end(sections, section);
+	return verdict;
+}
+
+int section_apply_nothing(struct sections *sections, enum snapshot_section section)
 {
 	CLEANUP(sa_list_freep) struct sa_list *none = NULL;
 	CLEANUP(text_done) struct text why = { 0 };
@@ -161,16 +183,26 @@ static int apply_nothing(struct sections *sections, enum snapshot_section sectio
 	return -EINVAL;
 }
 
-int sections_withdraw(struct sections *sections, enum snapshot_section section)
+int section_withdraw(struct sections *sections, enum snapshot_section section)
 {
 	struct section *now = &sections->sections[section];
-	int r = apply_nothing(sections, section);
+	int r = section_apply_nothing(sections, section);
 
 	if (r < 0)
 		return r;
 	fdstore_put_section(section, 0, -1, now->generation);
+	keep(now, -1);
 	*now = (struct section){ 0 };
 	return 0;
+}
+
+int sections_withdraw(struct sections *sections, enum snapshot_section section)
+{
+	int r = section_withdraw(sections, section);
+
+	if (r == 0)
+		section_trial_end(sections, section);
+	return r;
 }
 
 /* A record that its publisher left for us; it is gone afterwards. */
@@ -199,6 +231,8 @@ static void restore_section(
 	if (verdict != PUBLISH_OK)
 		log_warning("%s of a former life is not taken up: %s",
 			snapshot_section_name(section), why.str ? why.str : "it is damaged");
+	else if (section != SECTION_KEYS)
+		keep(&sections->sections[section], fd);
 }
 
 int sections_restore(struct sections *sections, struct fdstore *store)
@@ -213,11 +247,12 @@ int sections_restore(struct sections *sections, struct fdstore *store)
 		CLEANUP(fd_closep) int fd = fdstore_take_section(store, order[i], &generation);
 
 		if (take_withdrawn(order[i])) {
-			r = apply_nothing(sections, order[i]);
+			r = section_apply_nothing(sections, order[i]);
 			fdstore_put_section(order[i], 0, -1, generation);
 			lifted |= order[i] == SECTION_POLICY;
 		} else if (fd >= 0) {
 			restore_section(sections, order[i], fd, generation);
+			section_trial_restore(sections, order[i], store);
 		}
 	}
 	/* A lid without its policy stays shut until the policy is published again. */
@@ -230,4 +265,8 @@ int sections_restore(struct sections *sections, struct fdstore *store)
 void sections_done(struct sections *sections)
 {
 	sections->algorithms = alg_table_free(sections->algorithms);
+	for (size_t i = 0; i < SNAPSHOT_SECTIONS; i++) {
+		keep(&sections->sections[i], -1);
+		section_trial_drop(&sections->trials[i]);
+	}
 }
