@@ -9,132 +9,11 @@
 
 #include "common/base/bytes.h"
 #include "services/datapath/steer/steer_plan.h"
-#include "tests/unit/rules.h"
+#include "tests/unit/steer_random.h"
 
 #define POLICIES 240
 #define PACKETS	 500
 #define SEED	 0x5eed0001U
-
-static uint32_t next_random(uint32_t *state)
-{
-	*state = *state * 1664525U + 1013904223U;
-	return *state >> 8;
-}
-
-static uint32_t below(uint32_t *state, uint32_t n)
-{
-	return next_random(state) % n;
-}
-
-/* Few values, so that prefixes nest and packets hit. */
-static struct address random_address(uint32_t *state, int family)
-{
-	struct address addr = address_any(family);
-
-	for (size_t i = 0; i < address_len(family); i++)
-		addr.bytes[i] = (uint8_t)(below(state, 4) == 0 ? 0xff * below(state, 2)
-							       : below(state, 3));
-	return addr;
-}
-
-static struct prefix random_prefix(uint32_t *state, int family)
-{
-	struct address addr = random_address(state, family);
-	unsigned int bits = address_bits(family);
-	struct prefix prefix = { 0 };
-
-	switch (below(state, 4)) {
-	case 0:
-		return prefix;
-	case 1:
-		return prefix_host(&addr);
-	default:
-		ck_assert_int_eq(prefix_make(&addr, below(state, bits / 4) * 4, &prefix), 0);
-		return prefix;
-	}
-}
-
-static void random_upper(uint32_t *state, struct selector *sel)
-{
-	static const uint8_t protocols[] = { 0, IPPROTO_TCP, IPPROTO_UDP, 47 };
-
-	if (below(state, 8) == 0) {
-		sel->protocol = sel->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-		sel->has_icmp_type = below(state, 3) != 0;
-		sel->has_icmp_code = below(state, 3) == 0;
-		sel->icmp_type_low = (uint8_t)below(state, 5);
-		sel->icmp_type_high = (uint8_t)(sel->icmp_type_low + below(state, 9));
-		sel->icmp_code_low = (uint8_t)below(state, 3);
-		sel->icmp_code_high = (uint8_t)(sel->icmp_code_low + below(state, 2));
-		return;
-	}
-	sel->protocol = protocols[below(state, ARRAY_SIZE(protocols))];
-	if (sel->protocol == 47)
-		return;
-	if (below(state, 3) == 0)
-		sel->local_port = (uint16_t)(1 + below(state, 4));
-	if (below(state, 3) == 0)
-		sel->remote_port = (uint16_t)(1 + below(state, 4));
-}
-
-static struct rule *random_rule(uint32_t *state, uint32_t order, uint32_t flavour)
-{
-	static const uint8_t directions[] = { DIRECTION_BIT_BOTH, DIRECTION_BIT_OUT,
-		DIRECTION_BIT_IN };
-	struct selector sel = { .family = below(state, 2) ? AF_INET : AF_INET6 };
-	struct rule *rule = rule_new(flavour && below(state, flavour) == 0 ? 2 : 1);
-
-	ck_assert_ptr_nonnull(rule);
-	random_upper(state, &sel);
-	sel.local = random_prefix(state, sel.family);
-	sel.remote = random_prefix(state, sel.family);
-	rule->order = order;
-	rule->selector = sel;
-	rule->directions = directions[below(state, ARRAY_SIZE(directions))];
-	switch (below(state, 4)) {
-	case 0:
-		rule->actions[0] = rules_bypass;
-		break;
-	case 1:
-		rule->actions[0] = rules_drop;
-		break;
-	default:
-		rule->actions[0] = rules_esp;
-		break;
-	}
-	if (rule->n_actions > 1)
-		rule->actions[1] = rules_bypass;
-	return rule;
-}
-
-static struct flow random_flow(uint32_t *state, const struct spd *spd)
-{
-	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, 47, IPPROTO_ICMP,
-		IPPROTO_ICMPV6 };
-	const struct selector *sel = &spd->rules[below(state, (uint32_t)spd->count)]->selector;
-	int family = sel->family;
-	struct flow flow = { .direction = below(state, 2) ? DIRECTION_OUT : DIRECTION_IN,
-		.local = random_address(state, family),
-		.remote = random_address(state, family),
-		.protocol = protocols[below(state, ARRAY_SIZE(protocols))] };
-
-	/* Half of them at a rule's own addresses. */
-	if (below(state, 2) && sel->local.bits)
-		flow.local = sel->local.addr;
-	if (below(state, 2) && sel->remote.bits)
-		flow.remote = sel->remote.addr;
-	flow.has_ports = protocol_has_ports(flow.protocol);
-	flow.has_icmp = protocol_is_icmp(flow.protocol, family);
-	if (flow.has_ports) {
-		flow.local_port = (uint16_t)(1 + below(state, 5));
-		flow.remote_port = (uint16_t)(1 + below(state, 5));
-	}
-	if (flow.has_icmp) {
-		flow.icmp_type = (uint8_t)below(state, 12);
-		flow.icmp_code = (uint8_t)below(state, 4);
-	}
-	return flow;
-}
 
 static void mask_address(uint8_t *bytes, const struct address *addr, uint8_t bits)
 {
@@ -241,32 +120,6 @@ static const struct steer_line *run(
 	return NULL;
 }
 
-/* What spd_match() says, in the kernel's words; -1: no rule. */
-static int expected(const struct spd *spd, const struct flow *flow)
-{
-	const struct rule *rule = spd_match(spd, "", flow);
-
-	if (!rule)
-		return -1;
-	if (flow->direction == DIRECTION_IN && rule_has_bypass(rule))
-		return STEER_ACCEPT;
-	if (rule_is_bypass(rule))
-		return STEER_ACCEPT;
-	if (rule_is_discard(rule))
-		return STEER_DROP;
-	return flow->direction == DIRECTION_IN ? STEER_GOT_CLEAR : STEER_PROTECT;
-}
-
-static bool may_be(int want, int got, bool out)
-{
-	if (want == got)
-		return true;
-	if (out)
-		return want == STEER_DROP && got == STEER_PROTECT; /* the engine drops it */
-	return (want == STEER_DROP && got == STEER_GOT_CLEAR) ||
-	       (want == STEER_GOT_CLEAR && got == STEER_DROP);
-}
-
 struct tally {
 	size_t layers, listed, by[4];
 };
@@ -280,8 +133,9 @@ static void try_policy(uint32_t *state, size_t count, uint32_t flavour, struct t
 
 	for (size_t i = 0; i < count; i++)
 		rules[i] = random_rule(state, (uint32_t)i, flavour);
-	ck_assert_int_eq(spd_new(rules, count,
-				 below(state, 3) ? SPD_FIRST_MATCH : SPD_SOLARIS_PRIORITY, &spd),
+	ck_assert_int_eq(
+		spd_new(rules, count,
+			random_below(state, 3) ? SPD_FIRST_MATCH : SPD_SOLARIS_PRIORITY, &spd),
 		0);
 	ck_assert_int_eq(steer_compile(spd, &program), 0);
 	ck_assert_int_eq(steer_plan_new(&program->out, true, &out), 0);
@@ -293,9 +147,9 @@ static void try_policy(uint32_t *state, size_t count, uint32_t flavour, struct t
 		bool is_out = flow.direction == DIRECTION_OUT;
 		const struct steer_line *line = run(
 			is_out ? out : in, is_out ? &program->out : &program->in, &flow);
-		int want = expected(spd, &flow), got = line ? (int)line->verdict : -1;
+		int want = steer_expected(spd, &flow), got = line ? (int)line->verdict : -1;
 
-		ck_assert_msg(may_be(want, got, is_out), "packet %zu, %s: %d, not %d", i,
+		ck_assert_msg(steer_may_be(want, got, is_out), "packet %zu, %s: %d, not %d", i,
 			is_out ? "out" : "in", got, want);
 		if (want >= 0)
 			tally->by[want]++;
@@ -308,8 +162,8 @@ START_TEST(decides_as_the_first_line)
 	struct tally tally = { 0 };
 
 	for (size_t i = 0; i < POLICIES / 4; i++)
-		try_policy(&state, 20 + below(&state, 300), _i == 0 ? 0 : (uint32_t)(32 >> _i),
-			&tally);
+		try_policy(&state, 20 + random_below(&state, 300),
+			_i == 0 ? 0 : (uint32_t)(32 >> _i), &tally);
 	/* The packets must have met something, or all of this proves nothing. */
 	for (size_t i = 0; i < ARRAY_SIZE(tally.by); i++)
 		ck_assert_uint_gt(tally.by[i], 500);
