@@ -73,6 +73,11 @@ static inline void random_upper(uint32_t *state, struct selector *sel)
 		sel->local_port = (uint16_t)(1 + random_below(state, 4));
 	if (random_below(state, 3) == 0)
 		sel->remote_port = (uint16_t)(1 + random_below(state, 4));
+	/* The generator's ports are few, so ranges begin and end among them too. */
+	if (sel->local_port && random_below(state, 4) == 0)
+		sel->local_port_last = (uint16_t)(sel->local_port + 1 + random_below(state, 6));
+	if (sel->remote_port && random_below(state, 4) == 0)
+		sel->remote_port_last = (uint16_t)(sel->remote_port + 1 + random_below(state, 3));
 }
 
 static inline struct rule *random_rule(uint32_t *state, uint32_t order, uint32_t flavour)
@@ -125,8 +130,8 @@ static inline struct flow random_flow(uint32_t *state, const struct spd *spd)
 	flow.has_ports = protocol_has_ports(flow.protocol);
 	flow.has_icmp = protocol_is_icmp(flow.protocol, family);
 	if (flow.has_ports) {
-		flow.local_port = (uint16_t)(1 + random_below(state, 5));
-		flow.remote_port = (uint16_t)(1 + random_below(state, 5));
+		flow.local_port = (uint16_t)(1 + random_below(state, 9));
+		flow.remote_port = (uint16_t)(1 + random_below(state, 9));
 	}
 	if (flow.has_icmp) {
 		flow.icmp_type = (uint8_t)random_below(state, 12);

@@ -83,6 +83,8 @@ static bool line_has(const struct steer_line *line, const struct flow *flow)
 		.icmp_code_high = line->code_high,
 		.local_port = out ? line->sport : line->dport,
 		.remote_port = out ? line->dport : line->sport,
+		.local_port_last = out ? line->sport_last : line->dport_last,
+		.remote_port_last = out ? line->dport_last : line->sport_last,
 		.local = out ? line->src : line->dst,
 		.remote = out ? line->dst : line->src };
 

@@ -101,6 +101,10 @@ static const struct {
 		{ ACTION_BYPASS, ACTION_BYPASS, OUT, NULL, NULL, NULL, { .remote_port = 53 } },
 		"out tcp dport 53 -> accept" ID "out udp dport 53 -> accept" ID
 		"out proto 132 dport 53 -> accept" ID },
+	{ "a range of ports",
+		{ ACTION_PROTECT, ACTION_PROTECT, IN, NULL, NULL, NULL,
+			{ .protocol = IPPROTO_UDP, .local_port = 53, .local_port_last = 60 } },
+		"in udp dport 53-60 -> got-clear" ID },
 	{ "ICMP types belong to a family",
 		{ ACTION_BYPASS, ACTION_BYPASS, IN, NULL, NULL, NULL,
 			{ .protocol = IPPROTO_ICMPV6,

@@ -71,7 +71,7 @@ void nft_match_socket_mark(struct nft_batch *batch, uint32_t mask, uint32_t valu
 void nft_match_uid(struct nft_batch *batch, uid_t uid);
 void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix *prefix);
 /* @offset 0: source port, 2: destination port. Behind nft_match_protocol(). */
-void nft_match_port(struct nft_batch *batch, uint32_t offset, uint16_t port);
+void nft_match_ports(struct nft_batch *batch, uint32_t offset, uint16_t first, uint16_t last);
 /* One octet of the transport header between two values: ICMP type at 0, code at 1. */
 void nft_match_octet(struct nft_batch *batch, uint32_t offset, uint8_t low, uint8_t high);
 /* An IPv4 option of that kind. */

@@ -158,12 +158,17 @@ void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix 
 	compare(batch, NFT_CMP_EQ, prefix->addr.bytes, len);
 }
 
-void nft_match_port(struct nft_batch *batch, uint32_t offset, uint16_t port)
+void nft_match_ports(struct nft_batch *batch, uint32_t offset, uint16_t first, uint16_t last)
 {
-	uint16_t port_be = htons(port);
+	uint16_t first_be = htons(first), last_be = htons(last);
 
-	load_payload(batch, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(port_be));
-	compare(batch, NFT_CMP_EQ, &port_be, sizeof(port_be));
+	load_payload(batch, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(first_be));
+	if (first == last) {
+		compare(batch, NFT_CMP_EQ, &first_be, sizeof(first_be));
+		return;
+	}
+	compare(batch, NFT_CMP_GTE, &first_be, sizeof(first_be));
+	compare(batch, NFT_CMP_LTE, &last_be, sizeof(last_be));
 }
 
 void nft_match_octet(struct nft_batch *batch, uint32_t offset, uint8_t low, uint8_t high)

@@ -71,6 +71,8 @@ static void line_from_selector(
 	line->dst = out ? sel->remote : sel->local;
 	line->sport = out ? sel->local_port : sel->remote_port;
 	line->dport = out ? sel->remote_port : sel->local_port;
+	line->sport_last = out ? sel->local_port_last : sel->remote_port_last;
+	line->dport_last = out ? sel->remote_port_last : sel->local_port_last;
 }
 
 static int compile_rule(
@@ -139,16 +141,22 @@ struct steer_program *steer_program_free(struct steer_program *program)
 	return NULL;
 }
 
+static void print_port(const char *word, uint16_t port, uint16_t last, struct text *text)
+{
+	if (port && last)
+		text_addf(text, "%s %u-%u", word, port, last);
+	else if (port)
+		text_addf(text, "%s %u", word, port);
+}
+
 static void print_protocol(const struct steer_line *line, struct text *text)
 {
 	if (line->protocol == IPPROTO_TCP || line->protocol == IPPROTO_UDP)
 		text_add(text, line->protocol == IPPROTO_TCP ? " tcp" : " udp");
 	else if (line->protocol)
 		text_addf(text, " proto %u", line->protocol);
-	if (line->sport)
-		text_addf(text, " sport %u", line->sport);
-	if (line->dport)
-		text_addf(text, " dport %u", line->dport);
+	print_port(" sport", line->sport, line->sport_last, text);
+	print_port(" dport", line->dport, line->dport_last, text);
 	if (line->has_type)
 		text_addf(text, " type %u-%u", line->type_low, line->type_high);
 	if (line->has_code)

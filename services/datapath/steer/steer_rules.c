@@ -74,7 +74,7 @@ static void accept_ike_out(struct nft_batch *batch, uid_t uid)
 {
 	nft_rule_begin(batch, DIVERT);
 	nft_match_protocol(batch, IPPROTO_UDP);
-	nft_match_port(batch, PORT_SOURCE_AT, IKE_PORT);
+	nft_match_ports(batch, PORT_SOURCE_AT, IKE_PORT, IKE_PORT);
 	nft_match_uid(batch, uid);
 	nft_accept(batch);
 	nft_rule_end(batch);
@@ -149,7 +149,7 @@ static void accept_natt_in(struct nft_batch *batch)
 {
 	nft_rule_begin(batch, ADMIT);
 	nft_match_protocol(batch, IPPROTO_UDP);
-	nft_match_port(batch, PORT_DEST_AT, NATT_PORT);
+	nft_match_ports(batch, PORT_DEST_AT, NATT_PORT, NATT_PORT);
 	nft_match_socket_mark(batch, MARK_BYPASS, MARK_BYPASS);
 	nft_accept(batch);
 	nft_rule_end(batch);
@@ -181,7 +181,7 @@ static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
 	accept_discovery(batch, ADMIT);
 	nft_rule_begin(batch, ADMIT);
 	nft_match_protocol(batch, IPPROTO_UDP);
-	nft_match_port(batch, PORT_DEST_AT, IKE_PORT);
+	nft_match_ports(batch, PORT_DEST_AT, IKE_PORT, IKE_PORT);
 	nft_accept(batch);
 	nft_rule_end(batch);
 	if (!frame->no_sockets)
@@ -313,9 +313,11 @@ static void match_line(struct nft_batch *batch, const struct steer_line *line)
 	if (line->protocol)
 		nft_match_protocol(batch, line->protocol);
 	if (line->sport)
-		nft_match_port(batch, PORT_SOURCE_AT, line->sport);
+		nft_match_ports(batch, PORT_SOURCE_AT, line->sport,
+			steer_port_last(line->sport, line->sport_last));
 	if (line->dport)
-		nft_match_port(batch, PORT_DEST_AT, line->dport);
+		nft_match_ports(batch, PORT_DEST_AT, line->dport,
+			steer_port_last(line->dport, line->dport_last));
 	if (line->has_type)
 		nft_match_octet(batch, ICMP_TYPE_AT, line->type_low, line->type_high);
 	if (line->has_code)
