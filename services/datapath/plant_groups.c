@@ -37,6 +37,7 @@ static void on_event(const struct sadb_event *event, void *userdata)
 		plant->groups_stale = true;
 		break;
 	case SADB_EVENT_UPDATED:
+	case SADB_EVENT_RESERVED:
 	case SADB_EVENT_SOFT:
 	case SADB_EVENT_ACQUIRE:
 		break;

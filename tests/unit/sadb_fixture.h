@@ -20,6 +20,7 @@ struct sadb_fixture {
 	struct seqstore *seqstore;
 	struct sadb *sadb;
 	uint64_t now;
+	uint32_t jitter; /* of outbound soft limits, seconds */
 	enum sadb_event_kind events[SADB_FIXTURE_EVENTS];
 	uint32_t event_spis[SADB_FIXTURE_EVENTS];
 	uint32_t event_seqs[SADB_FIXTURE_EVENTS];
@@ -47,6 +48,11 @@ static inline uint64_t fixture_now(void *userdata)
 	return ((struct sadb_fixture *)userdata)->now;
 }
 
+static inline uint32_t fixture_jitter(void *userdata)
+{
+	return ((struct sadb_fixture *)userdata)->jitter;
+}
+
 static inline void fixture_event(const struct sadb_event *event, void *userdata)
 {
 	struct sadb_fixture *f = userdata;
@@ -62,9 +68,10 @@ static inline void fixture_event(const struct sadb_event *event, void *userdata)
 /* @arena_fd: what the fd store kept, or -1. The sequence store is that of f->dir. */
 static inline void fixture_start(struct sadb_fixture *f, int arena_fd)
 {
-	struct sadb_parts parts = {
-		.is_local = fixture_is_local, .now_usec = fixture_now, .now_userdata = f
-	};
+	struct sadb_parts parts = { .is_local = fixture_is_local,
+		.now_usec = fixture_now,
+		.jitter_sec = fixture_jitter,
+		.now_userdata = f };
 
 	ck_assert_int_eq(rcu_new(&f->rcu), 0);
 	ck_assert_int_eq(arena_open(arena_fd, &f->arena), 0);

@@ -274,10 +274,6 @@ static const struct {
 	uint8_t type;
 	bool has_sa;
 } unsupported[] = {
-	{ PFKEY_UPDATE, true },
-	{ PFKEY_X_UPDATEPAIR, true },
-	{ PFKEY_X_DELPAIR, true },
-	{ PFKEY_X_DELPAIR_STATE, true },
 	{ PFKEY_X_INVERSE_ACQUIRE, true },
 	{ PFKEY_EXPIRE, false },
 };

@@ -106,6 +106,7 @@ void datapath_bus_event(struct datapathd *d, const struct sadb_event *event)
 	case SADB_EVENT_IDLE:
 		r = emit_expiry(bus, event);
 		break;
+	case SADB_EVENT_RESERVED:
 	case SADB_EVENT_ADDED:
 	case SADB_EVENT_UPDATED:
 	case SADB_EVENT_DELETED:

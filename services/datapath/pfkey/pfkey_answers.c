@@ -108,6 +108,12 @@ struct pfkey_message *pfkey_message_of_entry(uint8_t type, const struct sad_entr
 		return NULL;
 	msg->sa->state = (uint8_t)atomic_load(&run->state);
 	msg->sa->directions = entry->directions;
+	/* Who is its partner now, whatever was asked for when it was added. */
+	msg->sa->pair_spi = entry->control.pair_spi;
+	if (msg->sa->pair_spi)
+		msg->present |= PFKEY_BIT(PFKEY_EXT_PAIR);
+	else
+		msg->present &= ~PFKEY_BIT(PFKEY_EXT_PAIR);
 	msg->sa->replay_value = entry->directions & SA_OUTBOUND ? atomic_load(&run->seq)
 								: top_of(run);
 	if (msg->sa->replay_value)
@@ -251,9 +257,24 @@ static void on_change(struct pfkey_door *door, uint8_t type, const struct sadb_e
 
 	if (!msg)
 		return;
-	msg->type = type;
+	msg->type = event->type ? event->type : type; /* that of the request, X_UPDATEPAIR say */
 	if (!event->entry)
 		msg->satype = pfkey_satype_of(event->proto);
+	msg->seq = event->seq;
+	msg->pid = event->pid;
+	pfkey_answer_all(door, msg);
+}
+
+/* Of a larval SA nothing counts but its SPI and its ends. */
+static void on_reserved(struct pfkey_door *door, const struct sadb_event *event)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_sa(
+		PFKEY_GETSPI, event->entry->sa, false);
+
+	if (!msg)
+		return;
+	msg->present &= PFKEY_BIT(PFKEY_EXT_SA) | PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC) |
+			PFKEY_BIT(PFKEY_EXT_ADDRESS_DST);
 	msg->seq = event->seq;
 	msg->pid = event->pid;
 	pfkey_answer_all(door, msg);
@@ -264,6 +285,9 @@ void pfkey_on_event(const struct sadb_event *event, void *userdata)
 	struct pfkey_door *door = userdata;
 
 	switch (event->kind) {
+	case SADB_EVENT_RESERVED:
+		on_reserved(door, event);
+		break;
 	case SADB_EVENT_ADDED:
 		on_change(door, PFKEY_ADD, event);
 		break;

@@ -74,7 +74,38 @@ bool pfkey_is_public(uint8_t type);
 /* Send more of a DUMP; false: it is over, or the socket is full. */
 bool pfkey_dump_step(struct pfkey_peer *peer);
 
-/* pfkey_requests.c: one packet from a client. */
+/* A handler answers by itself when all is well; else the refusal goes out. */
+typedef int pfkey_handler(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal);
+
+static inline int pfkey_door_refuse(struct sadb_refusal *refusal, int error, uint16_t diagnostic)
+{
+	*refusal = (struct sadb_refusal){ error, diagnostic };
+	return -error;
+}
+
+static inline bool pfkey_has(const struct pfkey_message *msg, enum pfkey_extension extension)
+{
+	return msg->present & PFKEY_BIT(extension);
+}
+
+static inline struct sadb_request pfkey_request_of(
+	const struct pfkey_peer *peer, const struct pfkey_message *msg)
+{
+	return (struct sadb_request){
+		.owner = peer->number, .seq = msg->seq, .pid = msg->pid, .type = msg->type
+	};
+}
+
+/* pfkey_updates.c */
+/* Flags as they came: what the SA itself cannot show any more. */
+int pfkey_check_flags(const struct pfkey_message *msg, struct sadb_refusal *refusal) MUST_CHECK;
+pfkey_handler pfkey_on_getspi, pfkey_on_update, pfkey_on_delete_pair, pfkey_on_delete_pair_state;
+
+/* pfkey_requests.c */
+/* Private answers are seen by who watches everything, too. */
+void pfkey_answer_and_show(struct pfkey_peer *peer, struct pfkey_message *msg);
+/* One packet from a client. */
 void pfkey_handle(struct pfkey_peer *peer, const uint8_t *bytes, size_t len, bool truncated);
 
 #endif

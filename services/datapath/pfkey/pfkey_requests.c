@@ -8,49 +8,10 @@
 #include "common/base/secret.h"
 #include "services/datapath/pfkey/pfkey_door_parts.h"
 
-/* A handler answers by itself when all is well; else the refusal goes out. */
-typedef int (*handler_fn)(
-	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal);
-
-static int refuse(struct sadb_refusal *refusal, int error, uint16_t diagnostic)
-{
-	*refusal = (struct sadb_refusal){ error, diagnostic };
-	return -error;
-}
-
-static bool has(const struct pfkey_message *msg, enum pfkey_extension extension)
-{
-	return msg->present & PFKEY_BIT(extension);
-}
-
-static struct sadb_request request_of(
-	const struct pfkey_peer *peer, const struct pfkey_message *msg)
-{
-	return (struct sadb_request){ .owner = peer->number, .seq = msg->seq, .pid = msg->pid };
-}
-
-/* Flags as they came: what the SA itself cannot show any more. */
-static int check_flags(const struct pfkey_message *msg, struct sadb_refusal *refusal)
-{
-	uint32_t flags = msg->sa_flags;
-
-	if (flags & ~PFKEY_SAF_SETTABLE)
-		return refuse(refusal, EINVAL, PFKEY_DIAG_BAD_SAFLAGS);
-	if (flags & PFKEY_SAF_TUNNEL && !has(msg, PFKEY_EXT_INNER_SRC))
-		return refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_INNER_SRC);
-	if (flags & PFKEY_SAF_NATT_LOC && !has(msg, PFKEY_EXT_NATT_LOC))
-		return refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_NATT_LOC);
-	if (flags & PFKEY_SAF_NATT_REM && !has(msg, PFKEY_EXT_NATT_REM))
-		return refuse(refusal, EINVAL, PFKEY_DIAG_MISSING_NATT_REM);
-	if (has(msg, PFKEY_EXT_SENSITIVITY) || has(msg, PFKEY_EXT_OUTER_SENS))
-		return refuse(refusal, EINVAL, PFKEY_DIAG_BAD_LABEL);
-	return 0;
-}
-
 static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
-	struct sadb_request request = request_of(peer, msg);
-	int r = check_flags(msg, refusal);
+	struct sadb_request request = pfkey_request_of(peer, msg);
+	int r = pfkey_check_flags(msg, refusal);
 
 	if (r == 0)
 		r = sadb_add(peer->door->sadb, msg->sa, &request, refusal);
@@ -62,20 +23,19 @@ static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 static int on_delete(
 	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
-	struct sadb_request request = request_of(peer, msg);
-	const struct address *src = has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL;
-	const struct address *dst = has(msg, PFKEY_EXT_ADDRESS_DST) ? &msg->sa->dst : NULL;
+	struct sadb_request request = pfkey_request_of(peer, msg);
+	const struct address *src = pfkey_has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL;
+	const struct address *dst = pfkey_has(msg, PFKEY_EXT_ADDRESS_DST) ? &msg->sa->dst : NULL;
 	struct sa_key key = sa_key_of(msg->sa);
 
-	if (has(msg, PFKEY_EXT_SA))
+	if (pfkey_has(msg, PFKEY_EXT_SA))
 		return sadb_delete(peer->door->sadb, &key, src, &request, refusal);
 	if (sadb_delete_between(peer->door->sadb, msg->sa->proto, src, dst, &request) == 0)
-		return refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
+		return pfkey_door_refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
 	return 0;
 }
 
-/* Private answers are seen by who watches everything, too. */
-static void answer_and_show(struct pfkey_peer *peer, struct pfkey_message *msg)
+void pfkey_answer_and_show(struct pfkey_peer *peer, struct pfkey_message *msg)
 {
 	pfkey_answer(peer, msg);
 	for (struct pfkey_peer *other = peer->door->peers; other; other = other->next)
@@ -87,24 +47,24 @@ static int on_get(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
 	struct sa_key key = sa_key_of(msg->sa);
-	struct sad_entry *entry = sadb_get(
-		peer->door->sadb, &key, has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL);
+	struct sad_entry *entry = sadb_get(peer->door->sadb, &key,
+		pfkey_has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL);
 
 	if (!entry)
-		return refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
+		return pfkey_door_refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
 	answer = pfkey_message_of_entry(PFKEY_GET, entry, true);
 	if (!answer)
-		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
 	answer->seq = msg->seq;
 	answer->pid = msg->pid;
-	answer_and_show(peer, answer);
+	pfkey_answer_and_show(peer, answer);
 	return 0;
 }
 
 static int on_flush(
 	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
-	struct sadb_request request = request_of(peer, msg);
+	struct sadb_request request = pfkey_request_of(peer, msg);
 
 	(void)refusal;
 	sadb_flush(peer->door->sadb, pfkey_proto_of(msg->satype), &request);
@@ -144,12 +104,12 @@ static int on_dump(struct pfkey_peer *peer, struct pfkey_message *msg, struct sa
 	uint64_t idle = msg->dump_idle_sec;
 
 	if (dump->keys) /* one at a time */
-		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
 	collection.idle_usec = idle > UINT64_MAX / USEC_PER_SEC ? UINT64_MAX : idle * USEC_PER_SEC;
 	sadb_dump(peer->door->sadb, proto, count_entry, &collection.room);
 	dump->keys = calloc(collection.room + 1, sizeof(*dump->keys));
 	if (!dump->keys)
-		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
 	dump->satype = msg->satype;
 	dump->seq = msg->seq;
 	dump->pid = msg->pid;
@@ -163,13 +123,13 @@ static int on_register(
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
 
-	if (has(msg, PFKEY_EXT_EREG)) /* extended proposals are not made here */
-		return refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
+	if (pfkey_has(msg, PFKEY_EXT_EREG)) /* extended proposals are not made here */
+		return pfkey_door_refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
 	if (msg->satype == PFKEY_SATYPE_UNSPEC)
-		return refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
+		return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
 	answer = pfkey_message_of_algorithms(peer->door->sadb, msg->satype);
 	if (!answer)
-		return refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
 	peer->registered |= 1U << msg->satype;
 	answer->seq = msg->seq;
 	answer->pid = msg->pid;
@@ -186,7 +146,7 @@ static int on_acquire(
 		return 0;
 	}
 	if (msg->satype == PFKEY_SATYPE_UNSPEC)
-		return refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
+		return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
 	pfkey_answer_registered(peer->door, msg->satype, msg);
 	return 0;
 }
@@ -195,7 +155,7 @@ static int on_promisc(
 	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	if (msg->satype > 1)
-		return refuse(refusal, EINVAL, PFKEY_DIAG_UNKNOWN_SATYPE);
+		return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_UNKNOWN_SATYPE);
 	peer->promiscuous = msg->satype == 1;
 	pfkey_answer(peer, msg);
 	return 0;
@@ -206,15 +166,15 @@ static int on_unsupported(
 {
 	(void)peer;
 	(void)msg;
-	return refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
+	return pfkey_door_refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
 }
 
 static const struct {
-	handler_fn handle;
+	pfkey_handler *handle;
 	bool changes; /* takes the right to change */
 } handlers[PFKEY_TYPE_END] = {
-	[PFKEY_GETSPI] = { on_unsupported, true },
-	[PFKEY_UPDATE] = { on_unsupported, true },
+	[PFKEY_GETSPI] = { pfkey_on_getspi, true },
+	[PFKEY_UPDATE] = { pfkey_on_update, true },
 	[PFKEY_ADD] = { on_add, true },
 	[PFKEY_DELETE] = { on_delete, true },
 	[PFKEY_GET] = { on_get, false },
@@ -225,9 +185,9 @@ static const struct {
 	[PFKEY_DUMP] = { on_dump, false },
 	[PFKEY_X_PROMISC] = { on_promisc, true },
 	[PFKEY_X_INVERSE_ACQUIRE] = { on_unsupported, false },
-	[PFKEY_X_UPDATEPAIR] = { on_unsupported, true },
-	[PFKEY_X_DELPAIR] = { on_unsupported, true },
-	[PFKEY_X_DELPAIR_STATE] = { on_unsupported, true },
+	[PFKEY_X_UPDATEPAIR] = { pfkey_on_update, true },
+	[PFKEY_X_DELPAIR] = { pfkey_on_delete_pair, true },
+	[PFKEY_X_DELPAIR_STATE] = { pfkey_on_delete_pair_state, true },
 };
 
 /* Who watches everything sees the request before its answer; its keys only by right. */

@@ -34,6 +34,7 @@ struct sad_control {
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
 	uint64_t keepalive_usec; /* last keep-alive to a NAT */
 	uint64_t mark; /* the apply that last named it */
+	uint32_t pair_spi; /* of its partner, 0: none */
 	struct sad_entry *key_next; /* chain of counter-mode keys */
 };
 

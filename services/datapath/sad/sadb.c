@@ -69,6 +69,7 @@ void sadb_emit_entry(struct sadb *sadb, enum sadb_event_kind kind, const struct 
 	if (request) {
 		event.seq = request->seq;
 		event.pid = request->pid;
+		event.type = request->type;
 	}
 	sadb_emit(sadb, &event);
 }
@@ -78,27 +79,38 @@ void sadb_set_algorithms(struct sadb *sadb, const struct alg_table *table)
 	sadb->algorithms = table;
 }
 
-/*
- * A partner stands on the other side: addresses exchanged, opposite direction, single (kernel-
- * semantics of the original, section 10.3).
- */
-static int check_pair(
-	const struct sadb *sadb, const struct sad_entry *entry, struct sadb_refusal *refusal)
+uint64_t sadb_tunable(const struct sadb *sadb, enum tunable which)
 {
-	const struct sa *sa = entry->sa;
-	struct sa_key key = { .proto = sa->proto, .spi = sa->pair_spi, .dst = sa->src };
-	const struct sad_entry *partner;
+	return sadb->parts.tunables ? tunables_get(sadb->parts.tunables, which)
+				    : tunable_row(which)->initial;
+}
 
-	if (sa->pair_spi == 0)
-		return 0;
-	partner = sa->pair_spi == sa->spi ? NULL : sad_find(sadb->parts.sad, &key);
-	if (!partner || !address_equal(&partner->sa->src, &sa->dst) ||
-		(partner->directions ^ entry->directions) != (SA_INBOUND | SA_OUTBOUND) ||
-		atomic_load(&partner->run->state) != SA_MATURE)
-		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE);
-	if (partner->sa->pair_spi && partner->sa->pair_spi != sa->spi)
-		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_PAIR_ALREADY);
-	return 0;
+/* What may stand in the way of an entry, and then everything that it needs. */
+static int prepare(struct sadb *sadb, struct sad_entry *entry, struct sadb_refusal *refusal)
+{
+	int r = 0;
+
+	sadb_entry_shorten(sadb, entry);
+	if (entry->sa->pair_spi)
+		r = sadb_pair_check(sadb, entry, entry->sa->pair_spi, refusal);
+	/* One counter-mode key in two SAs would use its counter twice, at this end or at the other. */
+	if (r == 0 && sadb_keys_find(sadb, entry))
+		r = sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_CTX);
+	if (r == 0)
+		r = sadb_entry_equip(sadb, entry, refusal);
+	if (r == 0 && sadb_keys_add(sadb, entry) < 0)
+		r = sadb_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	return r;
+}
+
+static void installed(struct sadb *sadb, struct sad_entry *entry, enum sadb_event_kind kind,
+	const struct sadb_request *request)
+{
+	entry->owner = request ? request->owner : 0;
+	sadb_entry_grant(entry);
+	sadb_pair_link(sadb, entry);
+	sadb_answered(sadb, entry->sa);
+	sadb_emit_entry(sadb, kind, entry, request);
 }
 
 int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *request,
@@ -113,13 +125,8 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 	if (r == 0 && sad_find_same(sadb->parts.sad, entry->sa))
 		r = sadb_refuse(ret_refusal, EEXIST, PFKEY_DIAG_NONE);
 	if (r == 0)
-		r = check_pair(sadb, entry, ret_refusal);
-	/* One counter-mode key in two SAs would use its counter twice, at this end or at the other. */
-	if (r == 0 && sadb_keys_find(sadb, entry))
-		r = sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_BAD_CTX);
-	if (r == 0)
-		r = sadb_entry_equip(sadb, entry, ret_refusal);
-	if (r == 0 && (sadb_keys_add(sadb, entry) < 0 || sad_insert(sadb->parts.sad, entry) < 0)) {
+		r = prepare(sadb, entry, ret_refusal);
+	if (r == 0 && sad_insert(sadb->parts.sad, entry) < 0) {
 		sadb_keys_remove(sadb, entry);
 		r = sadb_refuse(ret_refusal, ENOMEM, PFKEY_DIAG_NONE);
 	}
@@ -127,11 +134,31 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 		sadb_entry_drop(sadb, entry, true);
 		return r;
 	}
-	entry->owner = request ? request->owner : 0;
-	sadb_entry_grant(entry);
 	sa_free(sa);
-	sadb_answered(sadb, entry->sa);
-	sadb_emit_entry(sadb, SADB_EVENT_ADDED, entry, request);
+	installed(sadb, entry, SADB_EVENT_ADDED, request);
+	return 0;
+}
+
+int sadb_fill(struct sadb *sadb, const struct sa *sa, struct sad_entry *larval,
+	const struct sadb_request *request, struct sadb_refusal *refusal)
+{
+	struct sad_entry *entry = NULL;
+	int r = sadb_entry_make(sadb, sa, &entry, refusal);
+
+	if (r < 0)
+		return r;
+	r = sadb_entry_identify(sadb, entry, refusal);
+	if (r == 0)
+		r = prepare(sadb, entry, refusal);
+	if (r == 0 && sad_replace(sadb->parts.sad, larval, entry, sadb_entry_released, sadb) < 0) {
+		sadb_keys_remove(sadb, entry);
+		r = sadb_refuse(refusal, EINVAL, PFKEY_DIAG_NONE);
+	}
+	if (r < 0) {
+		sadb_entry_drop(sadb, entry, true);
+		return r;
+	}
+	installed(sadb, entry, SADB_EVENT_UPDATED, request);
 	return 0;
 }
 
@@ -154,13 +181,6 @@ struct sad_entry *sadb_get(struct sadb *sadb, const struct sa_key *key, const st
 	return NULL;
 }
 
-static void delete_entry(
-	struct sadb *sadb, struct sad_entry *entry, const struct sadb_request *request)
-{
-	sadb_emit_entry(sadb, SADB_EVENT_DELETED, entry, request);
-	sadb_entry_remove(sadb, entry);
-}
-
 int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct address *src,
 	const struct sadb_request *request, struct sadb_refusal *ret_refusal)
 {
@@ -168,7 +188,7 @@ int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct addres
 
 	if (!entry)
 		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
-	delete_entry(sadb, entry, request);
+	sadb_entry_delete(sadb, entry, request);
 	return 0;
 }
 
@@ -193,9 +213,9 @@ static bool delete_selected(struct sad_entry *entry, void *userdata)
 {
 	struct selection *selection = userdata;
 
-	if (is_selected(selection, entry)) {
+	if (atomic_load(&entry->run->state) != SA_LARVAL && is_selected(selection, entry)) {
 		selection->n++;
-		delete_entry(selection->sadb, entry, selection->request);
+		sadb_entry_delete(selection->sadb, entry, selection->request);
 	}
 	return true;
 }
@@ -303,6 +323,7 @@ int sadb_restore(struct sadb *sadb)
 	if (sadb->parts.seqstore)
 		seqstore_begin(sadb->parts.seqstore);
 	r = arena_each(sadb->parts.arena, restore_entry, sadb);
+	sadb_pair_all(sadb);
 	if (sadb->parts.seqstore)
 		r_commit = seqstore_commit(sadb->parts.seqstore);
 	sadb_tick(sadb);

@@ -18,6 +18,7 @@
 #include "services/datapath/sad/arena.h"
 #include "services/datapath/sad/sad.h"
 #include "services/datapath/sad/seqstore.h"
+#include "services/datapath/tunables.h"
 
 /* Why a request was refused; numbers of PF_KEY's diagnostics (pfkey reference). */
 struct sadb_refusal {
@@ -27,6 +28,7 @@ struct sadb_refusal {
 
 /* What happened, to every door that listens. */
 enum sadb_event_kind {
+	SADB_EVENT_RESERVED, /* a larval SA */
 	SADB_EVENT_ADDED,
 	SADB_EVENT_UPDATED,
 	SADB_EVENT_DELETED,
@@ -53,6 +55,7 @@ struct sadb_event {
 	int proto; /* FLUSHED: 0 all, else enum sa_proto */
 	const struct sadb_acquire *acquire;
 	uint32_t seq, pid; /* of the request that caused it, 0: none */
+	uint8_t type; /* of that request, as its door numbers them; 0: none */
 };
 typedef void (*sadb_event_fn)(const struct sadb_event *event, void *userdata);
 
@@ -65,6 +68,8 @@ struct sadb_parts { /* borrowed */
 	bool (*is_local)(const struct address *addr, void *userdata);
 	void *is_local_userdata;
 	bool no_udp; /* nobody takes ESP in UDP here: SAs that ask for it are refused */
+	const struct tunables *tunables; /* NULL: their defaults */
+	uint32_t (*jitter_sec)(void *userdata); /* of now_userdata; NULL: 8 to 23 at random */
 	uint64_t (*now_usec)(void *userdata); /* NULL: CLOCK_BOOTTIME */
 	void *now_userdata;
 };
@@ -90,7 +95,40 @@ int sadb_restore(struct sadb *sadb) MUST_CHECK;
 struct sadb_request { /* who asks, echoed in events */
 	uint64_t owner;
 	uint32_t seq, pid;
+	uint8_t type;
 };
+
+/* SPIs, both included; host order. */
+struct sadb_range {
+	uint32_t min, max;
+};
+/* What a change asks for, as it came: extensions that are absent say nothing. */
+struct sadb_wish {
+	const struct sa *sa; /* copied */
+	uint64_t present; /* PFKEY_BIT() */
+	const struct sadb_request *request; /* NULL: nobody's */
+};
+
+/*
+ * Reserve an SPI of the range, between the ends of @sa (copied): a larval SA, which SADB_EVENT_RESERVED
+ * shows. Return: as sadb_add(); EEXIST: the number that was drawn is taken.
+ */
+int sadb_getspi(struct sadb *sadb, const struct sa *sa, const struct sadb_range *range,
+	const struct sadb_request *request, struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* Fill in a larval SA, or change limits, pair and cookie of a living one. Return: as sadb_add(). */
+int sadb_update(struct sadb *sadb, const struct sadb_wish *wish,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* The same of a living SA and its partner. Without one: ESRCH, after the SA itself was changed. */
+int sadb_update_pair(struct sadb *sadb, const struct sadb_wish *wish,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* The SA and its partner. Without one: ESRCH, after the SA itself was deleted. */
+int sadb_delete_pair(struct sadb *sadb, const struct sa_key *key, const struct address *src,
+	const struct sadb_request *request, struct sadb_refusal *ret_refusal) MUST_CHECK;
+/*
+ * Outbound SAs in the state of wish->sa between its two addresses, with their partners. @proto 0: AH
+ * and ESP. Return: how many there were.
+ */
+size_t sadb_delete_pair_state(struct sadb *sadb, int proto, const struct sadb_wish *wish);
 
 /* @sa is consumed on success only. Return: 0 or -ret_refusal->error; nothing has changed then. */
 int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *request,

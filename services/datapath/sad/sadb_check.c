@@ -159,7 +159,7 @@ static bool above(uint64_t low, uint64_t high)
 	return low && high && low > high;
 }
 
-static int check_limits(const struct sa *sa, struct sadb_refusal *refusal)
+int sadb_check_limits(const struct sa *sa, struct sadb_refusal *refusal)
 {
 	const struct sa_limits *soft = &sa->soft, *hard = &sa->hard;
 
@@ -220,7 +220,7 @@ int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *re
 		r = check_auth(sadb, sa, ret_refusal);
 	if (r == 0)
 		r = check_suite(sa, ret_suite, ret_refusal);
-	return r < 0 ? r : check_limits(sa, ret_refusal);
+	return r < 0 ? r : sadb_check_limits(sa, ret_refusal);
 }
 
 uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa)

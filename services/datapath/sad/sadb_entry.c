@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/base/clock.h"
 #include "services/datapath/sad/sadb_parts.h"
@@ -89,6 +90,21 @@ struct sad_entry *sadb_keys_find(const struct sadb *sadb, const struct sad_entry
 					   SEQSTORE_ID_BYTES) == 0)
 			break;
 	return at;
+}
+
+void sadb_entry_shorten(const struct sadb *sadb, struct sad_entry *entry)
+{
+	struct sa *sa = entry->sa;
+	uint32_t sec = 0;
+
+	if (entry->directions != SA_OUTBOUND || sa->origin != SA_ORIGIN_PFKEY)
+		return;
+	if (sadb->parts.jitter_sec)
+		sec = sadb->parts.jitter_sec(sadb->parts.now_userdata);
+	else if (getrandom(&sec, sizeof(sec), 0) == (ssize_t)sizeof(sec))
+		sec = 8 + sec % 16;
+	if (sa->soft.add_sec > sec)
+		sa->soft.add_sec -= sec;
 }
 
 int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_entry **ret_entry,
@@ -264,8 +280,54 @@ void sadb_entry_released(struct sad_entry *entry, void *userdata)
 	arena_remove(sadb->parts.arena, entry->arena_slot);
 }
 
+void sadb_entry_inherit(struct sad_entry *next, struct sad_entry *old)
+{
+	next->directions = old->directions;
+	next->run = old->run;
+	next->arena_slot = old->arena_slot;
+	next->owner = old->owner;
+	atomic_store(&next->claim, atomic_load(&old->claim));
+	next->control = old->control;
+	next->control.key_next = NULL;
+}
+
+int sadb_entry_amend(struct sadb *sadb, struct sad_entry *old, struct sa *sa,
+	struct sad_entry **ret_entry, struct sadb_refusal *refusal)
+{
+	struct sad_entry *next = sad_entry_new();
+	int r;
+
+	if (!next) {
+		sa_free(sa);
+		return sadb_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	}
+	next->sa = sa;
+	next->suite = old->suite;
+	next->provider = old->provider;
+	sadb_entry_inherit(next, old);
+	r = arena_update(sadb->parts.arena, old->arena_slot, sa);
+	if (r < 0) {
+		sad_entry_free(next);
+		return sadb_refuse(refusal, -r, PFKEY_DIAG_NONE);
+	}
+	sadb_keys_remove(sadb, old);
+	(void)!sadb_keys_add(sadb, next); /* it takes the room that the other left */
+	if (sad_replace(sadb->parts.sad, old, next, NULL, NULL) < 0) /* they have one key */
+		abort();
+	*ret_entry = next;
+	return 0;
+}
+
+void sadb_entry_delete(
+	struct sadb *sadb, struct sad_entry *entry, const struct sadb_request *request)
+{
+	sadb_emit_entry(sadb, SADB_EVENT_DELETED, entry, request);
+	sadb_entry_remove(sadb, entry);
+}
+
 void sadb_entry_remove(struct sadb *sadb, struct sad_entry *entry)
 {
+	sadb_pair_unlink(sadb, entry);
 	sadb_keys_remove(sadb, entry);
 	sad_remove(sadb->parts.sad, entry, sadb_entry_released, sadb);
 }

@@ -78,8 +78,6 @@ static int plan_one(struct plan *plan, struct change *change, struct text *why)
 		change->shares_run = true;
 		fresh->run = old->run;
 		fresh->arena_slot = old->arena_slot;
-		fresh->control.top_seen = old->control.top_seen;
-		fresh->control.chunk = old->control.chunk;
 	}
 	return 0;
 }
@@ -221,6 +219,10 @@ static void commit_change(struct plan *plan, struct change *change)
 		return;
 	if (!change->shares_run)
 		sadb_entry_grant(fresh);
+	if (old && (!change->shares_run || old->sa->pair_spi != fresh->sa->pair_spi))
+		sadb_pair_unlink(sadb, old);
+	if (change->shares_run)
+		sadb_entry_inherit(fresh, old);
 	if (old)
 		sadb_keys_remove(sadb, old);
 	/* Without memory for its first bucket the list of keys lacks one: checked again at each apply. */
@@ -270,6 +272,7 @@ int sadb_apply_keys(struct sadb *sadb, const struct sa_list *list, struct text *
 		for (size_t i = 0; i < plan.n; i++)
 			commit_change(&plan, &plan.changes[i]);
 		sad_each(sadb->parts.sad, remove_unmarked, &plan);
+		sadb_pair_all(sadb);
 		(void)rcu_poll(sad_rcu(sadb->parts.sad));
 	}
 	plan_done(&plan);

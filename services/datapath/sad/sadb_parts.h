@@ -44,6 +44,8 @@ static inline int sadb_refuse(struct sadb_refusal *refusal, int error, uint16_t 
 	return -error;
 }
 
+/* A tunable of the protocol of an SA, see TUNABLE_OF(). */
+uint64_t sadb_tunable(const struct sadb *sadb, enum tunable which);
 uint64_t sadb_now(const struct sadb *sadb);
 void sadb_emit(struct sadb *sadb, const struct sadb_event *event);
 void sadb_emit_entry(struct sadb *sadb, enum sadb_event_kind kind, const struct sad_entry *entry,
@@ -56,6 +58,8 @@ int sadb_settle_sa(
 	const struct sadb *sadb, struct sa *sa, struct sadb_refusal *ret_refusal) MUST_CHECK;
 int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *ret_suite,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* Soft limits below hard ones, idle ones below both. */
+int sadb_check_limits(const struct sa *sa, struct sadb_refusal *refusal) MUST_CHECK;
 /* sadb_natt.c: may it be encapsulated in UDP as it asks to be? */
 int sadb_check_natt(
 	const struct sadb *sadb, const struct sa *sa, struct sadb_refusal *ret_refusal) MUST_CHECK;
@@ -65,6 +69,11 @@ uint8_t sadb_directions(const struct sadb *sadb, const struct sa *sa);
 /* @sa: settled and copied. Suite and directions are set; it has no ids and no run state yet. */
 int sadb_entry_make(const struct sadb *sadb, const struct sa *sa, struct sad_entry **ret_entry,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
+/*
+ * A little less soft lifetime, at random: two ends that were set up alike must not ask for new keys in
+ * the same moment. What the key file says stays as it says: nobody asks there.
+ */
+void sadb_entry_shorten(const struct sadb *sadb, struct sad_entry *entry);
 /* The names under which its numbers and its window are kept. */
 int sadb_entry_identify(const struct sadb *sadb, struct sad_entry *entry,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
@@ -79,6 +88,35 @@ void sadb_entry_remove(struct sadb *sadb, struct sad_entry *entry);
 void sadb_entry_released(struct sad_entry *entry, void *sadb);
 /* Numbers that were reserved and are on disk. */
 void sadb_entry_grant(struct sad_entry *entry);
+
+/* Out of the SAD with an event; its partner stays behind alone. */
+void sadb_entry_delete(
+	struct sadb *sadb, struct sad_entry *entry, const struct sadb_request *request);
+/*
+ * Put @sa (consumed) in the place of the record; run state, numbers and claim go on. Return: 0, or
+ * -refusal->error with everything as it was.
+ */
+int sadb_entry_amend(struct sadb *sadb, struct sad_entry *old, struct sa *sa,
+	struct sad_entry **ret_entry, struct sadb_refusal *refusal) MUST_CHECK;
+/* Everything that the control thread keeps in @old goes on in @next, which shares its run state. */
+void sadb_entry_inherit(struct sad_entry *next, struct sad_entry *old);
+
+/* sadb.c: an SA as asked for in the place of @larval, whose key it has. */
+int sadb_fill(struct sadb *sadb, const struct sa *sa, struct sad_entry *larval,
+	const struct sadb_request *request, struct sadb_refusal *refusal) MUST_CHECK;
+/* sadb_update.c: of an SA that lives. */
+int sadb_change(struct sadb *sadb, const struct sadb_wish *wish, struct sad_entry *entry,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
+
+/* sadb_pair.c */
+/* May it be the partner of the SA with this SPI on the other side? */
+int sadb_pair_check(const struct sadb *sadb, const struct sad_entry *entry, uint32_t spi,
+	struct sadb_refusal *refusal) MUST_CHECK;
+/* With the one that its record names, if both are free; else nothing. */
+void sadb_pair_link(struct sadb *sadb, struct sad_entry *entry);
+void sadb_pair_unlink(struct sadb *sadb, struct sad_entry *entry);
+struct sad_entry *sadb_pair_of(const struct sadb *sadb, const struct sad_entry *entry); /* NULL */
+void sadb_pair_all(struct sadb *sadb); /* that are named and free */
 
 int sadb_keys_add(struct sadb *sadb, struct sad_entry *entry) MUST_CHECK;
 void sadb_keys_remove(struct sadb *sadb, struct sad_entry *entry);

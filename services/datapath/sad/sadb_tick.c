@@ -4,7 +4,6 @@
 #include "services/datapath/replay/replay.h"
 #include "services/datapath/sad/sadb_parts.h"
 
-#define REAP_USEC USEC_PER_SEC /* a dead SA is shown this long before it goes */
 #define IDLE_USEC (8 * USEC_PER_SEC) /* between two reports that an SA is idle */
 
 static bool is_past(uint64_t now, uint64_t since_usec, uint64_t limit_sec)
@@ -13,11 +12,35 @@ static bool is_past(uint64_t now, uint64_t since_usec, uint64_t limit_sec)
 	       (now - since_usec) / USEC_PER_SEC >= limit_sec;
 }
 
-static bool limits_reached(const struct sa_limits *limits, const struct sa_run *run, uint64_t now)
+static bool time_reached(const struct sa_limits *limits, const struct sa_run *run, uint64_t now)
 {
 	return is_past(now, run->added_usec, limits->add_sec) ||
-	       is_past(now, atomic_load(&run->first_use_usec), limits->use_sec) ||
+	       is_past(now, atomic_load(&run->first_use_usec), limits->use_sec);
+}
+
+static bool limits_reached(const struct sa_limits *limits, const struct sa_run *run, uint64_t now)
+{
+	return time_reached(limits, run, now) ||
 	       (limits->bytes && atomic_load(&run->bytes) >= limits->bytes);
+}
+
+static void die(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
+{
+	atomic_store(&entry->run->state, SA_DEAD);
+	sad_touch(sadb->parts.sad);
+	entry->control.dead_usec = now;
+}
+
+/* The inbound one goes in silence; of the outbound one key management must know. */
+static void take_partner(struct sadb *sadb, const struct sad_entry *entry, uint64_t now)
+{
+	struct sad_entry *partner = sadb_pair_of(sadb, entry);
+
+	if (!partner || partner->control.dead_usec)
+		return;
+	die(sadb, partner, now);
+	if (partner->directions & SA_OUTBOUND)
+		sadb_emit_entry(sadb, SADB_EVENT_HARD, partner, NULL);
 }
 
 static void check_idle(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
@@ -42,10 +65,11 @@ static void check_lifetime(struct sadb *sadb, struct sad_entry *entry, uint64_t 
 	/* A worker that reached the limit in octets has set the state already. */
 	if (state == SA_DEAD || events & (SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_END) ||
 		limits_reached(&entry->sa->hard, run, now)) {
-		atomic_store(&run->state, SA_DEAD);
-		sad_touch(sadb->parts.sad);
-		entry->control.dead_usec = now;
+		die(sadb, entry, now);
 		sadb_emit_entry(sadb, SADB_EVENT_HARD, entry, NULL);
+		/* What ran out of octets or numbers dies alone. */
+		if (time_reached(&entry->sa->hard, run, now))
+			take_partner(sadb, entry, now);
 		return;
 	}
 	if (state == SA_MATURE &&
@@ -109,6 +133,11 @@ static void keep_top(struct sadb *sadb, struct sad_entry *entry)
 		entry->control.top_seen = top;
 }
 
+static bool is_ah(const struct sad_entry *entry)
+{
+	return entry->sa->proto == SA_PROTO_AH;
+}
+
 struct pass {
 	struct sadb *sadb;
 	uint64_t now;
@@ -121,7 +150,14 @@ static bool tick_entry(struct sad_entry *entry, void *userdata)
 	struct sadb *sadb = pass->sadb;
 
 	if (entry->control.dead_usec) {
-		if (pass->now - entry->control.dead_usec >= REAP_USEC)
+		if (is_past(pass->now, entry->control.dead_usec,
+			    sadb_tunable(sadb, TUNABLE_OF(is_ah(entry), REAP_DELAY))))
+			sadb_entry_remove(sadb, entry);
+		return true;
+	}
+	if (atomic_load(&entry->run->state) == SA_LARVAL) {
+		if (is_past(pass->now, entry->run->added_usec,
+			    sadb_tunable(sadb, TUNABLE_OF(is_ah(entry), LARVAL_TIMEOUT))))
 			sadb_entry_remove(sadb, entry);
 		return true;
 	}
