@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -183,6 +184,13 @@ static int open_view(struct plant *plant)
 	return r;
 }
 
+static unsigned int usable_cpus(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (unsigned int)CPU_COUNT(&cpus) : 1;
+}
+
 int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	struct plant **ret_plant, const char **ret_fault)
 {
@@ -195,6 +203,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	plant->settings = settings;
 	plant->wire = (struct wire){ .out4 = -1, .out6 = -1 };
 	plant->counters.fd = plant->wake_fd = plant->drops_fd = -1;
+	budget_init(&plant->budget, usable_cpus());
 	plant->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	plant->drops_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (plant->wake_fd < 0 || plant->drops_fd < 0)
@@ -202,7 +211,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	tunables_init(&plant->tunables);
 	for (size_t i = 0; i < TUNABLE_COUNT; i++) /* checked when they were read */
 		(void)!plant_set_tunable(plant, (enum tunable)i, settings->tunables[i]);
-	r = drops_new(plant->drops_fd, settings->workers, &plant->drops);
+	r = drops_new(plant->drops_fd, settings->workers + 1, &plant->drops);
 	if (r < 0)
 		return r;
 	*ret_fault = "interface addresses";
@@ -250,6 +259,7 @@ static void stop_workers(struct plant *plant)
 	for (size_t i = 0; i < plant->n_workers; i++)
 		plant->workers[i] = worker_stop(plant->workers[i]);
 	plant->n_workers = 0;
+	plant->lane = control_lane_free(plant->lane);
 }
 
 struct plant *plant_free(struct plant *plant)
@@ -294,12 +304,19 @@ int plant_start(struct plant *plant)
 		.paths = plant->paths,
 		.tunables = &plant->tunables,
 		.path_mtu = &plant->path_mtu,
+		.sync = &plant->sync,
+		.budget = &plant->budget,
 		.wake_fd = plant->wake_fd,
 	};
+	int r;
 
+	setup.index = SAD_CONTROL_WORKER;
+	setup.counters = counter_store_of(&plant->counters, SAD_CONTROL_WORKER);
+	setup.drops = drops_ring_of(plant->drops, plant->settings->workers);
+	r = control_lane_new(&setup, &plant->lane);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < plant->settings->workers; i++) {
-		int r;
-
 		setup.index = (unsigned int)i;
 		setup.counters = counter_store_of(&plant->counters, i);
 		setup.drops = drops_ring_of(plant->drops, i);
@@ -309,6 +326,15 @@ int plant_start(struct plant *plant)
 		plant->n_workers++;
 	}
 	return 0;
+}
+
+void plant_set_execution(struct plant *plant, const struct alg_execution *execution)
+{
+	uint32_t sync = (execution->ah_async ? 0 : ENGINE_SYNC_AH) |
+			(execution->esp_async ? 0 : ENGINE_SYNC_ESP);
+
+	atomic_store_explicit(&plant->sync, sync, memory_order_relaxed);
+	budget_set(&plant->budget, execution->cpu_percent);
 }
 
 static void free_view(void *view)
@@ -387,6 +413,19 @@ bool plant_holds_lid(const struct plant *plant)
 	return plant->was_lidded && !plant->loaded;
 }
 
+static bool hear(struct plant *plant, struct mailbox *box)
+{
+	struct sadb_acquire acquire;
+
+	while (mailbox_take_acquire(box, &acquire)) {
+		/* The worker's copy carries an id: the rule is that in force by now. */
+		acquire.rule = plant_find_rule(plant, acquire.rule_id);
+		if (acquire.rule)
+			sadb_need(plant->sadb, &acquire);
+	}
+	return mailbox_take_events(box);
+}
+
 bool plant_hear(struct plant *plant)
 {
 	uint64_t wakes;
@@ -395,18 +434,12 @@ bool plant_hear(struct plant *plant)
 	if (read(plant->wake_fd, &wakes, sizeof(wakes)) < 0 && errno != EAGAIN)
 		return false;
 	for (size_t i = 0; i < plant->n_workers; i++) {
-		struct mailbox *box = worker_mailbox(plant->workers[i]);
-		struct sadb_acquire acquire;
-
-		while (mailbox_take_acquire(box, &acquire)) {
-			/* The worker's copy carries an id: the rule is that in force by now. */
-			acquire.rule = plant_find_rule(plant, acquire.rule_id);
-			if (acquire.rule)
-				sadb_need(plant->sadb, &acquire);
-		}
-		if (mailbox_take_events(box))
+		control_lane_run(plant->lane, worker_handover(plant->workers[i]));
+		if (hear(plant, worker_mailbox(plant->workers[i])))
 			events = true;
 	}
+	if (plant->lane && hear(plant, control_lane_mailbox(plant->lane)))
+		events = true;
 	return events;
 }
 

@@ -16,6 +16,7 @@
 #include "services/datapath/sad/sadb.h"
 #include "services/datapath/settings.h"
 #include "services/datapath/steer/steer.h"
+#include "services/datapath/control_lane.h"
 #include "services/datapath/worker.h"
 
 struct plant {
@@ -46,6 +47,9 @@ struct plant {
 	int drops_fd; /* readable when a drop came after drops_arm() */
 	struct worker *workers[SAD_MAX_WORKERS];
 	size_t n_workers;
+	struct control_lane *lane; /* the control thread's own part in working packets */
+	_Atomic uint32_t sync; /* ENGINE_SYNC_*: protocols that go there */
+	struct budget budget; /* of all these threads */
 	bool was_lidded; /* the kernel held a lid when we came, */
 	bool loaded; /* and it was replaced since */
 	uint64_t enforced_usec; /* CLOCK_BOOTTIME of the last change of policy */
@@ -67,6 +71,8 @@ int plant_start(struct plant *plant) MUST_CHECK;
  * finds its rule. @spd: consumed in any case; NULL: none, everything passes.
  */
 int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation) MUST_CHECK;
+/* Where packets are worked from here on, and how much of the CPUs that may take. */
+void plant_set_execution(struct plant *plant, const struct alg_execution *execution);
 /* Once a second: lifetimes, memory of former versions, the end of a change of policy. */
 void plant_tick(struct plant *plant);
 /* The policy in force; control thread. */

@@ -2,6 +2,7 @@
 #include "services/datapath/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include <sys/mman.h>
 
 #include "common/base/clock.h"
-#include "services/datapath/drop_note.h"
+#include "services/datapath/station.h"
 
 #define BATCH	   ENGINE_BATCH
 #define MAX_READY  32
@@ -26,18 +27,15 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	int epoll_fd, stop_fd;
-	struct engine *engine;
-	struct path_mtu *mtus;
-	struct path_copy *paths;
-	struct wire_port *port;
-	struct mailbox *mailbox;
+	unsigned int slot; /* of the reader that this thread is */
+	struct station *station;
+	struct handover *handover; /* to the control thread */
+	unsigned int sync; /* protocols that went that way so far */
+	struct budget_account account;
 	uint8_t *buffers; /* BATCH of them; pages are taken as they are touched */
 	struct packet packets[BATCH];
 	struct packet *batch[BATCH];
 	struct engine_result results[BATCH];
-	struct packet *to_wire[BATCH];
-	enum direction direction; /* of the batch in work */
-	bool sent[BATCH];
 };
 
 static int watch(struct worker *worker, int fd, enum source source, int which)
@@ -87,65 +85,77 @@ static size_t sift(struct worker *worker, size_t n)
 	return kept;
 }
 
-static void to_stack(struct worker *worker, struct packet *pkt, int tunnel)
+/* Away from everything that is shared, until @room packets fit or the worker is to stop. */
+static bool wait_for_control(struct worker *worker, size_t room)
 {
-	const struct tun *tun = worker->setup.host;
+	bool fits;
 
-	if (tunnel >= 0 && (size_t)tunnel < worker->setup.n_tunnels)
-		tun = &worker->setup.tunnels[tunnel];
-	if (tun_write(tun->queues[worker->setup.index], &pkt, 1) != 1)
-		counters_add(worker->setup.counters, VERDICT_IO_SEND_FAILED);
+	rcu_offline(worker->setup.rcu, worker->slot);
+	fits = handover_wait(worker->handover, room, worker->stop_fd);
+	rcu_online(worker->setup.rcu, worker->slot);
+	return fits;
 }
 
-static void to_wire(struct worker *worker, size_t n)
+static void hand_one(struct worker *worker, const struct packet *pkt, struct handover_way way)
 {
-	wire_send(worker->port, worker->to_wire, n, worker->sent);
-	for (size_t i = 0; i < n; i++)
-		if (!worker->sent[i])
+	while (!handover_put(worker->handover, pkt, way)) {
+		handover_tell(worker->handover);
+		if (!wait_for_control(worker, HANDOVER_ROOM / 2)) {
 			counters_add(worker->setup.counters, VERDICT_IO_SEND_FAILED);
-}
-
-static void follow(struct worker *worker, struct engine_result *result, struct packet *pkt)
-{
-	while (engine_follow(worker->engine, result, pkt)) {
-		if (result->exit == ENGINE_TO_HOST) {
-			to_stack(worker, pkt, result->tunnel);
-			continue;
+			return;
 		}
-		worker->to_wire[0] = pkt;
-		to_wire(worker, 1);
 	}
 }
 
-static void deliver(struct worker *worker, size_t n)
+/* What the engine left to the control thread; last, since it may have to wait. */
+static void hand_over(struct worker *worker, size_t n, bool inbound)
 {
-	size_t n_wire = 0;
+	bool any = false;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct engine_result *result = &worker->results[i];
+		struct engine_result *result = &worker->results[i];
+		struct handover_way way = { .inbound = inbound, .tunnel = result->tunnel };
 
-		switch (result->exit) {
-		case ENGINE_DROP:
-			drop_note(worker->setup.drops, worker->batch[i], worker->direction, result);
-			break;
-		case ENGINE_HELD:
-			break;
-		case ENGINE_TO_WIRE:
-		case ENGINE_TO_WIRE_CLEAR:
-			worker->to_wire[n_wire++] = worker->batch[i];
-			break;
-		case ENGINE_TO_HOST:
-		case ENGINE_TO_SENDER:
-			to_stack(worker, worker->batch[i], result->tunnel);
-			break;
-		}
+		if (result->exit != ENGINE_TO_CONTROL)
+			continue;
+		do
+			hand_one(worker, worker->batch[i], way);
+		while (engine_follow(station_engine(worker->station), result, worker->batch[i]));
+		any = true;
 	}
-	if (n_wire > 0)
-		to_wire(worker, n_wire);
-	/* The batch is away, so its buffers are free for the fragments that follow. */
-	for (size_t i = 0; i < n; i++)
-		if (worker->results[i].more)
-			follow(worker, &worker->results[i], worker->batch[i]);
+	if (any)
+		handover_tell(worker->handover);
+}
+
+/*
+ * The execution modes in force. What went to the control thread is waited for before packets of its
+ * protocol are worked here again, or they would overtake it and leave it behind the window.
+ */
+static void follow_modes(struct worker *worker)
+{
+	unsigned int sync = atomic_load_explicit(worker->setup.sync, memory_order_relaxed);
+
+	if ((worker->sync & ~sync) != 0)
+		(void)wait_for_control(worker, HANDOVER_ROOM); /* false: it ends anyway */
+	worker->sync = sync;
+	engine_set_sync(station_engine(worker->station), sync);
+}
+
+/* Wait until the engine's share of the CPUs has grown again. False: the worker is to stop. */
+static bool pace(struct worker *worker)
+{
+	struct pollfd stop = { .fd = worker->stop_fd, .events = POLLIN };
+	uint64_t wait_nsec = budget_settle(worker->setup.budget, &worker->account);
+	struct timespec span = { .tv_sec = (time_t)(wait_nsec / NSEC_PER_SEC),
+		.tv_nsec = (long)(wait_nsec % NSEC_PER_SEC) };
+	bool stopped;
+
+	if (wait_nsec == 0)
+		return true;
+	rcu_offline(worker->setup.rcu, worker->slot);
+	stopped = ppoll(&stop, 1, &span, NULL) > 0;
+	rcu_online(worker->setup.rcu, worker->slot);
+	return !stopped;
 }
 
 static void run_outbound(struct worker *worker, int tunnel)
@@ -161,14 +171,16 @@ static void run_outbound(struct worker *worker, int tunnel)
 		/* Somebody deleted the device; waiting for it would spin. */
 		(void)epoll_ctl(
 			worker->epoll_fd, EPOLL_CTL_DEL, tun->queues[worker->setup.index], NULL);
-		mailbox_put_broken(worker->mailbox);
+		mailbox_put_broken(station_mailbox(worker->station));
 	}
 	left = n > 0 ? sift(worker, (size_t)n) : 0;
 	if (left == 0)
 		return;
-	worker->direction = DIRECTION_OUT;
-	engine_outbound(worker->engine, worker->batch, left, tunnel, worker->results);
-	deliver(worker, left);
+	follow_modes(worker);
+	engine_outbound(
+		station_engine(worker->station), worker->batch, left, tunnel, worker->results);
+	station_deliver(worker->station, worker->batch, worker->results, left, DIRECTION_OUT);
+	hand_over(worker, left, false);
 }
 
 static void run_inbound(struct worker *worker, size_t input)
@@ -177,13 +189,14 @@ static void run_inbound(struct worker *worker, size_t input)
 	int n;
 
 	refill(worker);
-	n = wire_receive(worker->port, input, worker->batch, BATCH);
+	n = wire_receive(station_port(worker->station), input, worker->batch, BATCH);
 	left = n > 0 ? sift(worker, (size_t)n) : 0;
 	if (left == 0)
 		return;
-	worker->direction = DIRECTION_IN;
-	engine_inbound(worker->engine, worker->batch, left, worker->results);
-	deliver(worker, left);
+	follow_modes(worker);
+	engine_inbound(station_engine(worker->station), worker->batch, left, worker->results);
+	station_deliver(worker->station, worker->batch, worker->results, left, DIRECTION_IN);
+	hand_over(worker, left, true);
 }
 
 /* Errors about what we sent; a queue that is not emptied would wake us for ever. */
@@ -191,13 +204,13 @@ static void run_errors(struct worker *worker, size_t input)
 {
 	struct wire_error error;
 
-	while (wire_next_error(worker->port, input, &error)) {
+	while (wire_next_error(station_port(worker->station), input, &error)) {
 		struct engine_report report = { .protocol = error.protocol,
 			.dst = error.dst,
 			.bytes = error.bytes,
 			.len = error.len };
 
-		if (engine_knows(worker->engine, &report) && error.mtu != 0)
+		if (engine_knows(station_engine(worker->station), &report) && error.mtu != 0)
 			(void)path_table_learn(
 				worker->setup.paths, &error.dst, error.mtu, clock_boot_usec());
 	}
@@ -224,80 +237,33 @@ static bool run_event(struct worker *worker, const struct epoll_event *event)
 	return true;
 }
 
-/* The numbers of the original's tunable. */
-static enum esp_padding padding_of(const struct worker *worker)
-{
-	static const enum esp_padding levels[] = { ESP_PADDING_NONE, ESP_PADDING_LAST,
-		ESP_PADDING_ALL };
-
-	return levels[tunables_get(worker->setup.tunables, TUNABLE_ESP_PADDING_CHECK)];
-}
-
 static void *run(void *userdata)
 {
 	struct worker *worker = userdata;
 	struct epoll_event ready[MAX_READY];
-	unsigned int slot;
 	bool going = true;
 
-	if (rcu_register(worker->setup.rcu, &slot) < 0)
+	if (rcu_register(worker->setup.rcu, &worker->slot) < 0)
 		return NULL; /* there are more reader slots than workers */
 	while (going) {
 		int n;
 
-		rcu_offline(worker->setup.rcu, slot);
+		rcu_offline(worker->setup.rcu, worker->slot);
 		n = epoll_wait(worker->epoll_fd, ready, MAX_READY, -1);
-		rcu_online(worker->setup.rcu, slot);
-		engine_set_padding(worker->engine, padding_of(worker));
-		engine_set_path_mtu(worker->engine,
-			atomic_load_explicit(worker->setup.path_mtu, memory_order_relaxed));
+		rcu_online(worker->setup.rcu, worker->slot);
+		station_refresh(worker->station);
 		for (int i = 0; i < n && going; i++) {
 			going = run_event(worker, &ready[i]);
-			rcu_quiescent(worker->setup.rcu, slot);
+			rcu_quiescent(worker->setup.rcu, worker->slot);
+			going = going && pace(worker);
 		}
 	}
-	rcu_unregister(worker->setup.rcu, slot);
+	rcu_unregister(worker->setup.rcu, worker->slot);
 	return NULL;
-}
-
-static void on_acquire(const struct sadb_acquire *acquire, void *userdata)
-{
-	const struct worker *worker = userdata;
-
-	mailbox_put_acquire(worker->mailbox, acquire);
-}
-
-static void on_event(struct sad_entry *entry, void *userdata)
-{
-	const struct worker *worker = userdata;
-
-	(void)entry;
-	mailbox_put_events(worker->mailbox);
-}
-
-/* Shorter than the links here only where an error said so. */
-static uint32_t mtu_of(const struct address *dst, void *userdata)
-{
-	struct worker *worker = userdata;
-	uint32_t here = atomic_load_explicit(worker->setup.path_mtu, memory_order_relaxed), learnt;
-
-	if (!path_copy_any(worker->paths))
-		return here;
-	learnt = path_copy_get(worker->paths, dst, clock_boot_usec());
-	return learnt != 0 && (here == 0 || learnt < here) ? learnt : here;
 }
 
 static int make_parts(struct worker *worker)
 {
-	struct engine_setup setup = { .worker = worker->setup.index,
-		.view = worker->setup.view,
-		.counters = worker->setup.counters,
-		.on_acquire = on_acquire,
-		.on_event = on_event,
-		.userdata = worker,
-		.fragments = worker->setup.fragments,
-		.mtu_of = mtu_of,
-		.padding = padding_of(worker) };
 	void *buffers = mmap(NULL, (size_t)BATCH * BUFFER_LEN, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int r;
@@ -309,15 +275,9 @@ static int make_parts(struct worker *worker)
 	worker->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (worker->epoll_fd < 0 || worker->stop_fd < 0)
 		return -errno;
-	worker->mtus = path_mtu_new();
-	worker->paths = path_copy_new(worker->setup.paths);
-	if (!worker->mtus || !worker->paths)
-		return -ENOMEM;
-	r = mailbox_new(worker->setup.wake_fd, &worker->mailbox);
+	r = station_new(&worker->setup, &worker->station);
 	if (r == 0)
-		r = wire_port_new(worker->setup.wire, worker->mtus, worker->paths, &worker->port);
-	if (r == 0)
-		r = engine_new(&setup, &worker->engine);
+		r = handover_new(worker->setup.wake_fd, &worker->handover);
 	return r;
 }
 
@@ -350,11 +310,8 @@ struct worker *worker_stop(struct worker *worker)
 		return NULL;
 	if (worker->started && write(worker->stop_fd, &one, sizeof(one)) == sizeof(one))
 		(void)pthread_join(worker->thread, NULL); /* it cannot fail for a joinable thread */
-	engine_free(worker->engine);
-	wire_port_free(worker->port);
-	path_mtu_free(worker->mtus);
-	path_copy_free(worker->paths);
-	mailbox_free(worker->mailbox);
+	station_free(worker->station);
+	handover_free(worker->handover);
 	fd_closep(&worker->epoll_fd);
 	fd_closep(&worker->stop_fd);
 	if (worker->buffers)
@@ -365,5 +322,10 @@ struct worker *worker_stop(struct worker *worker)
 
 struct mailbox *worker_mailbox(struct worker *worker)
 {
-	return worker->mailbox;
+	return station_mailbox(worker->station);
+}
+
+struct handover *worker_handover(struct worker *worker)
+{
+	return worker->handover;
 }

@@ -10,8 +10,10 @@
 #include <stddef.h>
 
 #include "common/base/rcu.h"
+#include "services/datapath/budget.h"
 #include "services/datapath/drops.h"
 #include "services/datapath/engine/engine.h"
+#include "services/datapath/handover.h"
 #include "services/datapath/mailbox.h"
 #include "services/datapath/io/tun.h"
 #include "services/datapath/io/wire.h"
@@ -32,6 +34,9 @@ struct worker_setup {
 	struct drops_ring *drops; /* of this worker alone */
 	const _Atomic uint32_t *path_mtu; /* of outer packets; may change */
 	struct counters *counters; /* of this worker alone */
+	const _Atomic uint32_t
+		*sync; /* ENGINE_SYNC_*: what goes to the control thread; may change */
+	struct budget *budget; /* that all threads of the engine share */
 	int wake_fd; /* eventfd of the control thread */
 };
 
@@ -43,5 +48,6 @@ struct worker *worker_stop(struct worker *worker);
 DEFINE_CLEANUP(struct worker *, worker_stop)
 
 struct mailbox *worker_mailbox(struct worker *worker);
+struct handover *worker_handover(struct worker *worker);
 
 #endif

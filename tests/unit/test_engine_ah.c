@@ -246,6 +246,66 @@ START_TEST(path_mtu)
 }
 END_TEST
 
+/* Packets of which protocols are left to the control thread; by what protects them. */
+static const struct {
+	const char *name;
+	unsigned int protection, sync;
+	bool left;
+} modes[] = {
+	{ "ESP, none", ESP, 0, false },
+	{ "ESP, ESP", ESP, ENGINE_SYNC_ESP, true },
+	{ "ESP, AH", ESP, ENGINE_SYNC_AH, false },
+	{ "AH, AH", AH, ENGINE_SYNC_AH, true },
+	{ "AH, ESP", AH, ENGINE_SYNC_ESP, false },
+	{ "both, AH", AH | ESP, ENGINE_SYNC_AH, true },
+	{ "both, ESP", AH | ESP, ENGINE_SYNC_ESP, true },
+	{ "both, both", AH | ESP, ENGINE_SYNC_AH | ENGINE_SYNC_ESP, true },
+};
+
+static void expect_left(struct engine_result result, const struct packet *pkt,
+	const struct packet *before, const char *name)
+{
+	expect(result, ENGINE_TO_CONTROL, VERDICT_EXEC_SYNC, name);
+	ck_assert_uint_eq(pkt->len, before->len);
+	ck_assert_mem_eq(pkt->data, before->data, before->len);
+}
+
+/* They are left as they came and uncounted; another engine then does with them what is due. */
+START_TEST(left_to_the_control_thread)
+{
+	static struct test_packet sent, before;
+	static struct host sender, receiver;
+	const char *name = modes[_i].name;
+	struct engine_result result;
+
+	make_host(&sender, true, "", modes[_i].protection, modes[_i].protection, false);
+	make_host(&receiver, false, "", modes[_i].protection, modes[_i].protection, false);
+	engine_set_sync(sender.engine, modes[_i].sync);
+	engine_set_sync(receiver.engine, modes[_i].sync);
+	test_udp(&sent, HERE, THERE, 20);
+	test_copy(&before, &sent);
+	result = send_one(&sender, &sent.pkt, -1);
+	if (modes[_i].left) {
+		expect_left(result, &sent.pkt, &before.pkt, name);
+		ck_assert_uint_eq(atomic_load(&rcu_read(&sender.view)->hits[0].packets), 0);
+		engine_set_sync(sender.engine, 0);
+		result = send_one(&sender, &sent.pkt, -1);
+	}
+	expect(result, ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, name);
+	ck_assert_uint_eq(atomic_load(&rcu_read(&sender.view)->hits[0].packets), 1);
+	test_copy(&before, &sent);
+	result = receive_one(&receiver, &sent.pkt);
+	if (modes[_i].left) {
+		expect_left(result, &sent.pkt, &before.pkt, name);
+		engine_set_sync(receiver.engine, 0);
+		result = receive_one(&receiver, &sent.pkt);
+	}
+	expect(result, ENGINE_TO_HOST, VERDICT_IN_ACCEPTED, name);
+	host_done(&sender);
+	host_done(&receiver);
+}
+END_TEST
+
 START_TEST(strangers)
 {
 	static struct test_packet sent;
@@ -277,6 +337,7 @@ int main(void)
 	tcase_add_test(tc, esp_around_ah);
 	tcase_add_test(tc, piled_up);
 	tcase_add_loop_test(tc, path_mtu, 0, 2);
+	tcase_add_loop_test(tc, left_to_the_control_thread, 0, (int)ARRAY_SIZE(modes));
 	tcase_add_test(tc, strangers);
 	suite_add_tcase(s, tc);
 	return suite_main(s);

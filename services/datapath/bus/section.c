@@ -77,6 +77,7 @@ static enum publish_verdict apply_algorithms(
 	sadb_set_algorithms(sections->plant->sadb, table);
 	alg_table_free(sections->algorithms);
 	sections->algorithms = table;
+	plant_set_execution(sections->plant, &table->execution);
 	return PUBLISH_OK;
 }
 
@@ -166,12 +167,16 @@ enum publish_verdict sections_publish(struct sections *sections, enum snapshot_s
 
 int section_apply_nothing(struct sections *sections, enum snapshot_section section)
 {
+	static const struct alg_execution unlimited = {
+		.ah_async = true, .esp_async = true, .cpu_percent = ALG_CPU_ALL
+	};
 	CLEANUP(sa_list_freep) struct sa_list *none = NULL;
 	CLEANUP(text_done) struct text why = { 0 };
 
 	switch (section) {
 	case SECTION_ALGORITHMS:
 		sadb_set_algorithms(sections->plant->sadb, NULL);
+		plant_set_execution(sections->plant, &unlimited);
 		sections->algorithms = alg_table_free(sections->algorithms);
 		return 0;
 	case SECTION_POLICY:

@@ -33,6 +33,11 @@ void engine_set_padding(struct engine *engine, enum esp_padding padding)
 	engine->setup.padding = padding;
 }
 
+void engine_set_sync(struct engine *engine, unsigned int protocols)
+{
+	engine->sync = protocols;
+}
+
 void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu)
 {
 	engine->setup.path_mtu = path_mtu;

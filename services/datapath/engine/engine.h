@@ -76,6 +76,7 @@ enum engine_exit {
 	ENGINE_TO_WIRE_CLEAR, /* policy bypasses it: as it came */
 	ENGINE_TO_HOST, /* clear packet for the stack, through the TUN of `tunnel` */
 	ENGINE_HELD, /* a fragment that waits for the others of its datagram; the packet is free */
+	ENGINE_TO_CONTROL, /* as it came, for the engine of the control thread; `more` after it */
 	ENGINE_TO_SENDER, /* ICMP error made in place of the packet, goes back through that TUN */
 };
 
@@ -118,6 +119,11 @@ DEFINE_CLEANUP(struct engine *, engine_free)
 
 /* How closely received padding is looked at from here on; worker's thread. */
 void engine_set_padding(struct engine *engine, enum esp_padding padding);
+/* Protocols whose packets are left to the control thread. */
+#define ENGINE_SYNC_AH	0x1U
+#define ENGINE_SYNC_ESP 0x2U
+/* From the next batch on; worker's thread. At first there is none. */
+void engine_set_sync(struct engine *engine, unsigned int protocols);
 /* Of the path that packets take from here on; worker's thread. */
 void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu);
 
@@ -131,7 +137,7 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 void engine_inbound(
 	struct engine *engine, struct packet **pkts, size_t n, struct engine_result *ret_results);
 /*
- * For results with TO_HOST or TO_WIRE, before the next batch and until it says false: the next
+ * For results with TO_HOST, TO_WIRE or TO_CONTROL, before the next batch and until it says false: the next
  * fragment of the datagram, made ready for the same way, into @pkt on its own buffer.
  */
 bool engine_follow(struct engine *engine, struct engine_result *result, struct packet *pkt);

@@ -61,7 +61,8 @@ void engine_end(struct engine *engine, struct engine_result *result)
 	size_t rest = frag_train_left(result->more);
 
 	counters_add(engine->setup.counters, result->verdict);
-	if (result->exit == ENGINE_TO_HOST || result->exit == ENGINE_TO_WIRE)
+	if (result->exit == ENGINE_TO_HOST || result->exit == ENGINE_TO_WIRE ||
+		result->exit == ENGINE_TO_CONTROL)
 		return;
 	for (; rest > 0; rest--)
 		counters_add(engine->setup.counters, result->verdict);
@@ -74,7 +75,7 @@ static enum verdict repeat(
 {
 	enum verdict verdict = VERDICT_OUT_PROTECTED;
 
-	if (result->exit == ENGINE_TO_HOST)
+	if (result->exit == ENGINE_TO_HOST || result->exit == ENGINE_TO_CONTROL)
 		return result->verdict;
 	if (!result->entry && !result->ah)
 		return engine_encapsulate(

@@ -220,6 +220,26 @@ static void decide_plain(struct inbound *in)
 		decide_encapsulated(in, index);
 }
 
+/* AH is decided with what stands behind it, as long as that can be seen. */
+static bool is_for_control(const struct inbound *in)
+{
+	unsigned int protocols = ENGINE_SYNC_ESP;
+
+	if (in->view->protocol == IPPROTO_AH) {
+		protocols = ENGINE_SYNC_AH;
+		if (in->view->upper < in->view->total_len &&
+			in->pkt->data[in->view->upper] == IPPROTO_ESP)
+			protocols |= ENGINE_SYNC_ESP;
+	}
+	return (protocols & in->engine->sync) != 0;
+}
+
+static void hand_over(struct inbound *in)
+{
+	in->result->exit = ENGINE_TO_CONTROL;
+	in->result->verdict = VERDICT_EXEC_SYNC;
+}
+
 /*
  * AH comes off at once; ESP waits for the others of its SA. True: ESP follows, under the same IP
  * header. False: the packet is decided on.
@@ -287,8 +307,14 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 	}
 	in.outer_local = engine->outer_dst[i] = view->dst;
 	in.outer_remote = engine->outer_src[i] = view->src;
-	if (view->protocol == IPPROTO_AH && !open_ah(&in))
-		return;
+	if (view->protocol == IPPROTO_AH) {
+		if (is_for_control(&in)) {
+			hand_over(&in);
+			return;
+		}
+		if (!open_ah(&in))
+			return;
+	}
 	engine->secured[i] = in.by;
 	switch (view->protocol) {
 	case IPPROTO_ESP:
@@ -303,8 +329,12 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 		if (view->protocol == IPPROTO_UDP)
 			engine->outer_port[i] = load_be16(pkt->data + view->upper);
 		engine->entries[i] = find_entry(engine, pkt, view);
-		if (!engine->entries[i])
+		if (!engine->entries[i]) {
 			drop(&in, VERDICT_ESP_NO_SA);
+		} else if (is_for_control(&in)) {
+			engine->entries[i] = NULL;
+			hand_over(&in);
+		}
 		return;
 	case IPPROTO_IPIP:
 	case IPPROTO_IPV6:

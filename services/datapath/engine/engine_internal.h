@@ -24,6 +24,7 @@ struct engine_group {
 struct engine {
 	struct engine_setup setup;
 	const struct engine_view *view; /* of the batch in work */
+	unsigned int sync; /* ENGINE_SYNC_*: not for this engine */
 	uint64_t now_usec;
 	uint16_t ip_id; /* of plain IP in IP */
 	/* Room for one batch; too large for the stack. */

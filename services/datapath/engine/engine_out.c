@@ -219,8 +219,21 @@ static bool is_unique(const struct sad_entry *entry)
 	return entry && (entry->sa->flags & SA_FLAG_UNIQUE) != 0;
 }
 
-static void protect(struct outbound *out, const struct rule *rule, const struct flow *flow)
+/* Its rule is counted by the engine that takes it. */
+static bool hand_over(struct outbound *out, const struct sa_pair *pair)
 {
+	unsigned int protocols = (pair->esp ? ENGINE_SYNC_ESP : 0) |
+				 (pair->ah ? ENGINE_SYNC_AH : 0);
+
+	if ((protocols & out->engine->sync) == 0)
+		return false;
+	settle(out, ENGINE_TO_CONTROL, VERDICT_EXEC_SYNC);
+	return true;
+}
+
+static void protect(struct outbound *out, const struct engine_match *match, const struct flow *flow)
+{
+	const struct rule *rule = match->rule;
 	/* Tunnel mode is for rules of tunnels; host policy may protect a tunnel's outer packets. */
 	enum sa_mode mode = rule->tunnel[0] != '\0' && rule->negotiate != TUNNEL_TRANSPORT
 				    ? SA_MODE_TUNNEL
@@ -240,9 +253,13 @@ static void protect(struct outbound *out, const struct rule *rule, const struct 
 		query.flow = &outer;
 	}
 	if (!find_sas(out->engine, &query, rule, &pair)) {
+		engine_hit(out->engine, match, out->pkt->len);
 		acquire(out, &query, rule);
 		return;
 	}
+	if (hand_over(out, &pair))
+		return;
+	engine_hit(out->engine, match, out->pkt->len);
 	if (refuse_sealed_length(out, &pair))
 		return;
 	/* RFC 4301 section 7: fragments without ports must not go where ports are agreed on. */
@@ -263,11 +280,13 @@ static void follow_rule(
 	struct outbound *out, const struct engine_match *match, const struct flow *flow)
 {
 	out->result->rule_id = match->rule->id;
+	if (!rule_is_discard(match->rule) && !rule_is_bypass(match->rule)) {
+		protect(out, match, flow);
+		return;
+	}
 	engine_hit(out->engine, match, out->pkt->len);
 	if (rule_is_discard(match->rule))
 		drop(out, VERDICT_SPD_EXPLICIT);
-	else if (!rule_is_bypass(match->rule))
-		protect(out, match->rule, flow);
 	else if (out->tunnel)
 		send_encapsulated(out);
 	else

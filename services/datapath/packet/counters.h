@@ -20,6 +20,7 @@
 	X(IN_ACCEPTED,          in_accepted,          "opened and accepted")               \
 	X(IN_CLEAR,             in_clear,             "accepted in clear by policy")       \
 	X(SA_PORT_RENUMBERS,    sa_port_renumbers,    "NAT: port of a peer changed and was followed") \
+	X(EXEC_SYNC,            exec_sync,            "left to the control thread, which counts it again") \
 	X(SPD_EXPLICIT,         spd_explicit,         "policy says drop")                  \
 	X(SPD_GOT_CLEAR,        spd_got_clear,        "in clear, policy asks for protection") \
 	X(SPD_GOT_SECURE,       spd_got_secure,       "protected, policy does not ask for it") \

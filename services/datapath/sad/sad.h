@@ -20,7 +20,8 @@
 #include "services/datapath/suite/suite_mac.h"
 #include "services/datapath/suite/suite_provider.h"
 
-#define SAD_MAX_WORKERS 16
+#define SAD_CONTROL_WORKER 16 /* the control thread, behind all packet workers */
+#define SAD_MAX_WORKERS	   17
 
 /* What the control thread keeps beside an SA; sadb.c only. */
 struct sad_control {

@@ -118,6 +118,10 @@ class Host:
         """Descriptor of a service's main process, through the host's own process numbers."""
         return os.pidfd_open(self._outer(self.facts(unit)["pid"]))
 
+    def outer_pid(self, unit):
+        """The number of a service's main process out here, where /proc tells of it."""
+        return self._outer(self.facts(unit)["pid"])
+
     def _outer(self, inner):
         """The number that an inner process has out here: the same mount and net, same last NSpid."""
         with place.connect(str(self.files)) as connection:
