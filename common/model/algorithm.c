@@ -71,6 +71,21 @@ bool alg_takes_key(const struct algorithm *alg, unsigned int bits)
 	return false;
 }
 
+bool alg_is_known(uint8_t proto, uint8_t number)
+{
+	static const uint8_t auth[] = { ALG_AUTH_HMAC_MD5, ALG_AUTH_HMAC_SHA1, ALG_AUTH_HMAC_SHA256,
+		ALG_AUTH_HMAC_SHA384, ALG_AUTH_HMAC_SHA512, ALG_AUTH_AES_XCBC, ALG_AUTH_AES_GMAC128,
+		ALG_AUTH_AES_GMAC192, ALG_AUTH_AES_GMAC256, ALG_AUTH_AES_CMAC };
+	static const uint8_t encr[] = { ALG_ENCR_DES, ALG_ENCR_3DES, ALG_ENCR_BLOWFISH,
+		ALG_ENCR_NULL, ALG_ENCR_AES_CBC, ALG_ENCR_AES_CTR, ALG_ENCR_AES_CCM8,
+		ALG_ENCR_AES_CCM12, ALG_ENCR_AES_CCM16, ALG_ENCR_AES_GCM8, ALG_ENCR_AES_GCM12,
+		ALG_ENCR_AES_GCM16, ALG_ENCR_AES_GMAC, ALG_ENCR_CHACHA20 };
+
+	if (proto == ALG_PROTO_ESP)
+		return memchr(encr, number, sizeof(encr)) != NULL;
+	return memchr(auth, number, sizeof(auth)) != NULL;
+}
+
 bool alg_is_weak(uint8_t proto, uint8_t number)
 {
 	if (proto == ALG_PROTO_AH)

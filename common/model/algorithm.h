@@ -100,6 +100,8 @@ bool alg_is_combined(const struct algorithm *alg);
 bool alg_takes_key(const struct algorithm *alg, unsigned int bits);
 /* Known to be broken or short: DES, 3DES, Blowfish, HMAC-MD5. */
 bool alg_is_weak(uint8_t proto, uint8_t number);
+/* One of those above: there is code that computes it. Others may stand in the registry, too. */
+bool alg_is_known(uint8_t proto, uint8_t number);
 /* An authentication algorithm that ESP must not combine with a cipher (RFC 4543 section 5.3): GMAC. */
 bool alg_is_ah_only(uint8_t number);
 /* Primary name, or the number when the table has none. */

@@ -42,6 +42,11 @@ int conf_read_source(
 void conf_print_text(FILE *stream, const struct text *text);
 /* -c. Return: 0 or negative errno, all is said. */
 int conf_check(const struct conf_request *request) MUST_CHECK;
+struct hosts_file;
+struct policy_tunnels;
+/* What is known of this host, for warnings. Return: 0 or negative errno: nothing is known. */
+int conf_hosts(struct hosts_file **ret_hosts) MUST_CHECK;
+int conf_tunnels(struct policy_tunnels **ret_tunnels) MUST_CHECK;
 /* --mirror. Return: 0 or negative errno, all is said. */
 int conf_mirror(const struct conf_request *request) MUST_CHECK;
 /* Everything that talks to the services. Return: 0 or negative errno, all is said. */

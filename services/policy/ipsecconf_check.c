@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "common/base/memfd.h"
+#include "common/conf/hosts_file.h"
 #include "common/conf/resolve_job.h"
 #include "common/daemon/algs.h"
 #include "services/policy/ipsecconf.h"
-#include "services/policy/policy_file.h"
+#include "services/policy/lint.h"
 
 int conf_read_source(const char *file, char **ret_source, size_t *ret_len, const char **ret_label)
 {
@@ -98,15 +99,31 @@ struct checked {
 	struct policy_file *file; /* NULL: it has errors; owned */
 };
 
+/* What all files are checked with. */
+struct surroundings {
+	struct alg_table *algs;
+	struct hosts_file *hosts; /* NULL: unknown */
+	struct policy_tunnels *tunnels; /* NULL: unknown */
+};
+
+static void surroundings_done(struct surroundings *s)
+{
+	(void)alg_table_free(s->algs);
+	(void)hosts_file_free(s->hosts);
+	(void)policy_tunnels_free(s->tunnels);
+}
+
 static int check_source(const struct conf_request *request, const char *name,
-	const struct alg_table *algs, struct conf_diags *diags, struct checked *ret)
+	const struct surroundings *around, struct conf_diags *diags, struct checked *ret)
 {
 	CLEANUP(freep) char *source = NULL;
 	struct policy_input input = {
-		.algs = algs,
+		.algs = around->algs,
 		.resolver = &resolver_system,
 		.extensions = request->extensions,
-		.warn_order = true,
+		.lint = true,
+		.hosts = around->hosts,
+		.tunnels = around->tunnels,
 		.ret_bad = &ret->bad,
 	};
 	int r = conf_read_source(name, &source, &input.len, &input.label);
@@ -118,7 +135,7 @@ static int check_source(const struct conf_request *request, const char *name,
 }
 
 /* Each file by itself: what is wrong is shown before anything else is said. */
-static int check_sources(const struct conf_request *request, const struct alg_table *algs,
+static int check_sources(const struct conf_request *request, const struct surroundings *around,
 	struct conf_diags *diags, struct checked *checked)
 {
 	bool data = request->json || request->sarif;
@@ -127,7 +144,7 @@ static int check_sources(const struct conf_request *request, const struct alg_ta
 
 	for (size_t i = 0; i <= request->n_more_files; i++) {
 		int r = check_source(request, i > 0 ? request->more_files[i - 1] : request->file,
-			algs, diags, &checked[i]);
+			around, diags, &checked[i]);
 
 		if (r < 0)
 			result = r;
@@ -139,7 +156,7 @@ static int check_sources(const struct conf_request *request, const struct alg_ta
 
 		if (file && file->n_entries == 0)
 			(void)fprintf(stderr, "Policy file does not contain any valid rules.\n");
-		if (file && request->print && print_rules(file, algs) < 0)
+		if (file && request->print && print_rules(file, around->algs) < 0)
 			result = -ENOMEM;
 	}
 	conclude(request, result, bad);
@@ -149,7 +166,7 @@ static int check_sources(const struct conf_request *request, const struct alg_ta
 int conf_check(const struct conf_request *request)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
-	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
+	CLEANUP(surroundings_done) struct surroundings around = { 0 };
 	CLEANUP(freep) struct checked *checked = calloc(
 		request->n_more_files + 1, sizeof(*checked));
 	int r;
@@ -158,7 +175,7 @@ int conf_check(const struct conf_request *request)
 		return -ENOMEM;
 	if (request->strict)
 		conf_diags_make_strict(diags);
-	r = algs_load(NULL, diags, &algs);
+	r = algs_load(NULL, diags, &around.algs);
 	if (r < 0) {
 		report(request, diags);
 		(void)fprintf(
@@ -166,7 +183,11 @@ int conf_check(const struct conf_request *request)
 		return r;
 	}
 	note_builtin();
-	r = check_sources(request, algs, diags, checked);
+	if (conf_hosts(&around.hosts) < 0)
+		around.hosts = NULL; /* fewer warnings, no more */
+	if (conf_tunnels(&around.tunnels) < 0)
+		around.tunnels = NULL;
+	r = check_sources(request, &around, diags, checked);
 	for (size_t i = 0; i <= request->n_more_files; i++)
 		(void)policy_file_free(checked[i].file);
 	return r;

@@ -124,6 +124,7 @@ int entry_expand(struct policy_parser *p, uint8_t directions, const char *text)
 	if (r < 0)
 		return r;
 	p->file->entries[p->file->n_entries - 1].source = p->source;
+	p->file->entries[p->file->n_entries - 1].column = p->entry_at.column;
 	if (pattern->hosts[END_SRC].n_addrs > 0 && pattern->hosts[END_DST].n_addrs > 0)
 		return add_pairs(p, directions);
 	if (pattern->hosts[END_SRC].n_addrs > 0)

@@ -121,6 +121,7 @@ int policy_file_copy_entry(
 	if (r < 0)
 		return r;
 	made = &copy->entries[copy->n_entries - 1];
+	made->column = entry->column;
 	made->audit = entry->audit;
 	made->cut = entry->cut;
 	made->hidden = entry->hidden;

@@ -21,7 +21,7 @@
 struct policy_entry {
 	char *text; /* as written, without comments and blank lines; owned */
 	char tunnel[RULE_TUNNEL_MAX]; /* "" for host policy */
-	uint32_t line;
+	uint32_t line, column; /* of its first brace; column 0: unknown */
 	uint16_t source; /* where it was written, see policy_file_source() */
 	bool audit; /* its rules count and decide nothing */
 	bool cut; /* SPD entries of it were deleted: its text says more than its rules */
@@ -77,6 +77,9 @@ void policy_file_print(const struct policy_file *file, struct text *text);
 int policy_file_spd(const struct policy_file *file, enum spd_precedence precedence,
 	struct spd **ret_spd) MUST_CHECK;
 
+struct policy_tunnels;
+struct hosts_file;
+
 struct policy_input {
 	const char *label; /* the source's name in diagnostics */
 	const char *source;
@@ -86,7 +89,9 @@ struct policy_input {
 	const struct policy_file *base; /* entries that stay in force before these; NULL: none */
 	enum spd_precedence precedence; /* in force where the rules will stand */
 	bool extensions; /* port ranges and lists of addresses, see ipsecinit.conf(5) */
-	bool warn_order; /* say where the two precedences decide differently */
+	bool lint; /* warn of what is suspicious about the rules, see lint.h */
+	const struct policy_tunnels *tunnels; /* of this host, for that; NULL: unknown */
+	const struct hosts_file *hosts; /* names that need no network, for that; NULL: unknown */
 	size_t *ret_bad; /* NULL, or where to count the entries that contain errors */
 };
 

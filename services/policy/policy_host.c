@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/conf/hosts_file.h"
 #include "services/policy/policy_parser.h"
 
 static enum pattern_slot addr_slot(int end)
@@ -44,8 +45,14 @@ static bool resolve_name(
 		name[word->len] = '\0';
 		r = resolver->host(resolver->userdata, name, AF_UNSPEC, found);
 	}
-	if (r == 0 && found->count > 0)
+	if (r == 0 && found->count > 0) {
+		if (p->in->hosts && !found->is_network && !hosts_file_has(p->in->hosts, name))
+			conf_warning(p->diags, word->at, "name-network",
+				"'%s' is not in /etc/hosts: it does not resolve before there is a "
+				"network",
+				name);
 		return true;
+	}
 	report_name(p, word, end, r);
 	return false;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "services/policy/lint.h"
 #include "services/policy/policy_parser.h"
 
 struct token parser_next(struct policy_parser *p)
@@ -326,12 +327,31 @@ static int begin_file(struct policy_parser *p)
 	return r;
 }
 
+static int lint(struct policy_parser *p, const char *label, size_t base_rules, size_t base_entries)
+{
+	struct policy_lint lint = {
+		.file = p->file,
+		.first = base_rules,
+		.first_entry = base_entries,
+		.label = label,
+		.precedence = p->in->precedence,
+		.diags = p->diags,
+	};
+	int r = policy_warn_order(p->file, base_rules, label, p->diags);
+
+	if (r == 0)
+		r = policy_lint_rules(&lint);
+	if (r == 0 && p->in->tunnels)
+		r = policy_lint_tunnels(&lint, p->in->tunnels);
+	return r;
+}
+
 static int parse_file(struct policy_parser *p)
 {
 	const char *label = conf_diags_file(
 		p->diags, p->in->label, p->in->source, p->in->len, false);
 	size_t errors_before = conf_diags_errors(p->diags);
-	size_t base_rules;
+	size_t base_rules, base_entries;
 	int r;
 
 	if (!label)
@@ -343,6 +363,7 @@ static int parse_file(struct policy_parser *p)
 	if (r < 0)
 		return r;
 	base_rules = p->file->n_rules;
+	base_entries = p->file->n_entries;
 	p->errors_counted = errors_before;
 	policy_lexer_init(&p->lexer, label, p->in->source, p->in->len, p->diags);
 	r = parse_entries(p);
@@ -355,8 +376,8 @@ static int parse_file(struct policy_parser *p)
 		return r;
 	if (conf_diags_errors(p->diags) > errors_before)
 		return -EBADMSG;
-	if (p->in->warn_order)
-		return policy_warn_order(p->file, base_rules, label, p->diags);
+	if (p->in->lint)
+		return lint(p, label, base_rules, base_entries);
 	return 0;
 }
 

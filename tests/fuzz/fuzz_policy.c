@@ -26,7 +26,7 @@ static int parse(
 		.len = len,
 		.algs = algs,
 		.resolver = &world_resolver,
-		.warn_order = true,
+		.lint = true,
 		.ret_bad = &bad,
 	};
 	int r;

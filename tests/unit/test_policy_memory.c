@@ -75,7 +75,7 @@ static int run(const char *source, struct alg_table *algs)
 		.len = strlen(source),
 		.algs = algs,
 		.resolver = &world_resolver,
-		.warn_order = true,
+		.lint = true,
 	};
 	int r = diags ? policy_parse(&input, diags, &file) : -ENOMEM;
 

@@ -344,6 +344,20 @@ START_TEST(packets_allocate_nothing)
 }
 END_TEST
 
+/* What policy takes for computable is what there are rows for. */
+START_TEST(known_algorithms_have_rows)
+{
+	for (unsigned int i = 1; i <= UINT8_MAX; i++) {
+		ck_assert_msg(alg_is_known(ALG_PROTO_ESP, (uint8_t)i) ==
+				      (suite_cipher_row((uint8_t)i) != NULL),
+			"cipher %u", i);
+		ck_assert_msg(alg_is_known(ALG_PROTO_AH, (uint8_t)i) ==
+				      (suite_auth_row((uint8_t)i) != NULL),
+			"authentication %u", i);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("suite");
@@ -359,6 +373,7 @@ int main(void)
 	tcase_add_loop_test(tc, refusals, 0, (int)ARRAY_SIZE(suites));
 	tcase_add_loop_test(tc, batch_of_jobs, 0, (int)ARRAY_SIZE(suites));
 	tcase_add_test(tc, both_null);
+	tcase_add_test(tc, known_algorithms_have_rows);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }
