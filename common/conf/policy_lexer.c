@@ -36,49 +36,58 @@ static struct token make_token(
 	return (struct token){ .kind = kind, .text = at, .len = len, .at = loc_at(lx, at, len) };
 }
 
-static bool is_bad_byte(char c)
-{
-	return ((unsigned char)c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
-}
-
-/* The first byte of the line, before any comment, that has no place in a text. */
-static const char *find_bad_byte(const char *line, size_t len)
-{
-	for (size_t i = 0; i < len && line[i] != '#'; i++)
-		if (is_bad_byte(line[i]))
-			return line + i;
-	return NULL;
-}
-
 static void begin_line(struct policy_lexer *lx)
 {
 	const char *newline = memchr(lx->at, '\n', (size_t)(lx->end - lx->at));
 	size_t len = (size_t)((newline ? newline : lx->end) - lx->at);
-	const char *bad;
 
 	lx->line_start = lx->at;
 	lx->line++;
+	lx->bad_line = false;
 	if (len > POLICY_LINE_MAX)
 		(void)conf_error(lx->diags, loc_at(lx, lx->at + POLICY_LINE_MAX, 1),
 			"line-too-long", "line has %zu characters, at most %d are allowed", len,
 			POLICY_LINE_MAX);
-	bad = find_bad_byte(lx->at, len);
-	if (!bad)
+}
+
+/* The first byte of the line, before any comment, that has no place in a text. */
+static void report_bad(struct policy_lexer *lx)
+{
+	unsigned int byte = (unsigned char)*lx->at;
+
+	if (lx->bad_line)
 		return;
-	(void)conf_error(lx->diags, loc_at(lx, bad, 1), "bad-character", "control character 0x%02x",
-		(unsigned int)(unsigned char)*bad);
-	if (*bad == '\r')
+	lx->bad_line = true;
+	(void)conf_error(lx->diags, loc_at(lx, lx->at, 1), "bad-character",
+		"control character 0x%02x", byte);
+	if (byte == '\r')
 		conf_hint(lx->diags, "the file has DOS line ends; convert it to Unix line ends");
 }
 
-static bool is_blank(char c)
+static bool is_bad_byte(unsigned char c)
 {
-	return c == ' ' || c == '\t' || is_bad_byte(c);
+	return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f;
 }
 
-static bool ends_word(char c)
+/* Most bytes are letters and digits, and are told by one comparison. */
+static bool ends_word(unsigned char c)
 {
-	return c == '{' || c == '}' || c == '#' || c == '\n' || is_blank(c);
+	if (c > '#' && c < '{')
+		return false;
+	return c == '{' || c == '}' || c == '#' || c <= ' ' || c == 0x7f;
+}
+
+/* White space; a bad byte counts as such. */
+static void skip_blanks(struct policy_lexer *lx)
+{
+	for (; lx->at < lx->end; lx->at++) {
+		unsigned char c = (unsigned char)*lx->at;
+
+		if (is_bad_byte(c))
+			report_bad(lx);
+		else if (c != ' ' && c != '\t')
+			return;
+	}
 }
 
 struct token policy_lexer_next(struct policy_lexer *lx)
@@ -87,11 +96,11 @@ struct token policy_lexer_next(struct policy_lexer *lx)
 
 	if (!lx->line_start)
 		begin_line(lx);
-	while (lx->at < lx->end && is_blank(*lx->at))
-		lx->at++;
-	if (lx->at < lx->end && *lx->at == '#')
-		while (lx->at < lx->end && *lx->at != '\n')
-			lx->at++;
+	skip_blanks(lx);
+	if (lx->at < lx->end && *lx->at == '#') {
+		start = memchr(lx->at, '\n', (size_t)(lx->end - lx->at));
+		lx->at = start ? start : lx->end;
+	}
 	if (lx->at == lx->end)
 		return make_token(lx, TOKEN_END, lx->at, 0);
 	start = lx->at++;
@@ -105,13 +114,7 @@ struct token policy_lexer_next(struct policy_lexer *lx)
 		return make_token(lx, TOKEN_OPEN, start, 1);
 	if (*start == '}')
 		return make_token(lx, TOKEN_CLOSE, start, 1);
-	while (lx->at < lx->end && !ends_word(*lx->at))
+	while (lx->at < lx->end && !ends_word((unsigned char)*lx->at))
 		lx->at++;
 	return make_token(lx, TOKEN_WORD, start, (size_t)(lx->at - start));
-}
-
-bool token_is(const struct token *tok, const char *word)
-{
-	return tok->kind == TOKEN_WORD && tok->len == strlen(word) &&
-	       memcmp(tok->text, word, tok->len) == 0;
 }

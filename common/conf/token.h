@@ -7,6 +7,7 @@
 #define CONF_TOKEN_H
 
 #include <stddef.h>
+#include <string.h>
 
 #include "common/conf/diag.h"
 
@@ -31,6 +32,7 @@ struct policy_lexer {
 	const char *source, *at, *end;
 	unsigned int line;
 	const char *line_start;
+	bool bad_line; /* a bad character of it was reported */
 	const char *file;
 	struct conf_diags *diags;
 };
@@ -54,6 +56,11 @@ void keys_lexer_init(struct keys_lexer *lx, const char *file, const char *source
 	struct conf_diags *diags);
 struct token keys_lexer_next(struct keys_lexer *lx);
 
-bool token_is(const struct token *tok, const char *word); /* exact, a TOKEN_WORD */
+/* Exactly, and a TOKEN_WORD; here, since each word is held against tables of them. */
+static inline bool token_is(const struct token *tok, const char *word)
+{
+	return tok->kind == TOKEN_WORD && tok->len > 0 && tok->text[0] == word[0] &&
+	       tok->len == strlen(word) && memcmp(tok->text, word, tok->len) == 0;
+}
 
 #endif

@@ -90,8 +90,18 @@ struct alg_candidates {
 	struct alg_need needs[ALG_MAX_ENTRIES];
 };
 
+#define POLICY_MEMO_SLOTS 16
+#define POLICY_MEMO_NAME  32
+
+/* A service or protocol that the databases were asked for: files are searched for each question. */
+struct name_memo {
+	char name[POLICY_MEMO_NAME]; /* "": free */
+	uint16_t number;
+};
+
 struct policy_parser {
 	const struct policy_input *in;
+	struct name_memo services[POLICY_MEMO_SLOTS], protocols[POLICY_MEMO_SLOTS];
 	struct conf_diags *diags;
 	struct policy_file *file;
 	uint16_t source; /* of the text, in @file */

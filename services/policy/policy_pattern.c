@@ -35,6 +35,48 @@ static bool word_copy(const struct token *tok, char *buffer, size_t size)
 	return true;
 }
 
+/* Where a name is remembered. */
+static struct name_memo *memo_slot(struct name_memo *memos, const char *name)
+{
+	size_t sum = strlen(name);
+
+	for (const char *at = name; *at; at++)
+		sum += (unsigned char)*at;
+	return &memos[sum % POLICY_MEMO_SLOTS];
+}
+
+static bool find_service(struct policy_parser *p, const char *name, uint16_t *ret_port)
+{
+	const struct resolver *resolver = p->in->resolver;
+	struct name_memo *memo = memo_slot(p->services, name);
+
+	if (name[0] != '\0' && strcmp(memo->name, name) == 0) {
+		*ret_port = memo->number;
+		return true;
+	}
+	if (resolver->service(resolver->userdata, name, ret_port) < 0)
+		return false;
+	if (text_copy(memo->name, sizeof(memo->name), name) == 0)
+		memo->number = *ret_port;
+	return true;
+}
+
+static bool find_protocol(struct policy_parser *p, const char *name, uint8_t *ret_protocol)
+{
+	const struct resolver *resolver = p->in->resolver;
+	struct name_memo *memo = memo_slot(p->protocols, name);
+
+	if (name[0] != '\0' && strcmp(memo->name, name) == 0) {
+		*ret_protocol = (uint8_t)memo->number;
+		return true;
+	}
+	if (resolver->protocol(resolver->userdata, name, ret_protocol) < 0)
+		return false;
+	if (text_copy(memo->name, sizeof(memo->name), name) == 0)
+		memo->number = *ret_protocol;
+	return true;
+}
+
 static void parse_src_addr(struct policy_parser *p, const struct token *value)
 {
 	pattern_parse_host(p, value, END_SRC);
@@ -102,7 +144,6 @@ static void report_port(struct policy_parser *p, const struct token *value, enum
 static void parse_port(
 	struct policy_parser *p, const struct token *value, enum pattern_slot slot, int end)
 {
-	const struct resolver *resolver = p->in->resolver;
 	char name[64];
 	uint64_t number;
 	int r = value_number(value->text, value->len, UINT16_MAX, &number);
@@ -118,8 +159,7 @@ static void parse_port(
 	}
 	if (parse_port_range(p, value, slot, end))
 		return;
-	if (word_copy(value, name, sizeof(name)) &&
-		resolver->service(resolver->userdata, name, &p->pattern.ports[end]) == 0)
+	if (word_copy(value, name, sizeof(name)) && find_service(p, name, &p->pattern.ports[end]))
 		return;
 	report_port(p, value, slot);
 }
@@ -136,7 +176,6 @@ static void parse_dst_port(struct policy_parser *p, const struct token *value)
 
 static void parse_protocol(struct policy_parser *p, const struct token *value)
 {
-	const struct resolver *resolver = p->in->resolver;
 	const char *nearest;
 	char name[64];
 	uint64_t number;
@@ -152,8 +191,7 @@ static void parse_protocol(struct policy_parser *p, const struct token *value)
 			value->text);
 		return;
 	}
-	if (word_copy(value, name, sizeof(name)) &&
-		resolver->protocol(resolver->userdata, name, &p->pattern.protocol) == 0)
+	if (word_copy(value, name, sizeof(name)) && find_protocol(p, name, &p->pattern.protocol))
 		return;
 	(void)entry_error(p, value->at, "protocol-value",
 		"Bad Upper Layer Protocol '%.*s': no such protocol", (int)value->len, value->text);
