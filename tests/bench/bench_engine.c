@@ -37,6 +37,7 @@ static const size_t batches[] = { 1, BENCH_BATCH };
 
 struct options {
 	unsigned long rounds, slice_usec, others;
+	unsigned long bytes; /* of each packet, 0: all the sizes in turn */
 	const char *only; /* part of a suite's name */
 	bool json;
 };
@@ -232,8 +233,8 @@ static bool run_suite(
 	bench->world = world;
 	bench->library = library;
 	for (size_t b = 0; b < ARRAY_SIZE(batches); b++) {
-		for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
-			bench->len = sizes[s];
+		for (size_t s = 0; s < (options->bytes ? 1 : ARRAY_SIZE(sizes)); s++) {
+			bench->len = options->bytes ? options->bytes : sizes[s];
 			bench->batch = batches[b];
 			if (!run_shape(bench))
 				return false;
@@ -244,8 +245,8 @@ static bool run_suite(
 
 static int usage(void)
 {
-	fputs("usage: bench-engine [--json] [--rounds N] [--slice-usec N] [--sas N] [--suite "
-	      "TEXT]\n",
+	fputs("usage: bench-engine [--json] [--rounds N] [--slice-usec N] [--sas N] [--bytes N]\n"
+	      "                    [--suite TEXT]\n",
 		stderr);
 	return 2;
 }
@@ -266,7 +267,7 @@ static bool read_options(int argc, char **argv, struct options *options)
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "slice-usec", required_argument, NULL, 's' },
 		{ "sas", required_argument, NULL, 'n' }, { "suite", required_argument, NULL, 'o' },
-		{ NULL, 0, NULL, 0 } };
+		{ "bytes", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -280,6 +281,8 @@ static bool read_options(int argc, char **argv, struct options *options)
 			good = number(optarg, 1, 10000000, &options->slice_usec);
 		else if (c == 'n')
 			good = number(optarg, 0, 1000000, &options->others);
+		else if (c == 'b')
+			good = number(optarg, 28, BENCH_LEN, &options->bytes);
 		else if (c == 'o')
 			options->only = optarg;
 		else
