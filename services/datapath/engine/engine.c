@@ -207,6 +207,9 @@ void engine_tell_events(struct engine *engine, struct sad_entry *entry, uint32_t
 {
 	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_acquire);
 
-	if ((events & ~before) != 0 && engine->setup.on_event)
+	if ((events & ~before) == 0)
+		return;
+	sad_raise(entry);
+	if ((events & ~before & SA_EVENT_URGENT) != 0 && engine->setup.on_event)
 		engine->setup.on_event(entry, engine->setup.userdata);
 }
