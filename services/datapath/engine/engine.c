@@ -116,7 +116,8 @@ struct engine_view *engine_view_free(struct engine_view *view)
 {
 	if (!view)
 		return NULL;
-	(void)spd_free(view->spd);
+	if (!view->lent)
+		(void)spd_free(view->spd);
 	free(view->hits);
 	free(view);
 	return NULL;

@@ -49,7 +49,9 @@ struct rule_hits {
 struct engine_view {
 	struct spd *spd; /* owned; NULL: no policy published, nothing is protected */
 	struct rule_hits *hits; /* owned; spd->count of them */
-	const struct tunnel_table *tunnels; /* borrowed; lives as long as the daemon */
+	bool lent; /* the SPD is the next version's by now; control thread only */
+	const struct tunnel_table
+		*tunnels; /* borrowed for as long as the view; empty slots have no name */
 	struct sad *sad; /* borrowed */
 	uint64_t generation;
 	/* Packets that the kernel steered by the former rules may still be on their way to us: what no
