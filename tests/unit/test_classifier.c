@@ -8,6 +8,7 @@
 #define ROUNDS	   50
 #define PER_ROUND  20000 /* comparisons: a million in all */
 #define MOST_RULES 400
+#define BATCH	   35
 
 static struct spd *random_policy(uint64_t *state, uint32_t count)
 {
@@ -51,6 +52,45 @@ static void tell(const struct spd *spd, const struct flow *flow, const struct ru
 		rule_print(want, NULL, want->directions, &text);
 	ck_abort_msg("seed %llu, %zu rules: %s", (unsigned long long)seed, spd->count, text.str);
 }
+
+/* Many at a time say what one at a time says. */
+static void check_batch(const struct classifier *classifier, const struct flow *flows,
+	const int *heads, const uint32_t *wants, size_t n)
+{
+	struct classifier_query queries[BATCH];
+
+	for (size_t i = 0; i < n; i++)
+		queries[i] = (struct classifier_query){ .flow = &flows[i], .head = heads[i] };
+	classifier_find_batch(classifier, queries, n);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_uint_eq(queries[i].rule, wants[i]);
+}
+
+START_TEST(batches)
+{
+	uint64_t state = 362436069U + (uint64_t)_i;
+	CLEANUP(spd_freep) struct spd *spd = random_policy(&state, 10 + 40 * (uint32_t)_i);
+	CLEANUP(classifier_freep) struct classifier *classifier = NULL;
+	struct flow flows[BATCH];
+	uint32_t wants[BATCH];
+	int heads[BATCH];
+
+	ck_assert_int_eq(classifier_new(spd->rules, spd->count, &classifier), 0);
+	for (unsigned int round = 0; round < 300; round++) {
+		size_t n = random_below(&state, BATCH + 1);
+
+		for (size_t i = 0; i < n; i++) {
+			const struct rule *aim =
+				spd->rules[random_below(&state, (uint32_t)spd->count)];
+
+			flows[i] = random_flow(&state, aim);
+			heads[i] = classifier_head(classifier, aim->tunnel);
+			wants[i] = classifier_find(classifier, heads[i], &flows[i]);
+		}
+		check_batch(classifier, flows, heads, wants, n);
+	}
+}
+END_TEST
 
 /* Each case has a seed and a number of rules of its own. */
 START_TEST(same_as_linear)
@@ -195,6 +235,7 @@ int main(void)
 	tcase_add_loop_test(tc, same_as_linear, 0, ROUNDS);
 	tcase_add_loop_test(tc, same_as_explained, 0, 10);
 	tcase_add_loop_test(tc, crowded_shapes, 0, 8);
+	tcase_add_loop_test(tc, batches, 0, 12);
 	tcase_add_test(tc, heads_are_told);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);

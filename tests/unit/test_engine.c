@@ -487,6 +487,7 @@ START_TEST(classifies_as_explained)
 	unsigned int found = 0;
 
 	host_init(&host);
+	add_tunnel(&host, "vpn0", HERE, THERE);
 	for (unsigned int i = 0; i < 12; i++) {
 		struct rule *rule = add_rule(&host, heads[i % 2],
 			protocols[(i + (unsigned int)_i) % 4],
@@ -502,6 +503,7 @@ START_TEST(classifies_as_explained)
 				0);
 	}
 	host_start(&host, HERE, HERE6);
+	host.engine->view = rcu_read(&host.view);
 	for (unsigned int i = 0; i < 3000; i++) {
 		struct flow flow = { .local = test_address(HERE) };
 		struct engine_match match;
@@ -516,8 +518,13 @@ START_TEST(classifies_as_explained)
 		flow.has_ports = protocol_has_ports(flow.protocol) && (state >> 20 & 3) != 0;
 		flow.remote_port = state >> 24 & 1 ? 80 : 81;
 		want = spd_match(rcu_read(&host.view)->spd, heads[state >> 30 & 1], &flow);
-		engine_classify(rcu_read(&host.view), heads[state >> 30 & 1], &flow, &match);
+		engine_look_up(rcu_read(&host.view), (int)(state >> 30 & 1) - 1, &flow, &match);
 		ck_assert_ptr_eq(match.rule, want);
+		/* And once more out of the cache. */
+		for (int again = 0; again < 2; again++) {
+			engine_classify(host.engine, (int)(state >> 30 & 1) - 1, &flow, &match);
+			ck_assert_ptr_eq(match.rule, want);
+		}
 		ck_assert(!want || rcu_read(&host.view)->spd->rules[match.index] == want);
 		found += want != NULL;
 	}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/base/hash.h"
 #include "services/datapath/engine/engine_internal.h"
 
 int engine_new(const struct engine_setup *setup, struct engine **ret_engine)
@@ -18,12 +19,19 @@ int engine_new(const struct engine_setup *setup, struct engine **ret_engine)
 	if (!engine)
 		return -ENOMEM;
 	engine->setup = *setup;
+	engine->cache = flow_cache_new();
+	if (!engine->cache) {
+		free(engine);
+		return -ENOMEM;
+	}
 	*ret_engine = engine;
 	return 0;
 }
 
 struct engine *engine_free(struct engine *engine)
 {
+	if (engine)
+		(void)flow_cache_free(engine->cache);
 	free(engine);
 	return NULL;
 }
@@ -87,9 +95,23 @@ static int take_over_hits(struct engine_view *view, const struct engine_view *fo
 	return 0;
 }
 
+static int compile(struct engine_view *view)
+{
+	int r = classifier_new(view->spd->rules, view->spd->count, &view->classifier);
+
+	if (r < 0)
+		return r;
+	view->heads[0] = classifier_head(view->classifier, "");
+	for (size_t i = 0; view->tunnels && i < view->tunnels->count; i++)
+		view->heads[i + 1] = classifier_head(
+			view->classifier, view->tunnels->tunnels[i].name);
+	return 0;
+}
+
 int engine_view_new(const struct engine_view_parts *parts, struct engine_view **ret_view)
 {
 	CLEANUP(engine_view_freep) struct engine_view *view = calloc(1, sizeof(*view));
+	struct hash_key version;
 	int r;
 
 	if (!view)
@@ -103,11 +125,15 @@ int engine_view_new(const struct engine_view_parts *parts, struct engine_view **
 			return -ENOMEM;
 		view->spd = parts->spd;
 		r = take_over_hits(view, parts->former);
+		if (r == 0)
+			r = compile(view);
 		if (r < 0) {
 			view->spd = NULL; /* the caller's still */
 			return r;
 		}
 	}
+	hash_key_random(&version);
+	view->version = version.k0 | 1; /* the version of an engine that has seen none is 0 */
 	*ret_view = STEAL(view);
 	return 0;
 }
@@ -116,33 +142,11 @@ struct engine_view *engine_view_free(struct engine_view *view)
 {
 	if (!view)
 		return NULL;
-	if (!view->lent)
-		(void)spd_free(view->spd);
+	(void)classifier_free(view->classifier);
+	(void)spd_free(view->spd);
 	free(view->hits);
 	free(view);
 	return NULL;
-}
-
-void engine_classify(const struct engine_view *view, const char *head, const struct flow *flow,
-	struct engine_match *ret_match)
-{
-	const struct spd *spd = view->spd;
-
-	*ret_match = (struct engine_match){ .rule = NULL };
-	for (size_t i = 0; spd && i < spd->count; i++) {
-		const struct rule *rule = spd->rules[i];
-
-		if (strcmp(rule->tunnel, head) != 0)
-			continue;
-		ret_match->has_rules = true;
-		ret_match->mode = rule->negotiate;
-		if ((rule->directions & (1U << flow->direction)) == 0 ||
-			!selector_match(&rule->selector, flow))
-			continue;
-		ret_match->rule = rule;
-		ret_match->index = i;
-		return;
-	}
 }
 
 void engine_flush_hits(struct engine *engine)
@@ -208,9 +212,6 @@ void engine_tell_events(struct engine *engine, struct sad_entry *entry, uint32_t
 {
 	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_acquire);
 
-	if ((events & ~before) == 0)
-		return;
-	sad_raise(entry);
-	if ((events & ~before & SA_EVENT_URGENT) != 0 && engine->setup.on_event)
+	if ((events & ~before) != 0 && engine->setup.on_event)
 		engine->setup.on_event(entry, engine->setup.userdata);
 }

@@ -17,6 +17,7 @@
 #include "services/datapath/packet/packet.h"
 #include "services/datapath/sad/sad.h"
 #include "services/datapath/sad/sadb.h"
+#include "services/datapath/spd/classifier.h"
 
 #define ENGINE_BATCH	   64
 #define ENGINE_MAX_TUNNELS 64
@@ -49,9 +50,10 @@ struct rule_hits {
 struct engine_view {
 	struct spd *spd; /* owned; NULL: no policy published, nothing is protected */
 	struct rule_hits *hits; /* owned; spd->count of them */
-	bool lent; /* the SPD is the next version's by now; control thread only */
-	const struct tunnel_table
-		*tunnels; /* borrowed for as long as the view; empty slots have no name */
+	struct classifier *classifier; /* owned; of spd's rules; NULL with spd */
+	int heads[ENGINE_MAX_TUNNELS + 1]; /* of host policy, then of each tunnel, in it */
+	uint64_t version; /* of no other view, for caches */
+	const struct tunnel_table *tunnels; /* borrowed; lives as long as the daemon */
 	struct sad *sad; /* borrowed */
 	uint64_t generation;
 	/* Packets that the kernel steered by the former rules may still be on their way to us: what no

@@ -5,22 +5,6 @@
 
 #include "services/datapath/engine/engine_internal.h"
 
-static bool names_ports(const struct selector *selector)
-{
-	return selector->local_port != 0 || selector->remote_port != 0 || selector->has_icmp_type;
-}
-
-bool engine_names_ports(const struct engine_view *view, const char *head)
-{
-	for (size_t i = 0; view->spd && i < view->spd->count; i++) {
-		const struct rule *rule = view->spd->rules[i];
-
-		if (strcmp(rule->tunnel, head) == 0 && names_ports(&rule->selector))
-			return true;
-	}
-	return false;
-}
-
 bool engine_hold(struct engine *engine, const struct engine_held *held, struct packet *pkt,
 	struct packet_view *view, struct engine_result *result)
 {

@@ -36,7 +36,7 @@ static void drop(struct inbound *in, enum verdict verdict)
 
 /* The table of RFC 4301 section 5.2 with the reasons of the original; sa NULL: in clear. */
 static enum verdict check_match(
-	struct inbound *in, const struct engine_match *match, const struct flow *flow)
+	struct inbound *in, struct engine_match *match, const struct flow *flow)
 {
 	enum verdict verdict;
 
@@ -45,7 +45,7 @@ static enum verdict check_match(
 	in->result->rule_id = match->rule->id;
 	engine_hit(in->engine, match, in->pkt->len);
 	verdict = engine_check_selectors(&in->by, flow);
-	return verdict == VERDICT_IN_ACCEPTED ? engine_check_rule(match->rule, &in->by) : verdict;
+	return verdict == VERDICT_IN_ACCEPTED ? engine_check_rule(match, &in->by, flow) : verdict;
 }
 
 static bool is_accepted(enum verdict verdict)
@@ -58,7 +58,7 @@ static enum verdict check_host(struct inbound *in, const struct flow *flow)
 {
 	struct engine_match match;
 
-	engine_classify(in->engine->view, "", flow, &match);
+	engine_classify(in->engine, ENGINE_HOST, flow, &match);
 	return check_match(in, &match, flow);
 }
 
@@ -82,14 +82,13 @@ static enum verdict check_outer(struct inbound *in, const struct flow *inner)
 }
 
 /* Tunnel policy by the inner packet. A transport-mode SA carried the IP-in-IP packet as a whole. */
-static enum verdict check_tunnel(
-	struct inbound *in, const struct tunnel *tunnel, const struct flow *inner)
+static enum verdict check_tunnel(struct inbound *in, int index, const struct flow *inner)
 {
 	bool transport_sa = in->sa && in->sa->mode == SA_MODE_TRANSPORT;
 	struct flow carried = *inner;
 	struct engine_match match;
 
-	engine_classify(in->engine->view, tunnel->name, inner, &match);
+	engine_classify(in->engine, index, inner, &match);
 	if (!match.has_rules || (!match.rule && match.mode == TUNNEL_TRANSPORT))
 		return check_outer(in, inner);
 	if (!match.rule)
@@ -110,15 +109,13 @@ static enum verdict check_tunnel(
 /* Do the rules of the tunnel, or the selectors of the SA, need what only a first fragment shows? */
 static bool asks_ports(const struct inbound *in, int index)
 {
-	return engine_names_ports(
-		       in->engine->view, in->engine->view->tunnels->tunnels[index].name) ||
+	return engine_names_ports(in->engine->view, index) ||
 	       (in->sa && (in->sa->inner_src_port != 0 || in->sa->inner_dst_port != 0));
 }
 
 /* IP in IP that a transport-mode SA carried, or that came plain: the inner packet is still inside. */
 static void decide_encapsulated(struct inbound *in, int index)
 {
-	const struct tunnel *tunnel = &in->engine->view->tunnels->tunnels[index];
 	struct packet inner = *in->pkt;
 	uint8_t outer_class = packet_traffic_class(in->pkt->data);
 	struct packet_view view;
@@ -141,7 +138,7 @@ static void decide_encapsulated(struct inbound *in, int index)
 		return;
 	}
 	packet_flow(&inner, &view, DIRECTION_IN, &flow);
-	verdict = check_tunnel(in, tunnel, &flow);
+	verdict = check_tunnel(in, index, &flow);
 	if (is_accepted(verdict) && !packet_merge_ecn(&inner, outer_class))
 		verdict = VERDICT_ESP_ECN;
 	if (!is_accepted(verdict)) {
@@ -176,7 +173,7 @@ static void decide_tunnel_mode(struct inbound *in)
 			return;
 	}
 	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
-	verdict = check_tunnel(in, &in->engine->view->tunnels->tunnels[index], &flow);
+	verdict = check_tunnel(in, index, &flow);
 	if (is_accepted(verdict))
 		admit(in, verdict);
 	else

@@ -4,6 +4,7 @@
 #define DATAPATH_ENGINE_INTERNAL_H
 
 #include "services/datapath/engine/engine.h"
+#include "services/datapath/spd/flow_cache.h"
 
 #define ENGINE_HOST (-1) /* in the place of a tunnel's index */
 
@@ -25,6 +26,7 @@ struct engine {
 	struct engine_setup setup;
 	const struct engine_view *view; /* of the batch in work */
 	unsigned int sync; /* ENGINE_SYNC_*: not for this engine */
+	struct flow_cache *cache; /* owned */
 	uint64_t now_usec;
 	uint16_t ip_id; /* of plain IP in IP */
 	/* Room for one batch; too large for the stack. */
@@ -39,17 +41,39 @@ struct engine {
 	uint64_t hit_packets, hit_bytes;
 };
 
-/* What the linear scan found in one head. */
+/* What was found in one head. */
 struct engine_match {
 	const struct rule *rule; /* NULL: none */
 	size_t index; /* of the rule, for its hits */
-	bool has_rules; /* valid when no rule matched */
+	bool has_rules; /* the head has some, whether one matched or not */
 	enum tunnel_mode mode; /* of the head's rules, valid with has_rules */
+	/*
+	 * Alternatives count from 1, 0: none. A connection keeps to that of its first protected packet:
+	 * whoever knows the socket notes `satisfied` of that one, which the decision writes, and says
+	 * it as `latched` before each later decision.
+	 */
+	uint16_t latched, satisfied;
+	struct flow_note *note; /* of the flow; NULL: it was not cached */
+	uint32_t stamp; /* the note is still the flow's while it has this one */
 };
 
-/* @head: name of a tunnel, "" for host policy. */
-void engine_classify(const struct engine_view *view, const char *head, const struct flow *flow,
+/* SAs of one alternative; NULL: it asks for none of that kind. */
+struct engine_pair {
+	struct sad_entry *esp, *ah;
+};
+
+/* @tunnel: index of a tunnel, ENGINE_HOST for host policy. Worker's thread. */
+void engine_classify(
+	struct engine *engine, int tunnel, const struct flow *flow, struct engine_match *ret_match);
+/* The same without cache; any thread that may read the view. */
+void engine_look_up(const struct engine_view *view, int tunnel, const struct flow *flow,
 	struct engine_match *ret_match);
+/* The SAs that served the last packet of the flow, if they are still what would be chosen. */
+bool engine_recall(const struct engine *engine, const struct engine_match *match,
+	struct engine_pair *ret_pair);
+/* @generation: of the SAD, as it was before it was searched. */
+void engine_remember(
+	const struct engine_match *match, uint64_t generation, const struct engine_pair *pair);
 /* Counts for the rule; those of a row of packets are written together, at the latest by flush. */
 void engine_hit(struct engine *engine, const struct engine_match *match, size_t len);
 void engine_flush_hits(struct engine *engine);
@@ -61,7 +85,13 @@ int engine_find_tunnel(
 int engine_find_any_source(const struct engine_view *view, const struct address *local);
 
 /* Is a packet with this protection what the rule asks for? VERDICT_IN_... or why not. */
-enum verdict engine_check_rule(const struct rule *rule, const struct engine_secured *by);
+enum verdict engine_check_rule(
+	struct engine_match *match, const struct engine_secured *by, const struct flow *flow);
+/* May this packet go by this alternative? A latched socket keeps to its own. */
+static inline bool engine_may_use(const struct engine_match *match, size_t alternative)
+{
+	return match->latched == 0 || match->latched == alternative + 1;
+}
 /* Is the packet within the selectors of the SAs that carried it? VERDICT_IN_ACCEPTED or why not. */
 enum verdict engine_check_selectors(const struct engine_secured *by, const struct flow *flow);
 
@@ -78,7 +108,7 @@ enum verdict engine_open_ah(struct engine *engine, struct packet *pkt, struct pa
 	struct sad_entry **ret_entry);
 
 /* Do rules of this head name ports or ICMP types, which later fragments do not show? */
-bool engine_names_ports(const struct engine_view *view, const char *head);
+bool engine_names_ports(const struct engine_view *view, int tunnel);
 struct engine_held {
 	enum direction direction;
 	size_t tunnel;

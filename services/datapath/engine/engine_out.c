@@ -122,18 +122,13 @@ static void make_query(const struct outbound *out, enum sa_mode mode, const stru
 	ret_query->action = NULL;
 }
 
-/* What one alternative takes; NULL: not asked for. */
-struct sa_pair {
-	struct sad_entry *esp, *ah;
-};
-
 /* Both from the same alternative. False: one is missing, and query->proto says of which kind. */
 static bool find_pair(
-	const struct engine *engine, struct sad_query *query, struct sa_pair *ret_pair)
+	const struct engine *engine, struct sad_query *query, struct engine_pair *ret_pair)
 {
 	const struct action *action = query->action;
 
-	*ret_pair = (struct sa_pair){ .esp = NULL };
+	*ret_pair = (struct engine_pair){ .esp = NULL };
 	query->proto = SA_PROTO_ESP;
 	if (action->has_esp || action->has_esp_auth) {
 		ret_pair->esp = engine->view->sad ? sad_find_outbound(engine->view->sad, query)
@@ -152,18 +147,28 @@ static bool find_pair(
  * Alternatives in their order; the first that SAs serve. A pass behind a protecting alternative is no
  * way out, or whoever disturbs key management could force it. False: @query is what to ask for.
  */
-static bool find_sas(const struct engine *engine, struct sad_query *query, const struct rule *rule,
-	struct sa_pair *ret_pair)
+static bool find_sas(const struct engine *engine, struct sad_query *query,
+	struct engine_match *match, struct engine_pair *ret_pair)
 {
+	const struct sad *sad = engine->view->sad;
+	uint64_t generation = sad ? sad_generation(sad) : 0;
+	const struct rule *rule = match->rule;
 	const struct action *first = NULL;
 	enum sa_proto missing = SA_PROTO_ESP;
 
+	if (match->latched == 0 && engine_recall(engine, match, ret_pair))
+		return true;
+
 	for (size_t i = 0; i < rule->n_actions; i++) {
-		if (rule->actions[i].kind != ACTION_PROTECT)
+		if (rule->actions[i].kind != ACTION_PROTECT || !engine_may_use(match, i))
 			continue;
 		query->action = &rule->actions[i];
-		if (find_pair(engine, query, ret_pair))
+		if (find_pair(engine, query, ret_pair)) {
+			match->satisfied = (uint16_t)(i + 1);
+			if (match->latched == 0)
+				engine_remember(match, generation, ret_pair);
 			return true;
+		}
 		if (!first) {
 			first = query->action;
 			missing = query->proto;
@@ -196,7 +201,7 @@ static void acquire(struct outbound *out, const struct sad_query *query, const s
 }
 
 /* The same for what the SAs make of the packet. */
-static bool refuse_sealed_length(struct outbound *out, const struct sa_pair *pair)
+static bool refuse_sealed_length(struct outbound *out, const struct engine_pair *pair)
 {
 	const struct sad_entry *entry = pair->esp ? pair->esp : pair->ah;
 	bool wrapped = out->tunnel && entry->sa->mode == SA_MODE_TRANSPORT;
@@ -220,7 +225,7 @@ static bool is_unique(const struct sad_entry *entry)
 }
 
 /* Its rule is counted by the engine that takes it. */
-static bool hand_over(struct outbound *out, const struct sa_pair *pair)
+static bool hand_over(struct outbound *out, const struct engine_pair *pair)
 {
 	unsigned int protocols = (pair->esp ? ENGINE_SYNC_ESP : 0) |
 				 (pair->ah ? ENGINE_SYNC_AH : 0);
@@ -231,7 +236,7 @@ static bool hand_over(struct outbound *out, const struct sa_pair *pair)
 	return true;
 }
 
-static void protect(struct outbound *out, const struct engine_match *match, const struct flow *flow)
+static void protect(struct outbound *out, struct engine_match *match, const struct flow *flow)
 {
 	const struct rule *rule = match->rule;
 	/* Tunnel mode is for rules of tunnels; host policy may protect a tunnel's outer packets. */
@@ -240,7 +245,7 @@ static void protect(struct outbound *out, const struct engine_match *match, cons
 				    : SA_MODE_TRANSPORT;
 	UNINITIALISED struct flow outer;
 	UNINITIALISED struct sad_query query;
-	struct sa_pair pair;
+	struct engine_pair pair;
 
 	make_query(out, mode, flow, rule, &query);
 	if (out->tunnel && mode == SA_MODE_TRANSPORT) {
@@ -252,7 +257,7 @@ static void protect(struct outbound *out, const struct engine_match *match, cons
 		};
 		query.flow = &outer;
 	}
-	if (!find_sas(out->engine, &query, rule, &pair)) {
+	if (!find_sas(out->engine, &query, match, &pair)) {
 		engine_hit(out->engine, match, out->pkt->len);
 		acquire(out, &query, rule);
 		return;
@@ -264,7 +269,8 @@ static void protect(struct outbound *out, const struct engine_match *match, cons
 		return;
 	/* RFC 4301 section 7: fragments without ports must not go where ports are agreed on. */
 	if (out->result->fragment && mode == SA_MODE_TUNNEL && !is_unique(pair.esp) &&
-		!is_unique(pair.ah) && !engine_names_ports(out->engine->view, rule->tunnel) &&
+		!is_unique(pair.ah) &&
+		!engine_names_ports(out->engine->view, out->result->tunnel) &&
 		engine_cut(out->result, out->pkt, out->view, out->limit))
 		out->result->fragment = false;
 	if (out->tunnel && mode == SA_MODE_TRANSPORT && !encapsulate(out)) {
@@ -276,8 +282,7 @@ static void protect(struct outbound *out, const struct engine_match *match, cons
 	settle(out, ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED); /* if the transforms say so too */
 }
 
-static void follow_rule(
-	struct outbound *out, const struct engine_match *match, const struct flow *flow)
+static void follow_rule(struct outbound *out, struct engine_match *match, const struct flow *flow)
 {
 	out->result->rule_id = match->rule->id;
 	if (!rule_is_discard(match->rule) && !rule_is_bypass(match->rule)) {
@@ -296,7 +301,6 @@ static void follow_rule(
 /* A tunnel without policy of its own: host policy sees the outer packet, as it sees any other. */
 static void decide_outer(struct outbound *out)
 {
-	const struct engine_view *view = out->engine->view;
 	struct flow outer = {
 		.direction = DIRECTION_OUT,
 		.local = out->tunnel->src,
@@ -305,7 +309,7 @@ static void decide_outer(struct outbound *out)
 	};
 	struct engine_match match;
 
-	engine_classify(view, "", &outer, &match);
+	engine_classify(out->engine, ENGINE_HOST, &outer, &match);
 	if (match.rule)
 		follow_rule(out, &match, &outer);
 	else
@@ -322,7 +326,8 @@ static void decide(struct outbound *out)
 		drop(out, VERDICT_SPD_MALFORMED_PACKET);
 		return;
 	}
-	if (out->tunnel && out->view->is_fragment && engine_names_ports(view, out->tunnel->name)) {
+	if (out->tunnel && out->view->is_fragment &&
+		engine_names_ports(view, out->result->tunnel)) {
 		struct engine_held held = { .direction = DIRECTION_OUT,
 			.tunnel = (size_t)out->result->tunnel };
 
@@ -330,7 +335,7 @@ static void decide(struct outbound *out)
 			return;
 	}
 	packet_flow(out->pkt, out->view, DIRECTION_OUT, &flow);
-	engine_classify(view, out->tunnel ? out->tunnel->name : "", &flow, &match);
+	engine_classify(out->engine, out->result->tunnel, &flow, &match);
 	if (match.rule)
 		follow_rule(out, &match, &flow);
 	else if (out->tunnel && !match.has_rules)
@@ -430,8 +435,7 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 		engine->entries[i] = NULL;
 		if (tunnel < 0)
 			decide(&out);
-		else if (view && view->tunnels && (size_t)tunnel < view->tunnels->count &&
-			 view->tunnels->tunnels[tunnel].name[0] != '\0') {
+		else if (view && view->tunnels && (size_t)tunnel < view->tunnels->count) {
 			out.tunnel = &view->tunnels->tunnels[tunnel];
 			decide(&out);
 		} else {

@@ -115,7 +115,7 @@ struct part_builder {
 	size_t n_rules;
 	struct item *remote, *local, *any;
 	size_t n_remote, n_local, n_any;
-	struct tally *tallies[2]; /* by remote, by local prefix */
+	struct tally *tallies[2]; /* by the prefix of each end */
 	size_t mask;
 };
 
@@ -134,8 +134,8 @@ static bool stands_under_remote(const struct part_builder *p, const struct selec
 {
 	if (end_bits(&s->local) == 0 || end_bits(&s->remote) == 0)
 		return end_bits(&s->remote) != 0;
-	return tally_of(p->tallies[0], p->mask, &s->remote)->count <=
-	       tally_of(p->tallies[1], p->mask, &s->local)->count;
+	return tally_of(p->tallies[REMOTE], p->mask, &s->remote)->count <=
+	       tally_of(p->tallies[LOCAL], p->mask, &s->local)->count;
 }
 
 static void sort_items(struct part_builder *p)
@@ -146,8 +146,8 @@ static void sort_items(struct part_builder *p)
 
 		if (!of_family(rule, p->family))
 			continue;
-		tally_of(p->tallies[0], p->mask, &s->remote)->count++;
-		tally_of(p->tallies[1], p->mask, &s->local)->count++;
+		tally_of(p->tallies[REMOTE], p->mask, &s->remote)->count++;
+		tally_of(p->tallies[LOCAL], p->mask, &s->local)->count++;
 	}
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct rule *rule = p->b->rules[p->rules[i]];
@@ -179,9 +179,9 @@ static int build_part(struct part_builder *p, struct part *ret_part)
 	int r;
 
 	sort_items(p);
-	r = tree_build(p->b, p->remote, p->n_remote, p->family, &part.remote);
+	r = tree_build(p->b, p->remote, p->n_remote, p->family, &part.trees[REMOTE]);
 	if (r == 0)
-		r = tree_build(p->b, p->local, p->n_local, p->family, &part.local);
+		r = tree_build(p->b, p->local, p->n_local, p->family, &part.trees[LOCAL]);
 	if (r == 0 && p->n_any > 0) {
 		r = group_build(p->b, p->any, p->n_any, &any);
 		part.any = any + 1;
@@ -206,8 +206,8 @@ static int build_family(
 	p.remote = items;
 	p.local = items + n_rules;
 	p.any = items + 2 * n_rules;
-	p.tallies[0] = tallies;
-	p.tallies[1] = tallies + size;
+	p.tallies[REMOTE] = tallies;
+	p.tallies[LOCAL] = tallies + size;
 	p.mask = size - 1;
 	return build_part(&p, ret_part);
 }
@@ -282,7 +282,7 @@ static void *take(struct vec *vec, uint8_t *block, size_t *at)
 static int join_arrays(struct classifier *c, struct builder *b)
 {
 	struct vec *vecs[] = { &b->keys4, &b->keys8, &b->records, &b->values, &b->slots,
-		&b->subtrees, &b->groups, &b->tuples };
+		&b->subtrees, &b->groups, &b->tuples, &b->filters };
 	size_t size = LINE, align = LINE, at = 0;
 	void *joined[ARRAY_SIZE(vecs)];
 
@@ -298,7 +298,7 @@ static int join_arrays(struct classifier *c, struct builder *b)
 	for (size_t i = 0; i < ARRAY_SIZE(vecs); i++)
 		joined[i] = take(vecs[i], c->block, &at);
 	c->arrays = (struct classifier_arrays){ joined[0], joined[1], joined[2], joined[3],
-		joined[4], joined[5], joined[6], joined[7] };
+		joined[4], joined[5], joined[6], joined[7], joined[8] };
 	c->bytes = size + c->n_heads * sizeof(*c->heads) + sizeof(*c);
 	return 0;
 }
@@ -306,7 +306,7 @@ static int join_arrays(struct classifier *c, struct builder *b)
 static void builder_done(struct builder *b)
 {
 	struct vec *vecs[] = { &b->keys4, &b->keys8, &b->records, &b->values, &b->slots,
-		&b->subtrees, &b->groups, &b->tuples };
+		&b->subtrees, &b->groups, &b->tuples, &b->filters };
 
 	for (size_t i = 0; i < ARRAY_SIZE(vecs); i++)
 		vec_done(vecs[i]);
@@ -326,6 +326,7 @@ int classifier_new(struct rule *const *rules, size_t count, struct classifier **
 		.subtrees = { .size = sizeof(struct subtree) },
 		.groups = { .size = sizeof(struct group) },
 		.tuples = { .size = sizeof(struct tuple) },
+		.filters = { .size = sizeof(uint64_t) },
 	};
 	int r;
 

@@ -33,6 +33,14 @@ enum tunnel_mode classifier_mode(const struct classifier *classifier, int head);
 bool classifier_names_ports(const struct classifier *classifier, int head);
 /* Position in match order of the rule that decides, or CLASSIFIER_NONE. */
 uint32_t classifier_find(const struct classifier *classifier, int head, const struct flow *flow);
+/* Several packets at a time, whose loads from memory overlap. */
+struct classifier_query {
+	const struct flow *flow;
+	int head;
+	uint32_t rule; /* answer, as of classifier_find() */
+};
+void classifier_find_batch(
+	const struct classifier *classifier, struct classifier_query *queries, size_t n);
 size_t classifier_bytes(const struct classifier *classifier); /* memory that it takes */
 
 #endif

@@ -19,7 +19,7 @@ void *vec_extend(struct vec *vec, size_t n) MUST_CHECK;
 struct builder {
 	struct rule *const *rules;
 	size_t n_rules;
-	struct vec keys4, keys8, records, values, slots, subtrees, groups, tuples;
+	struct vec keys4, keys8, records, values, slots, subtrees, groups, tuples, filters;
 };
 
 /* One rule of a head, for one family and the end under which it stands. */

@@ -56,6 +56,7 @@ struct slot {
 struct group {
 	uint32_t tuples, n_tuples; /* in order of their first rule */
 	uint32_t slots, mask;
+	uint32_t filter; /* a few bits a slot that say `no` without a look at it */
 };
 
 /* Starts of intervals, in levels: each key of a level is the first of a node in the next. */
@@ -71,9 +72,11 @@ struct subtree {
 	uint32_t values;
 };
 
+enum { REMOTE, LOCAL };
+
 /* One address family of one head. */
 struct part {
-	struct tree remote, local;
+	struct tree trees[2]; /* of the remote end, of the local end */
 	uint32_t any; /* group + 1; 0: none */
 };
 
@@ -94,6 +97,7 @@ struct classifier_arrays {
 	struct subtree *subtrees;
 	struct group *groups;
 	struct tuple *tuples;
+	uint64_t *filters;
 };
 
 struct classifier {
@@ -162,6 +166,19 @@ static inline uint32_t hash_slot(uint64_t hash, uint32_t mask)
 static inline uint32_t hash_tag(uint64_t hash)
 {
 	return (uint32_t)hash;
+}
+
+/* A group's filter has eight bits a slot. */
+static inline uint64_t filter_place(uint32_t mask, uint64_t hash)
+{
+	return hash >> 29 & (8 * (uint64_t)mask + 7);
+}
+
+static inline bool filter_has(const uint64_t *filter, uint32_t mask, uint64_t hash)
+{
+	uint64_t place = filter_place(mask, hash);
+
+	return filter[place / 64] >> place % 64 & 1;
 }
 
 #endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The receiver's table (kernel-semantics of the original, section 4), cell by cell: what a rule's
+ * alternatives say to a packet, by how it came. And what the engine may keep of a flow.
+ */
+#include "services/datapath/engine/engine_internal.h"
+#include "tests/unit/engine_host.h"
+#include "tests/unit/suite.h"
+
+#define ALTERNATIVES 3
+
+/* clang-format off */
+#define PASS { .kind = ACTION_BYPASS }
+#define DROP { .kind = ACTION_DISCARD }
+#define AH(a) { .kind = ACTION_PROTECT, .has_ah = true, .ah = { a, 0, UINT16_MAX } }
+#define ESP(e) { .kind = ACTION_PROTECT, .has_esp = true, .esp = { e, 0, UINT16_MAX } }
+#define ESP_AUTH(e, a) { .kind = ACTION_PROTECT, .has_esp = true, .esp = { e, 0, UINT16_MAX }, \
+	.has_esp_auth = true, .esp_auth = { a, 0, UINT16_MAX } }
+#define AUTH_ONLY(a) { .kind = ACTION_PROTECT, .has_esp_auth = true, .esp_auth = { a, 0, UINT16_MAX } }
+#define AH_ESP(a, e) { .kind = ACTION_PROTECT, .has_ah = true, .ah = { a, 0, UINT16_MAX }, \
+	.has_esp = true, .esp = { e, 0, UINT16_MAX } }
+/* clang-format on */
+
+#define SHA1   ALG_AUTH_HMAC_SHA1
+#define SHA256 ALG_AUTH_HMAC_SHA256
+#define AES    ALG_ENCR_AES_CBC
+#define DES3   ALG_ENCR_3DES
+
+/* @ah, @encr, @auth: algorithms of the SAs that opened it, 0: none of that kind. */
+static const struct {
+	const char *name;
+	struct action actions[ALTERNATIVES];
+	size_t n;
+	uint8_t ah, encr, auth;
+	enum verdict verdict;
+	uint16_t satisfied;
+} cells[] = {
+	{ "clear, pass", { PASS }, 1, 0, 0, 0, VERDICT_IN_CLEAR, 0 },
+	{ "clear, or pass", { AH(SHA1), PASS }, 2, 0, 0, 0, VERDICT_IN_CLEAR, 0 },
+	{ "clear, drop", { DROP }, 1, 0, 0, 0, VERDICT_SPD_EXPLICIT, 0 },
+	{ "clear, ESP", { ESP(AES) }, 1, 0, 0, 0, VERDICT_SPD_GOT_CLEAR, 0 },
+	{ "clear, AH or ESP", { AH(SHA1), ESP(AES) }, 2, 0, 0, 0, VERDICT_SPD_GOT_CLEAR, 0 },
+	{ "protected, pass", { PASS }, 1, 0, AES, 0, VERDICT_SPD_GOT_SECURE, 0 },
+	{ "protected, drop", { DROP }, 1, 0, AES, 0, VERDICT_SPD_EXPLICIT, 0 },
+	{ "AH", { AH(SHA1) }, 1, SHA1, 0, 0, VERDICT_IN_ACCEPTED, 1 },
+	{ "other AH", { AH(SHA256) }, 1, SHA1, 0, 0, VERDICT_SPD_BAD_AHALG, 0 },
+	{ "AH is missing", { AH_ESP(SHA1, AES) }, 1, 0, AES, 0, VERDICT_SPD_GOT_CLEAR, 0 },
+	{ "surplus AH", { ESP(AES) }, 1, SHA1, AES, 0, VERDICT_SPD_GOT_AH, 0 },
+	{ "ESP", { ESP(AES) }, 1, 0, AES, 0, VERDICT_IN_ACCEPTED, 1 },
+	{ "ESP, integrity unasked", { ESP(AES) }, 1, 0, AES, SHA1, VERDICT_IN_ACCEPTED, 1 },
+	{ "ESP is missing", { AH_ESP(SHA1, AES) }, 1, SHA1, 0, 0, VERDICT_SPD_GOT_CLEAR, 0 },
+	{ "surplus ESP", { AH(SHA1) }, 1, SHA1, AES, 0, VERDICT_SPD_GOT_ESP, 0 },
+	{ "other cipher", { ESP(AES) }, 1, 0, DES3, 0, VERDICT_SPD_BAD_ESPEALG, 0 },
+	{ "integrity", { ESP_AUTH(AES, SHA1) }, 1, 0, AES, SHA1, VERDICT_IN_ACCEPTED, 1 },
+	{ "other integrity", { ESP_AUTH(AES, SHA256) }, 1, 0, AES, SHA1, VERDICT_SPD_BAD_ESPAALG,
+		0 },
+	{ "no integrity", { ESP_AUTH(AES, SHA256) }, 1, 0, AES, 0, VERDICT_SPD_BAD_ESPAALG, 0 },
+	{ "integrity alone", { AUTH_ONLY(SHA1) }, 1, 0, ALG_ENCR_NULL, SHA1, VERDICT_IN_ACCEPTED,
+		1 },
+	{ "integrity alone, encrypted", { AUTH_ONLY(SHA1) }, 1, 0, AES, SHA1,
+		VERDICT_SPD_BAD_ESPEALG, 0 },
+	{ "both", { AH_ESP(SHA1, AES) }, 1, SHA1, AES, 0, VERDICT_IN_ACCEPTED, 1 },
+	{ "the second", { ESP(DES3), AH(SHA256), ESP(AES) }, 3, SHA256, 0, 0, VERDICT_IN_ACCEPTED,
+		2 },
+	{ "the last", { ESP(DES3), AH(SHA256), ESP(AES) }, 3, 0, AES, 0, VERDICT_IN_ACCEPTED, 3 },
+	{ "none: the reason of the last", { ESP(DES3), AH(SHA256), ESP(AES) }, 3, SHA1, 0, 0,
+		VERDICT_SPD_GOT_AH, 0 },
+	{ "none, or pass", { ESP(DES3), PASS }, 2, 0, AES, 0, VERDICT_SPD_GOT_SECURE, 0 },
+	{ "pass or ESP, protected", { PASS, ESP(AES) }, 2, 0, AES, 0, VERDICT_IN_ACCEPTED, 2 },
+};
+
+static void expect_name(enum verdict got, enum verdict want, const char *what)
+{
+	ck_assert_msg(got == want, "%s: %s", what, verdict_name(got));
+}
+
+static struct rule *rule_of(const struct action *actions, size_t n)
+{
+	struct rule *rule = rule_new(n);
+
+	ck_assert_ptr_nonnull(rule);
+	rule->directions = DIRECTION_BIT_BOTH;
+	memcpy(rule->actions, actions, n * sizeof(*actions));
+	return rule;
+}
+
+START_TEST(receiver_takes_any_alternative)
+{
+	CLEANUP(rule_freep) struct rule *rule = rule_of(cells[_i].actions, cells[_i].n);
+	struct sa ah = { .proto = SA_PROTO_AH, .auth = cells[_i].ah };
+	struct sa esp = { .proto = SA_PROTO_ESP, .encr = cells[_i].encr, .auth = cells[_i].auth };
+	struct engine_secured by = { cells[_i].ah ? &ah : NULL, cells[_i].encr ? &esp : NULL };
+	struct engine_match match = { .rule = rule };
+	struct flow flow = { .protocol = IPPROTO_TCP };
+
+	expect_name(engine_check_rule(&match, &by, &flow), cells[_i].verdict, cells[_i].name);
+	ck_assert_msg(match.satisfied == cells[_i].satisfied, "%s", cells[_i].name);
+}
+END_TEST
+
+/* Section 4.2: a latched socket takes its alternative and no other, nor clear through `or pass`. */
+START_TEST(latched_to_one)
+{
+	static const struct action actions[] = { ESP(DES3), ESP(AES), PASS };
+	CLEANUP(rule_freep) struct rule *rule = rule_of(actions, 3);
+	struct sa aes = { .proto = SA_PROTO_ESP, .encr = AES };
+	struct engine_secured by = { NULL, &aes };
+	struct engine_match match = { .rule = rule };
+	struct flow flow = { .protocol = IPPROTO_TCP };
+
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_IN_ACCEPTED, "not latched");
+	match.latched = match.satisfied;
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_IN_ACCEPTED, "its own");
+	match.latched = 1;
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_SPD_BAD_ESPEALG, "another");
+	by.esp = NULL;
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_SPD_GOT_CLEAR, "in clear");
+	match.latched = 3;
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_IN_CLEAR, "latched to pass");
+}
+END_TEST
+
+/* Section 6: ICMP under ESP alone where AH and ESP are asked for. */
+static const struct {
+	uint8_t protocol, type, code;
+	bool excused;
+} messages[] = {
+	{ IPPROTO_ICMP, 0, 0, true },
+	{ IPPROTO_ICMP, 8, 0, false },
+	{ IPPROTO_ICMP, 3, 0, true },
+	{ IPPROTO_ICMP, 3, 1, true },
+	{ IPPROTO_ICMP, 3, 2, false },
+	{ IPPROTO_ICMP, 3, 3, false },
+	{ IPPROTO_ICMP, 3, 4, true },
+	{ IPPROTO_ICMP, 4, 0, true },
+	{ IPPROTO_ICMP, 5, 0, false },
+	{ IPPROTO_ICMP, 9, 0, true },
+	{ IPPROTO_ICMP, 10, 0, false },
+	{ IPPROTO_ICMP, 11, 0, true },
+	{ IPPROTO_ICMP, 12, 0, false },
+	{ IPPROTO_ICMP, 13, 0, false },
+	{ IPPROTO_ICMP, 14, 0, true },
+	{ IPPROTO_ICMP, 15, 0, false },
+	{ IPPROTO_ICMP, 16, 0, true },
+	{ IPPROTO_ICMP, 17, 0, false },
+	{ IPPROTO_ICMP, 18, 0, false },
+	{ IPPROTO_ICMP, 99, 0, false },
+	{ IPPROTO_ICMPV6, 128, 0, false },
+	{ IPPROTO_ICMPV6, 129, 0, true },
+	{ IPPROTO_ICMPV6, 2, 0, true },
+	{ IPPROTO_ICMPV6, 4, 0, false },
+	{ IPPROTO_ICMPV6, 135, 0, true },
+};
+
+START_TEST(icmp_kinds)
+{
+	static const struct action both[] = { AH_ESP(SHA1, AES) };
+	CLEANUP(rule_freep) struct rule *rule = rule_of(both, 1);
+	struct sa aes = { .proto = SA_PROTO_ESP, .encr = AES };
+	struct engine_secured by = { NULL, &aes };
+	struct engine_match match = { .rule = rule };
+	struct flow flow = { .protocol = messages[_i].protocol,
+		.has_icmp = true,
+		.icmp_type = messages[_i].type,
+		.icmp_code = messages[_i].code };
+
+	expect_name(engine_check_rule(&match, &by, &flow),
+		messages[_i].excused ? VERDICT_IN_ACCEPTED : VERDICT_SPD_GOT_CLEAR, "host");
+	/* Nothing is excused in clear, in tunnels, or when the type is not seen. */
+	ck_assert_int_eq(text_copy(rule->tunnel, sizeof(rule->tunnel), "tun0"), 0);
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_SPD_GOT_CLEAR, "tunnel");
+	rule->tunnel[0] = '\0';
+	flow.has_icmp = false;
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_SPD_GOT_CLEAR, "hidden");
+	flow.has_icmp = true;
+	by.esp = NULL;
+	expect_name(engine_check_rule(&match, &by, &flow), VERDICT_SPD_GOT_CLEAR, "clear");
+}
+END_TEST
+
+START_TEST(identities)
+{
+	struct sa_identity a = { .type = 2, .value = "a.example" };
+	struct sa_identity b = { .type = 2, .value = "b.example" };
+	struct sa ah = { .proto = SA_PROTO_AH, .auth = SHA1, .identity_src = &a };
+	struct sa esp = { .proto = SA_PROTO_ESP, .encr = AES, .identity_src = &b };
+	struct engine_secured by = { &ah, &esp };
+	struct flow flow = { .protocol = IPPROTO_TCP };
+
+	expect_name(engine_check_selectors(&by, &flow), VERDICT_SPD_AHESP_DIFFID, "two peers");
+	esp.identity_src = &a;
+	expect_name(engine_check_selectors(&by, &flow), VERDICT_IN_ACCEPTED, "one peer");
+	esp.identity_src = NULL;
+	expect_name(engine_check_selectors(&by, &flow), VERDICT_IN_ACCEPTED, "one is silent");
+	ah.identity_dst = &a;
+	esp.identity_dst = &b;
+	expect_name(engine_check_selectors(&by, &flow), VERDICT_SPD_AHESP_DIFFID, "two of us");
+}
+END_TEST
+
+static uint32_t spi_of(struct host *host)
+{
+	static struct test_packet t;
+	struct engine_result result;
+
+	test_udp(&t, HERE, THERE, 20);
+	result = send_one(host, &t.pkt, -1);
+	return result.exit == ENGINE_TO_WIRE ? load_be32(t.pkt.data + 20) : 0;
+}
+
+/* What was chosen for a flow is kept no longer than it would be chosen again. */
+START_TEST(kept_choices_end)
+{
+	static struct host host;
+	struct sad_entry *entry;
+
+	host_init(&host);
+	add_rule(&host, "", 0, esp_action(AES, SHA256), NULL);
+	add_sa(&host, &cbc, 0x1001, SA_MODE_TRANSPORT, HERE, THERE);
+	host_start(&host, HERE, HERE6);
+	ck_assert_uint_eq(spi_of(&host), 0x1001);
+	ck_assert_uint_eq(spi_of(&host), 0x1001);
+	/* A newer one takes over at once. */
+	add_sa(&host, &cbc, 0x1002, SA_MODE_TRANSPORT, HERE, THERE);
+	entry = host.entries[1];
+	entry->directions = SA_OUTBOUND;
+	sa_normalise(entry->sa);
+	ck_assert_int_eq(sad_insert(host.sad, entry), 0);
+	ck_assert_uint_eq(spi_of(&host), 0x1002);
+	/* One that died in a worker's hands is not used again, nor is one that went. */
+	atomic_store(&entry->run->state, SA_DEAD);
+	ck_assert_uint_eq(spi_of(&host), 0x1001);
+	atomic_store(&entry->run->state, SA_MATURE);
+	sad_touch(host.sad);
+	ck_assert_uint_eq(spi_of(&host), 0x1002);
+	sad_remove(host.sad, entry, NULL, NULL);
+	ck_assert_uint_eq(spi_of(&host), 0x1001);
+	sad_remove(host.sad, host.entries[0], NULL, NULL);
+	ck_assert_uint_eq(spi_of(&host), 0);
+	ck_assert_uint_eq(host.n_asked, 1);
+	host_done(&host);
+}
+END_TEST
+
+/* Nor does a flow keep the rule of a former policy. */
+START_TEST(kept_rules_end)
+{
+	static struct test_packet t;
+	static struct host host;
+	struct engine_view_parts parts = { .generation = 1 };
+	struct engine_view *old, *next;
+	struct rule *drop = rule_new(1);
+
+	ck_assert_ptr_nonnull(drop);
+	host_init(&host);
+	add_rule(&host, "", 0, plain_action(ACTION_BYPASS), NULL);
+	host_start(&host, HERE, HERE6);
+	test_udp(&t, HERE, THERE, 20);
+	expect(send_one(&host, &t.pkt, -1), ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED, "pass");
+	drop->directions = DIRECTION_BIT_BOTH;
+	drop->actions[0] = plain_action(ACTION_DISCARD);
+	ck_assert_int_eq(spd_new(&drop, 1, SPD_FIRST_MATCH, &parts.spd), 0);
+	parts.sad = host.sad;
+	old = rcu_read(&host.view);
+	ck_assert_int_eq(engine_view_new(&parts, &next), 0);
+	rcu_publish(&host.view, next);
+	expect(send_one(&host, &t.pkt, -1), ENGINE_DROP, VERDICT_SPD_EXPLICIT, "drop");
+	/* The former one comes back, as when the kernel refuses its part of the next. */
+	rcu_publish(&host.view, old);
+	expect(send_one(&host, &t.pkt, -1), ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED, "pass");
+	(void)engine_view_free(next);
+	host_done(&host);
+}
+END_TEST
+
+/* Section 3: alternatives in their order, both SAs from one, and no way out through `or pass`. */
+START_TEST(sender_takes_the_first_that_works)
+{
+	static struct host host;
+	const struct action pass = plain_action(ACTION_BYPASS);
+	struct action gcm_first = esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE);
+	struct rule *rule;
+
+	host_init(&host);
+	rule = rule_new(3);
+	ck_assert_ptr_nonnull(rule);
+	rule->directions = DIRECTION_BIT_BOTH;
+	rule->actions[0] = gcm_first;
+	rule->actions[1] = esp_action(AES, SHA256);
+	rule->actions[2] = pass;
+	host.rules[host.n_rules++] = rule;
+	host_start(&host, HERE, HERE6);
+	ck_assert_uint_eq(spi_of(&host), 0); /* waits for an SA, does not go in clear */
+	ck_assert_uint_eq(host.n_asked, 1);
+	add_sa(&host, &cbc, 0x2002, SA_MODE_TRANSPORT, HERE, THERE);
+	host.entries[0]->directions = SA_OUTBOUND;
+	sa_normalise(host.entries[0]->sa);
+	ck_assert_int_eq(sad_insert(host.sad, host.entries[0]), 0);
+	ck_assert_uint_eq(spi_of(&host), 0x2002); /* the second can */
+	add_sa(&host, &gcm, 0x2001, SA_MODE_TRANSPORT, HERE, THERE);
+	host.entries[1]->directions = SA_OUTBOUND;
+	sa_normalise(host.entries[1]->sa);
+	ck_assert_int_eq(sad_insert(host.sad, host.entries[1]), 0);
+	ck_assert_uint_eq(spi_of(&host), 0x2001); /* now the first can */
+	host_done(&host);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine_policy");
+	TCase *tc = tcase_create("engine_policy");
+
+	tcase_add_loop_test(tc, receiver_takes_any_alternative, 0, ARRAY_SIZE(cells));
+	tcase_add_test(tc, latched_to_one);
+	tcase_add_loop_test(tc, icmp_kinds, 0, ARRAY_SIZE(messages));
+	tcase_add_test(tc, identities);
+	tcase_add_test(tc, kept_choices_end);
+	tcase_add_test(tc, kept_rules_end);
+	tcase_add_test(tc, sender_takes_the_first_that_works);
+	suite_add_tcase(suite, tc);
+	return suite_main(suite);
+}
