@@ -112,22 +112,32 @@ static int open_devices(struct plant *plant)
 	return r < 0 ? r : rtnl_link_delete(&route, TUNNEL_ALIAS, is_stale, plant);
 }
 
-static int open_steer(struct plant *plant, struct fdstore *store)
+void plant_steer_options(
+	const struct datapath_settings *settings, struct steer_options *ret_options)
 {
-	struct steer_options options = {
-		.interface = plant->settings->interface,
-		.route_table = (uint32_t)plant->settings->route_table,
-		.rule_priority = (uint32_t)plant->settings->rule_priority,
+	const struct passwd *ike = getpwnam(settings->ike_user);
+
+	*ret_options = (struct steer_options){
+		.interface = settings->interface,
+		.route_table = (uint32_t)settings->route_table,
+		.rule_priority = (uint32_t)settings->rule_priority,
 		.uids = { geteuid() },
 		.n_uids = 1,
-		.owner_fd = fdstore_take(store, FDSTORE_OWNER),
+		.owner_fd = -1,
 	};
-	const struct passwd *ike = getpwnam(plant->settings->ike_user);
-	bool kept = options.owner_fd >= 0;
+	if (ike && ike->pw_uid != ret_options->uids[0])
+		ret_options->uids[ret_options->n_uids++] = ike->pw_uid;
+}
+
+static int open_steer(struct plant *plant, struct fdstore *store)
+{
+	struct steer_options options;
+	bool kept;
 	int r;
 
-	if (ike && ike->pw_uid != options.uids[0])
-		options.uids[options.n_uids++] = ike->pw_uid;
+	plant_steer_options(plant->settings, &options);
+	options.owner_fd = fdstore_take(store, FDSTORE_OWNER);
+	kept = options.owner_fd >= 0;
 	r = steer_new(&options, &plant->steer);
 	if (r < 0)
 		return r;

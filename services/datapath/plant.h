@@ -61,6 +61,9 @@ struct plant {
  */
 int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	struct plant **ret_plant, const char **ret_fault) MUST_CHECK;
+/* What the lid is made with, by the daemon and before it; strings are borrowed from @settings. */
+void plant_steer_options(
+	const struct datapath_settings *settings, struct steer_options *ret_options);
 /* Stops the workers; the lid stays. */
 struct plant *plant_free(struct plant *plant);
 DEFINE_CLEANUP(struct plant *, plant_free)

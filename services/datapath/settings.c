@@ -14,6 +14,8 @@
 #define RULE_PRIORITY 100
 
 static const char *const backends[] = { "auto", "engine", NULL };
+/* In the order of enum boot_policy. */
+static const char *const boot_policies[] = { "last-good", "drop", "clear", NULL };
 /* In the order of enum suite_choice. */
 static const char *const providers[] = { "auto", "openssl", "ipsec-mb", NULL };
 
@@ -32,6 +34,11 @@ static const struct setting plain[] = {
 		.offset = AT(backend),
 		.choices = backends,
 		.help = "who moves the packets" },
+	{ .type = SETTING_CHOICE,
+		.name = "boot_policy",
+		.offset = AT(boot_policy),
+		.choices = boot_policies,
+		.help = "what holds at boot until policy is read" },
 	{ .type = SETTING_CHOICE,
 		.name = "provider",
 		.offset = AT(provider),

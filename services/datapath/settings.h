@@ -13,7 +13,11 @@
 #define DATAPATH_STATE_DIR  "/var/lib/netipsec/datapath"
 #define DATAPATH_PFKEY_PATH "/run/netipsec/pfkey"
 
+/* What holds at boot until the policy service has spoken. */
+enum boot_policy { BOOT_LAST_GOOD, BOOT_DROP, BOOT_CLEAR };
+
 struct datapath_settings {
+	int boot_policy; /* enum boot_policy; ipsec-lid(8) */
 	int backend; /* index into the choices: auto, engine */
 	int provider; /* enum suite_choice */
 	char *interface; /* owned, as all strings */

@@ -16,11 +16,14 @@ POLICY = STAGE / "usr/share/dbus-1/system.d/org.netipsec.conf"
 # unit: the highest exposure level it may have, in tenths
 SERVICES = {
     "ipsec-datapath.service": 25,
+    "ipsec-lid.service": 25,
     "ipsec-policy.service": 15,
     "ipsec-manual-key.service": 10,
     "ipsec-ike.service": 10,
     "ipsecalgs.service": 10,
 }
+# Done at boot, before there is a bus; no daemon.
+LID = "ipsec-lid.service"
 NAMES = {
     "ipsec-datapath.service": "Datapath1",
     "ipsec-policy.service": "Policy1",
@@ -79,7 +82,7 @@ def test_exposure(unit):
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("unit", SERVICES)
+@pytest.mark.parametrize("unit", sorted(set(SERVICES) - {LID}))
 def test_life_of_a_service(unit):
     found = settings(unit)
     program = found["Service.ExecStart"][0]
@@ -91,7 +94,14 @@ def test_life_of_a_service(unit):
     assert not {"Unit.Requires", "Unit.BindsTo", "Unit.PartOf", "Unit.Requisite"} & set(found)
     assert "dbus.socket" in found["Unit.After"][0].split()
     assert "Unit.ConditionPathExists" not in found
-    assert found["Install.WantedBy"] == ["ipsec.target"]
+    assert found["Install.WantedBy"] == ["multi-user.target ipsec.target"]
+
+
+def test_the_lid_waits_for_nobody():
+    found = settings(LID)
+    assert found["Service.Type"] == ["oneshot"] and found["Unit.DefaultDependencies"] == ["no"]
+    assert "network-pre.target" in found["Unit.Before"][0].split()
+    assert not {"Unit.After", "Unit.Requires"} & set(found)
 
 
 def test_keys_stay_in_memory():

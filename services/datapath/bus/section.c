@@ -11,6 +11,7 @@
 #include "common/daemon/log.h"
 #include "services/datapath/bus/section_check.h"
 #include "services/datapath/bus/section_parts.h"
+#include "services/datapath/lid/lid_store.h"
 
 #define PATH_BYTES 256
 
@@ -155,13 +156,34 @@ enum publish_verdict section_publish(struct sections *sections, enum snapshot_se
 	return verdict;
 }
 
+void section_keep_for_boot(const struct sections *sections, enum snapshot_section section)
+{
+	CLEANUP(memfd_unmap) struct memfd_view view = { 0 };
+	const struct section *now = &sections->sections[section];
+	int r;
+
+	if (section != SECTION_POLICY)
+		return;
+	if (!now->kept) {
+		r = lid_store_forget();
+	} else {
+		r = memfd_map(now->fd, SNAPSHOT_MAX_BYTES, &view);
+		if (r == 0)
+			r = lid_store_keep(view.bytes, view.len);
+	}
+	if (r < 0)
+		log_warning("the next boot will not know this policy: %s", strerror(-r));
+}
+
 enum publish_verdict sections_publish(struct sections *sections, enum snapshot_section section,
 	uint64_t generation, int fd, struct text *why)
 {
 	enum publish_verdict verdict = section_publish(sections, section, generation, fd, why);
 
-	if (verdict == PUBLISH_OK)
+	if (verdict == PUBLISH_OK) {
 		section_trial_end(sections, section);
+		section_keep_for_boot(sections, section);
+	}
 	return verdict;
 }
 
@@ -205,8 +227,10 @@ int sections_withdraw(struct sections *sections, enum snapshot_section section)
 {
 	int r = section_withdraw(sections, section);
 
-	if (r == 0)
+	if (r == 0) {
 		section_trial_end(sections, section);
+		section_keep_for_boot(sections, section);
+	}
 	return r;
 }
 
@@ -255,6 +279,7 @@ int sections_restore(struct sections *sections, struct fdstore *store)
 			r = section_apply_nothing(sections, order[i]);
 			fdstore_put_section(order[i], 0, -1, generation);
 			lifted |= order[i] == SECTION_POLICY;
+			section_keep_for_boot(sections, order[i]);
 		} else if (fd >= 0) {
 			restore_section(sections, order[i], fd, generation);
 			section_trial_restore(sections, order[i], store);

@@ -139,6 +139,7 @@ int sections_confirm(struct sections *sections, enum snapshot_section section, u
 	if (trial->generation != generation)
 		return -ESTALE;
 	section_trial_end(sections, section);
+	section_keep_for_boot(sections, section);
 	return 0;
 }
 

@@ -91,6 +91,11 @@ class Machine:
 
     def start(self):
         """Boot and wait until all jobs are done."""
+        self.connect()
+        self.boot()
+
+    def connect(self):
+        """The network: there before the machine has power."""
         assert self.process is None
         subprocess.run(["ip", "netns", "add", self.netns], check=True)
         for key, value in QUIET.items():
@@ -99,6 +104,8 @@ class Machine:
         ip("-n", self.netns, "link", "set", "lo", "up")
         for cable in self.cables:
             cable.plug(self)
+
+    def boot(self):
         self._spawn()
         self.wait_booted()
 
