@@ -114,6 +114,7 @@ def test_capabilities_are_the_least():
     want = {unit: [""] for unit in SERVICES}
     want["ipsec-datapath.service"] = ["CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE"]
     want["ipsec-manual-key.service"] = ["CAP_DAC_READ_SEARCH"]
+    want[LID] = ["CAP_NET_ADMIN"]
     for unit, capabilities in want.items():
         for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
             assert settings(unit)[f"Service.{key}"] == capabilities

@@ -174,10 +174,12 @@ class Machine:
         subprocess.run(["ip", "netns", "delete", self.netns], check=True)
 
     def remove(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
         self._close_agent()
+        if self.process is not None and self.process.poll() is None:
+            # Without process 1 nothing of the machine lives on, as it would without systemd-nspawn.
+            leader = self.leader or self._find_leader()
+            os.kill(leader or self.process.pid, signal.SIGKILL)
+            self.process.wait()
         subprocess.run(["ip", "netns", "delete", self.netns], check=False,
                        stderr=subprocess.DEVNULL)
         for mount in (self.root, self.upper.parent):
