@@ -288,6 +288,11 @@ static int encode_fixed(struct writer *wr, const struct pfkey_message *msg, uint
 		write_host32(wr, msg->sa->replay_window);
 		write_host64(wr, 0);
 		return 0;
+	case PFKEY_EXT_PADDING:
+		write_head(wr, PFKEY_PADDING_BYTES, PFKEY_PADDING_NUMBER);
+		write_host32(wr, msg->sa->tfc_pad);
+		write_host64(wr, 0);
+		return 0;
 	default: /* labels and extended proposals are never made here */
 		return -EINVAL;
 	}
@@ -340,6 +345,7 @@ static int encode_extension(
 	case PFKEY_EXT_PAIR:
 	case PFKEY_EXT_EDUMP:
 	case PFKEY_EXT_WINDOW:
+	case PFKEY_EXT_PADDING:
 	case PFKEY_EXT_SENSITIVITY:
 	case PFKEY_EXT_EPROP:
 	case PFKEY_EXT_OUTER_SENS:

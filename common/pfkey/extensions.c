@@ -368,6 +368,11 @@ static int decode_fixed(
 	case PFKEY_EXT_WINDOW:
 		msg->sa->replay_window = load_host32(ext + 4);
 		return 0;
+	case PFKEY_EXT_PADDING:
+		if (load_host32(ext + 4) > UINT16_MAX)
+			return malformed(in, row);
+		msg->sa->tfc_pad = (uint16_t)load_host32(ext + 4);
+		return 0;
 	default: /* X_EPROP: its length is all that is checked */
 		return 0;
 	}
@@ -405,6 +410,7 @@ static const struct pfkey_row rows[] = {
 	{ 26, PFKEY_EXT_LIFETIME_IDLE, 0, 0, EXACTLY(PFKEY_LIFETIME_BYTES), decode_lifetime },
 	{ 27, PFKEY_EXT_OUTER_SENS, 0, 0, PFKEY_SENS_BYTES, 0, decode_sensitivity },
 	{ PFKEY_WINDOW_NUMBER, PFKEY_EXT_WINDOW, 0, 0, EXACTLY(PFKEY_WINDOW_BYTES), decode_fixed },
+	{ PFKEY_PADDING_NUMBER, PFKEY_EXT_PADDING, 0, 0, EXACTLY(PFKEY_PADDING_BYTES), decode_fixed },
 };
 /* clang-format on */
 
@@ -412,5 +418,7 @@ const struct pfkey_row *pfkey_row_find(uint16_t number)
 {
 	if (number >= 1 && number <= PFKEY_EXT_OUTER_SENS)
 		return &rows[number - 1];
-	return number == PFKEY_WINDOW_NUMBER ? &rows[ARRAY_SIZE(rows) - 1] : NULL;
+	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_PADDING_NUMBER)
+		return &rows[PFKEY_EXT_OUTER_SENS + number - PFKEY_WINDOW_NUMBER];
+	return NULL;
 }

@@ -50,10 +50,13 @@ enum pfkey_extension {
 	PFKEY_EXT_LIFETIME_IDLE, PFKEY_EXT_OUTER_SENS,
 	/* Ours: replay window of any size; on the wire its number is PFKEY_WINDOW_NUMBER. */
 	PFKEY_EXT_WINDOW,
+	/* Ours: traffic flow padding; on the wire PFKEY_PADDING_NUMBER. */
+	PFKEY_EXT_PADDING,
 	PFKEY_EXT_END
 };
 /* clang-format on */
-#define PFKEY_WINDOW_NUMBER 128
+#define PFKEY_WINDOW_NUMBER  128
+#define PFKEY_PADDING_NUMBER 129
 
 #define PFKEY_BIT(extension) (UINT64_C(1) << (extension))
 
@@ -78,6 +81,7 @@ enum pfkey_extension {
 #define PFKEY_REPLAY_BYTES    16
 #define PFKEY_EDUMP_BYTES     16
 #define PFKEY_WINDOW_BYTES    16
+#define PFKEY_PADDING_BYTES   16
 
 #define PFKEY_STATE_ACTIVE_ELSEWHERE 4
 #define PFKEY_STATE_IDLE	     5

@@ -167,6 +167,16 @@ static void check_natt(struct keys_parser *p)
 			"Must specify NAT-T remote or local address for UDP encapsulation");
 }
 
+/* RFC 4303 section 2.7: only where what is inside tells how long it is. */
+static void check_padding(struct keys_parser *p, const struct keys_command *command)
+{
+	const struct sa *sa = command->sa;
+
+	if (is_given(p, KEYS_TFC_PAD) && (sa->proto != SA_PROTO_ESP || sa->mode != SA_MODE_TUNNEL))
+		keys_error(p, p->at[KEYS_TFC_PAD], "key-tfc",
+			"traffic flow padding is for esp in tunnel mode");
+}
+
 static void check_tunnel(struct keys_parser *p)
 {
 	struct sa *sa = p->command->sa;
@@ -272,6 +282,7 @@ void keys_check_command(struct keys_parser *p)
 		check_lifetimes(p);
 		check_natt(p);
 		check_tunnel(p);
+		check_padding(p, command);
 	}
 	if (!command->failed)
 		sa_normalise(command->sa);

@@ -144,6 +144,7 @@ struct json_object *keys_print_json(
 	if (has(msg, PFKEY_EXT_REPLAY_VALUE))
 		add_number(object, "replay_value", sa->replay_value);
 	add_nonzero(object, "pair_spi", sa->pair_spi);
+	add_nonzero(object, "tfc_pad", sa->tfc_pad);
 	add_flags(object, msg->sa_flags);
 	if (has(msg, PFKEY_EXT_LIFETIME_CURRENT))
 		add_current(object, &msg->current);

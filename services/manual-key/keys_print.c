@@ -49,6 +49,12 @@ static void print_base(const struct pfkey_message *msg, size_t bytes, struct tex
 	}
 }
 
+static void print_padding(const struct sa *sa, struct text *text)
+{
+	if (sa->tfc_pad != 0)
+		text_addf(text, "SA: inner packets are padded to %u octets\n", sa->tfc_pad);
+}
+
 static void print_algorithm(const char *what, uint8_t proto, uint8_t number,
 	const struct keys_print_style *style, struct text *text)
 {
@@ -76,6 +82,7 @@ static void print_sa(
 	text_add_char(text, '\n');
 	print_algorithm("Authentication", ALG_PROTO_AH, sa->auth, style, text);
 	print_algorithm("Encryption", ALG_PROTO_ESP, sa->encr, style, text);
+	print_padding(sa, text);
 	text_addf(text, "SA: flags=0x%" PRIx32 " < ", msg->sa_flags);
 	for (const struct pfkey_flag *flag = pfkey_flags; flag->name; flag++)
 		if (msg->sa_flags & flag->bit)

@@ -123,6 +123,8 @@ static const struct keys_keyword keywords[] = {
 	SA_NUMBER("nat_rport", "NAT-Traversal remote port number", KEYS_NAT_REMOTE_PORT,
 		natt_remote_port, UINT16_MAX),
 	WORD("encap", "udp: UDP encapsulation", KEYS_ENCAP, 1, keys_parse_encap),
+	SA_NUMBER("tfc_pad", "octets to which shorter inner packets are padded", KEYS_TFC_PAD,
+		tfc_pad, UINT16_MAX),
 	{ .name = "inbound", .help = "the SA is for packets coming in", .field = KEYS_INBOUND,
 		.lookup = true, .parse = keys_parse_direction },
 	{ .name = "outbound", .help = "the SA is for packets going out", .field = KEYS_OUTBOUND,

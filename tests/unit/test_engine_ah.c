@@ -246,6 +246,29 @@ START_TEST(path_mtu)
 }
 END_TEST
 
+/* Padding leaves room for the AH around it. */
+START_TEST(padding_under_ah)
+{
+	static struct test_packet sent;
+	static struct host host;
+	struct engine_result result;
+
+	host_init(&host);
+	add_rule(&host, "vpn0", 0, make_action(AH | ESP), NULL);
+	add_sa(&host, &gcm, SPI_ESP, SA_MODE_TUNNEL, HERE, THERE)->tfc_pad = 9000;
+	add_ah_sa(&host, ALG_AUTH_HMAC_SHA256, SA_MODE_TUNNEL, false);
+	(void)add_tunnel(&host, "vpn0", HERE, THERE);
+	host.mtu = 1400;
+	host_start(&host, HERE, HERE6);
+	test_udp(&sent, "10.1.0.5", "10.2.0.6", 20);
+	result = send_one(&host, &sent.pkt, 0);
+	expect(result, ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, "padded");
+	ck_assert_uint_le(sent.pkt.len, 1400);
+	ck_assert_uint_gt(sent.pkt.len, 1400 - 4);
+	host_done(&host);
+}
+END_TEST
+
 /* Packets of which protocols are left to the control thread; by what protects them. */
 static const struct {
 	const char *name;
@@ -337,6 +360,7 @@ int main(void)
 	tcase_add_test(tc, esp_around_ah);
 	tcase_add_test(tc, piled_up);
 	tcase_add_loop_test(tc, path_mtu, 0, 2);
+	tcase_add_test(tc, padding_under_ah);
 	tcase_add_loop_test(tc, left_to_the_control_thread, 0, (int)ARRAY_SIZE(modes));
 	tcase_add_test(tc, strangers);
 	suite_add_tcase(s, tc);

@@ -65,6 +65,47 @@ START_TEST(errors)
 }
 END_TEST
 
+/* The packet that an error brings back; the error goes from HERE to THERE. */
+static const struct {
+	const char *name, *src, *dst;
+	uint8_t type;
+	size_t len; /* of what is brought back */
+	enum verdict verdict;
+} enclosed[] = {
+	{ "of the way back", THERE, HERE, 3, 28, VERDICT_IN_ACCEPTED },
+	{ "time exceeded", THERE, HERE, 11, 28, VERDICT_IN_ACCEPTED },
+	{ "of this way", HERE, THERE, 3, 28, VERDICT_SPD_ESP_INNERMISMATCH },
+	{ "to somebody else", THERE, "192.0.2.9", 3, 28, VERDICT_SPD_ESP_INNERMISMATCH },
+	{ "from somebody else", "192.0.2.9", HERE, 3, 28, VERDICT_SPD_ESP_INNERMISMATCH },
+	{ "cut", THERE, HERE, 3, 19, VERDICT_SPD_ESP_INNERMISMATCH },
+	{ "no error", "192.0.2.9", HERE, 8, 28, VERDICT_IN_ACCEPTED },
+};
+
+START_TEST(errors_through_an_sa)
+{
+	static struct test_packet sent, about;
+	struct test_esp out;
+
+	host_init(&host);
+	add_rule(&host, "", 0, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE), NULL);
+	(void)add_sa(&host, &gcm, 0x1001, SA_MODE_TRANSPORT, HERE, THERE);
+	host_start(&host, THERE, THERE6);
+	test_esp_init(&out, test_sa(&gcm, SA_MODE_TRANSPORT, HERE, THERE), 0);
+	test_udp(&about, enclosed[_i].src, enclosed[_i].dst, 0);
+	test_udp(&sent, HERE, THERE, enclosed[_i].len);
+	sent.pkt.data[9] = IPPROTO_ICMP;
+	sent.pkt.data[20] = enclosed[_i].type;
+	memcpy(sent.pkt.data + 28, about.pkt.data, enclosed[_i].len);
+	packet_set_length(&sent.pkt);
+	ck_assert_int_eq(esp_seal(&out.esp, &sent.pkt, NULL), VERDICT_OUT_PROTECTED);
+	expect(receive_one(&host, &sent.pkt),
+		enclosed[_i].verdict == VERDICT_IN_ACCEPTED ? ENGINE_TO_HOST : ENGINE_DROP,
+		enclosed[_i].verdict, enclosed[_i].name);
+	test_esp_done(&out);
+	host_done(&host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_path");
@@ -72,6 +113,9 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, errors, 0, (int)ARRAY_SIZE(cases));
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("enclosed");
+	tcase_add_loop_test(tc, errors_through_an_sa, 0, (int)ARRAY_SIZE(enclosed));
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

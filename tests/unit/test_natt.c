@@ -181,6 +181,49 @@ START_TEST(port_of_the_peer)
 }
 END_TEST
 
+/* Without a replay window an old packet is accepted again, but not as news of where the peer is. */
+START_TEST(old_packets_move_nobody)
+{
+	static const struct {
+		unsigned int which; /* of the sealed packets */
+		uint16_t port, want;
+	} steps[] = {
+		{ 0, 40000, 40000 },
+		{ 1, 40001, 40001 },
+		{ 0, 50000, 40001 },
+		{ 1, 50000, 40001 },
+		{ 2, 40002, 40002 },
+	};
+	static struct test_packet sealed[3], t;
+	static struct host host;
+	struct test_esp out;
+	struct sa *pair;
+
+	host_init(&host);
+	add_rule(&host, "", 0, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE), NULL);
+	add_sa(&host, &gcm, 0x1001, SA_MODE_TRANSPORT, OUTSIDE, HERE)->pair_spi = 0x1002;
+	pair = add_sa(&host, &gcm, 0x1002, SA_MODE_TRANSPORT, HERE, OUTSIDE);
+	host.entries[0]->sa->flags |= SA_FLAG_ENCAP;
+	pair->flags |= SA_FLAG_ENCAP;
+	host.runs[0]->window = 0;
+	host_start(&host, HERE, HERE6);
+	test_esp_init(&out, test_sa(&gcm, SA_MODE_TRANSPORT, OUTSIDE, HERE), 0);
+	out.sa->flags |= SA_FLAG_ENCAP;
+	for (size_t i = 0; i < ARRAY_SIZE(sealed); i++) {
+		test_udp(&sealed[i], OUTSIDE, HERE, 20);
+		ck_assert_int_eq(esp_seal(&out.esp, &sealed[i].pkt, NULL), VERDICT_OUT_PROTECTED);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		test_copy(&t, &sealed[steps[i].which]);
+		store_be16(t.pkt.data + 20, steps[i].port);
+		expect(receive_one(&host, &t.pkt), ENGINE_TO_HOST, VERDICT_IN_ACCEPTED, "taken");
+		ck_assert_uint_eq(esp_peer_port(pair, host.runs[1]), steps[i].want);
+	}
+	test_esp_done(&out);
+	host_done(&host);
+}
+END_TEST
+
 /* RFC 793 and 768 in full: pseudo header and segment. 0 when the checksum in it holds. */
 static uint16_t full_checksum(const struct packet *pkt, const char *src_text, const char *dst_text)
 {
@@ -325,6 +368,7 @@ int main(void)
 	tcase_add_loop_test(tc, demultiplexing, 0, (int)ARRAY_SIZE(datagrams));
 	tcase_add_loop_test(tc, encapsulation_is_the_sas, 0, (int)ARRAY_SIZE(mixes));
 	tcase_add_loop_test(tc, port_of_the_peer, 0, (int)ARRAY_SIZE(moves));
+	tcase_add_test(tc, old_packets_move_nobody);
 	tcase_add_loop_test(tc, checksums_are_repaired, 0, 8);
 	tcase_add_test(tc, checksums_that_stay);
 	tcase_add_loop_test(tc, ipv6_gets_its_checksum, 0, 9);

@@ -30,6 +30,7 @@ static struct sa *sample(void)
 	sa->state = SA_MATURE;
 	sa->origin = SA_ORIGIN_PFKEY;
 	sa->replay_window = 1024;
+	sa->tfc_pad = 1400;
 	sa->replay_value = UINT64_C(1) << 33;
 	sa->flags = SA_FLAG_ESN;
 	sa->directions = SA_OUTBOUND;

@@ -149,15 +149,20 @@ static const struct {
 	size_t len, pad_to;
 	uint32_t path;
 	size_t want;
+	uint16_t tfc_pad; /* the SA's own */
 } paddings[] = {
-	{ 100, 0, 1500, 100 },
-	{ 100, 100, 1500, 100 },
-	{ 100, 99, 1500, 100 },
-	{ 100, 101, 1500, 101 },
-	{ 100, 1400, 1500, 1400 },
-	{ 1400, 1400, 1500, 1400 },
-	{ 100, 65535, 1500, 1446 },
-	{ 100, 1400, 600, 546 },
+	{ 100, 0, 1500, 100, 0 },
+	{ 100, 100, 1500, 100, 0 },
+	{ 100, 99, 1500, 100, 0 },
+	{ 100, 101, 1500, 101, 0 },
+	{ 100, 1400, 1500, 1400, 0 },
+	{ 1400, 1400, 1500, 1400, 0 },
+	{ 100, 65535, 1500, 1446, 0 },
+	{ 100, 1400, 600, 546, 0 },
+	{ 100, 0, 1500, 700, 700 },
+	{ 100, 1400, 1500, 700, 700 },
+	{ 800, 1400, 1500, 800, 700 },
+	{ 100, 0, 600, 546, 700 },
 };
 
 START_TEST(traffic_flow_padding)
@@ -168,6 +173,7 @@ START_TEST(traffic_flow_padding)
 
 	make_gateway(&a, HERE, THERE, &rules, true);
 	a.tunnels.tunnels[0].pad_to = (uint32_t)paddings[_i].pad_to;
+	a.entries[0]->sa->tfc_pad = paddings[_i].tfc_pad;
 	a.mtu = paddings[_i].path;
 	host_start(&a, HERE, HERE6);
 	host_init(&b);

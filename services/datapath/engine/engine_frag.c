@@ -67,7 +67,7 @@ static enum verdict repeat(
 			       ? result->verdict
 			       : VERDICT_ESP_NOMEM;
 	if (result->entry)
-		engine_seal(engine, result->entry, result->tunnel, &pkt, 1, &verdict);
+		engine_seal(engine, result, &pkt, 1, &verdict);
 	if (result->ah && verdict == VERDICT_OUT_PROTECTED)
 		verdict = engine_seal_ah(engine, result, pkt);
 	return verdict;

@@ -14,6 +14,13 @@
 #define ICMP6_ERROR_MAX	  1280U /* RFC 4443 section 2.4 (c) */
 #define ERROR_HOPS	  64U
 
+static bool is_error(uint8_t family, uint8_t type)
+{
+	if (family == AF_INET6)
+		return type < 128;
+	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
 /* RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e): never about errors, groups, later fragments. */
 static bool may_answer(const struct packet *pkt, const struct packet_view *view)
 {
@@ -29,9 +36,7 @@ static bool may_answer(const struct packet *pkt, const struct packet_view *view)
 	if (view->upper >= pkt->len)
 		return false;
 	type = pkt->data[view->upper];
-	if (view->family == AF_INET6)
-		return type >= 128;
-	return type != 3 && type != 4 && type != 5 && type != 11 && type != 12;
+	return !is_error(view->family, type);
 }
 
 static void write_ipv4(struct packet *pkt, const struct packet_view *view, size_t mtu)
@@ -88,4 +93,44 @@ bool engine_too_big(struct packet *pkt, const struct packet_view *view, size_t m
 	else
 		write_ipv6(pkt, view, mtu);
 	return true;
+}
+
+/* The ends of the packet that an error is about. False: they are not there. */
+static bool read_ends(const struct packet *pkt, const struct packet_view *view,
+	struct address *ret_src, struct address *ret_dst)
+{
+	size_t at = view->upper + ICMP_HEADER, header = view->family == AF_INET ? 20 : 40;
+	const uint8_t *p = pkt->data + at;
+
+	if (view->total_len < at + header || p[0] >> 4 != (view->family == AF_INET ? 4 : 6))
+		return false;
+	*ret_src = view->family == AF_INET ? address_v4(p + 12) : address_v6(p + 8);
+	*ret_dst = view->family == AF_INET ? address_v4(p + 16) : address_v6(p + 24);
+	return true;
+}
+
+static bool is_within(const struct prefix *prefix, const struct address *addr)
+{
+	return prefix->addr.family == AF_UNSPEC || prefix_contains(prefix, addr);
+}
+
+enum verdict engine_check_enclosed(
+	const struct engine_secured *by, const struct packet *pkt, const struct packet_view *view)
+{
+	const struct sa *sa = by->esp ? by->esp : by->ah;
+	struct address src, dst;
+	bool sound;
+
+	if (!sa || !protocol_is_icmp(view->protocol, view->family) ||
+		(view->is_fragment && !view->is_first_fragment) || view->upper >= view->total_len ||
+		!is_error(view->family, pkt->data[view->upper]))
+		return VERDICT_IN_ACCEPTED;
+	sound = read_ends(pkt, view, &src, &dst);
+	if (sound && sa->mode == SA_MODE_TUNNEL)
+		sound = is_within(&sa->inner_dst, &src) && is_within(&sa->inner_src, &dst);
+	else if (sound)
+		sound = address_equal(&src, &view->dst) && address_equal(&dst, &view->src);
+	if (sound)
+		return VERDICT_IN_ACCEPTED;
+	return by->esp ? VERDICT_SPD_ESP_INNERMISMATCH : VERDICT_SPD_AH_INNERMISMATCH;
 }

@@ -6,6 +6,7 @@
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "services/datapath/engine/engine_internal.h"
+#include "services/datapath/replay/replay.h"
 
 #define AH_MAX_NESTED 2U /* one inside the other; more are nobody's but attackers' */
 
@@ -45,6 +46,8 @@ static enum verdict check_match(
 	in->result->rule_id = match->rule->id;
 	engine_hit(in->engine, match, in->pkt->len);
 	verdict = engine_check_selectors(&in->by, flow);
+	if (verdict == VERDICT_IN_ACCEPTED)
+		verdict = engine_check_enclosed(&in->by, in->pkt, in->view);
 	return verdict == VERDICT_IN_ACCEPTED ? engine_check_rule(match, &in->by, flow) : verdict;
 }
 
@@ -343,6 +346,12 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 	}
 }
 
+/* Without a window a copy of an old packet is accepted; it must not say where the peer is. */
+static bool is_fresh(const struct engine_group *group, size_t i)
+{
+	return group->entry->run->window != 0 || (int32_t)(group->seqs[i] - group->top) > 0;
+}
+
 static void decide_group(struct engine *engine, struct engine_result *results)
 {
 	struct engine_group *group = &engine->group;
@@ -365,8 +374,9 @@ static void decide_group(struct engine *engine, struct engine_result *results)
 			drop(&in, group->verdicts[i]);
 			continue;
 		}
-		engine_follow_peer(
-			engine, group->entry, &engine->outer_src[at], engine->outer_port[at]);
+		if (is_fresh(group, i))
+			engine_follow_peer(engine, group->entry, &engine->outer_src[at],
+				engine->outer_port[at]);
 		if (in.sa->mode == SA_MODE_TUNNEL || in.view->protocol != IPPROTO_AH)
 			decide_opened(&in);
 		else if (open_ah(&in)) /* ESP in AH in ESP: nobody asks for that */
@@ -384,12 +394,15 @@ static void open_group(struct engine *engine, struct packet **pkts, size_t first
 
 	group->entry = entry;
 	group->n = 0;
+	group->top = replay_top(entry->run);
 	for (size_t i = first; i < n; i++) {
 		if (engine->entries[i] != entry)
 			continue;
 		engine->entries[i] = NULL;
 		group->pkts[group->n] = pkts[i];
 		group->views[group->n] = engine->views[i];
+		group->seqs[group->n] = load_be32(
+			pkts[i]->data + esp_offset(&engine->views[i]) + 4);
 		group->verdicts[group->n] = VERDICT_IP_IPSEC_NOT_LOADED;
 		group->at[group->n++] = (uint8_t)i;
 	}

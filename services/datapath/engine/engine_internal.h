@@ -20,6 +20,8 @@ struct engine_group {
 	struct packet_view views[ENGINE_BATCH];
 	enum verdict verdicts[ENGINE_BATCH];
 	uint8_t at[ENGINE_BATCH];
+	/* Inbound: numbers in the packets, and the highest that was authentic before them. */
+	uint32_t seqs[ENGINE_BATCH], top;
 	size_t n;
 };
 struct engine {
@@ -127,9 +129,9 @@ bool engine_cut(
 void engine_end(struct engine *engine, struct engine_result *result);
 /* Plain IP in IP. False: there is no room. */
 bool engine_encapsulate(struct engine *engine, const struct tunnel *tunnel, struct packet *pkt);
-/* n <= ESP_BATCH packets of one SA; @tunnel: where they came from. */
-void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
-	struct packet *const *pkts, size_t n, enum verdict *ret_verdicts);
+/* n <= ESP_BATCH packets of one SA; @how: entry, the AH that will be around it, tunnel. */
+void engine_seal(struct engine *engine, const struct engine_result *how, struct packet *const *pkts,
+	size_t n, enum verdict *ret_verdicts);
 
 /* A datagram on the port of UDP encapsulation: VERDICT_IN_ACCEPTED is for ESP, whatever it holds. */
 enum verdict engine_demultiplex(const struct packet *pkt, const struct packet_view *view);
@@ -140,6 +142,12 @@ void engine_follow_peer(
 void engine_repair_checksum(
 	struct packet *pkt, const struct packet_view *view, const struct sa *sa);
 
+/*
+ * RFC 4301 section 6.2: an ICMP error that came through an SA must be about a packet that would have
+ * taken the way back. VERDICT_IN_ACCEPTED, also for what is no error, or why not.
+ */
+enum verdict engine_check_enclosed(
+	const struct engine_secured *by, const struct packet *pkt, const struct packet_view *view);
 /*
  * Turn a packet that is too long into the ICMP error that its sender gets (RFC 1191, RFC 4443
  * section 3.2), as if from its destination. False: no error may be sent about it.

@@ -346,28 +346,43 @@ static void decide(struct outbound *out)
 		drop(out, out->tunnel ? VERDICT_SPD_EXPLICIT : VERDICT_SPD_NO_POLICY);
 }
 
-static void prepare_tunnel(const struct engine *engine, const struct sad_entry *entry,
-	const struct tunnel *tunnel, struct esp_sa *esp)
+/* What an inner packet may have so that everything around it still fits the path. */
+static size_t room_inside(const struct engine *engine, const struct engine_result *how)
 {
-	size_t path = path_mtu(engine, &entry->sa->dst), limit;
+	const struct sad_entry *entry = how->entry, *ah = how->ah;
+	size_t path = path_mtu(engine, &entry->sa->dst);
 
-	if (address_is_unspecified(&entry->sa->src))
-		esp->outer_src = &tunnel->src;
-	esp->outer_rules = &tunnel->outer;
-	limit = path != 0 ? esp_clear_mtu(entry->sa, &entry->suite, path, 0) : SIZE_MAX;
-	esp->pad_to = tunnel->pad_to < limit ? tunnel->pad_to : limit;
+	if (path == 0)
+		return SIZE_MAX;
+	if (ah)
+		path = ah_clear_mtu(ah->sa, &ah->suite, path, true);
+	return esp_clear_mtu(entry->sa, &entry->suite, path, 0);
 }
 
-void engine_seal(struct engine *engine, struct sad_entry *entry, int tunnel,
-	struct packet *const *pkts, size_t n, enum verdict *ret_verdicts)
+static void prepare_tunnel(
+	const struct engine *engine, const struct engine_result *how, struct esp_sa *esp)
 {
+	const struct tunnel *tunnel = &engine->view->tunnels->tunnels[how->tunnel];
+	size_t limit = room_inside(engine, how);
+
+	if (address_is_unspecified(&esp->sa->src))
+		esp->outer_src = &tunnel->src;
+	esp->outer_rules = &tunnel->outer;
+	esp->pad_to = esp->sa->tfc_pad != 0 ? esp->sa->tfc_pad : tunnel->pad_to;
+	if (esp->pad_to > limit)
+		esp->pad_to = limit;
+}
+
+void engine_seal(struct engine *engine, const struct engine_result *how, struct packet *const *pkts,
+	size_t n, enum verdict *ret_verdicts)
+{
+	struct sad_entry *entry = how->entry;
 	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_relaxed);
 	struct esp_sa esp;
 
 	if (engine_prepare(engine, entry, &esp)) {
-		if (tunnel >= 0)
-			prepare_tunnel(
-				engine, entry, &engine->view->tunnels->tunnels[tunnel], &esp);
+		if (how->tunnel >= 0)
+			prepare_tunnel(engine, how, &esp);
 		esp_seal_batch(&esp, pkts, n, ret_verdicts);
 	} else {
 		for (size_t i = 0; i < n; i++)
@@ -396,18 +411,18 @@ static void seal_group(struct engine *engine, struct packet **pkts, size_t first
 	group->entry = entry;
 	group->n = 0;
 	for (size_t i = first; i < n; i++) {
-		if (engine->entries[i] != entry)
+		if (engine->entries[i] != entry || results[i].ah != results[first].ah)
 			continue;
 		engine->entries[i] = NULL;
+		results[i].entry = entry;
 		group->pkts[group->n] = pkts[i];
 		group->at[group->n++] = (uint8_t)i;
 	}
-	engine_seal(engine, entry, results[first].tunnel, group->pkts, group->n, group->verdicts);
+	engine_seal(engine, &results[first], group->pkts, group->n, group->verdicts);
 	for (size_t i = 0; i < group->n; i++) {
 		struct engine_result *result = &results[group->at[i]];
 
 		result->verdict = group->verdicts[i];
-		result->entry = entry;
 		result->exit = result->verdict == VERDICT_OUT_PROTECTED ? ENGINE_TO_WIRE
 									: ENGINE_DROP;
 	}

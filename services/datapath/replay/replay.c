@@ -129,6 +129,18 @@ void replay_set_top(struct sa_run *run, uint64_t top)
 	memset(run->bitmap, top == 0 ? 0 : 0xff, (size_t)(bitmap_bits(run) / 8));
 }
 
+uint32_t replay_top(struct sa_run *run)
+{
+	uint64_t top;
+
+	if (run->window != 0)
+		return 0;
+	replay_lock(run);
+	top = run->top;
+	replay_unlock(run);
+	return (uint32_t)top;
+}
+
 void replay_lock(struct sa_run *run)
 {
 	for (unsigned int spins = 0;; spins++) {

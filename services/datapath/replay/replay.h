@@ -25,6 +25,8 @@ enum replay_verdict replay_check(
 	const struct sa_run *run, bool esn, uint32_t seq_low, uint64_t *ret_seq);
 /* The number is authentic: move the window. REPLAY_SEEN when another worker was faster. */
 enum replay_verdict replay_accept(struct sa_run *run, uint64_t seq);
+/* Without a window: the low half of the highest authentic number; else 0, nobody asks. */
+uint32_t replay_top(struct sa_run *run);
 /* What an earlier life or key management knows: everything up to @top counts as seen. */
 void replay_set_top(struct sa_run *run, uint64_t top);
 /* A lock held for one batch; whoever restores a run state from the arena must clear it first. */
