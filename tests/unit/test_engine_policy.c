@@ -273,6 +273,43 @@ START_TEST(kept_rules_end)
 }
 END_TEST
 
+/* Batches of flows that nobody has seen before: each packet goes by its own rule. */
+START_TEST(crowds_of_new_flows)
+{
+	static struct test_packet t[ENGINE_BATCH];
+	static struct host host;
+	static struct engine_result results[ENGINE_BATCH];
+	struct packet *pkts[ENGINE_BATCH];
+	struct rule *rule;
+
+	host_init(&host);
+	rule = add_rule(&host, "", IPPROTO_UDP, plain_action(ACTION_DISCARD), NULL);
+	rule->selector.remote = (struct prefix){ test_address("10.0.0.0"), 9 };
+	rule = add_rule(&host, "", IPPROTO_UDP, esp_action(AES, SHA256), NULL);
+	rule->selector.remote = (struct prefix){ test_address("10.0.0.0"), 8 };
+	host_start(&host, HERE, HERE6);
+	for (unsigned int round = 0; round < 200; round++) {
+		for (unsigned int i = 0; i < ENGINE_BATCH; i++) {
+			char dst[ADDRESS_TEXT_MAX];
+
+			/* Some return within the batch. */
+			ck_assert_int_eq(text_fixed(dst, sizeof(dst), "10.%u.%u.%u", i * 4 % 256,
+						 round, i / 2),
+				0);
+			test_udp(&t[i], HERE, dst, 20);
+			pkts[i] = &t[i].pkt;
+		}
+		engine_outbound(host.engine, pkts, ENGINE_BATCH, -1, results);
+		for (unsigned int i = 0; i < ENGINE_BATCH; i++)
+			expect(results[i], ENGINE_DROP,
+				i * 4 % 256 < 128 ? VERDICT_SPD_EXPLICIT : VERDICT_SADB_ACQUIRE,
+				"new");
+	}
+	ck_assert_uint_ge(host.engine->new_flows, ENGINE_BATCH / 2); /* it was seen as a crowd */
+	host_done(&host);
+}
+END_TEST
+
 /* Section 3: alternatives in their order, both SAs from one, and no way out through `or pass`. */
 START_TEST(sender_takes_the_first_that_works)
 {
@@ -317,6 +354,7 @@ int main(void)
 	tcase_add_test(tc, identities);
 	tcase_add_test(tc, kept_choices_end);
 	tcase_add_test(tc, kept_rules_end);
+	tcase_add_test(tc, crowds_of_new_flows);
 	tcase_add_test(tc, sender_takes_the_first_that_works);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);

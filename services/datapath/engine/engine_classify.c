@@ -2,6 +2,10 @@
 /* Which rule decides for a packet, and what was chosen by it: the view's classifier behind a cache. */
 #include "services/datapath/engine/engine_internal.h"
 
+/* New flows in one batch from which on it pays to look at the next one as a whole first. */
+#define WARM_FLOWS 8U
+#define WARM_ROOM  32U /* looked up side by side */
+
 static void set_rule(const struct engine_view *view, uint32_t index, struct engine_match *match)
 {
 	if (index == CLASSIFIER_NONE)
@@ -46,11 +50,64 @@ void engine_classify(
 		return;
 	flow_cache_begin(engine->cache, view->version);
 	note = flow_cache_get(engine->cache, flow, head, &known);
-	if (!known)
+	if (!known) {
 		note->rule = classifier_find(view->classifier, head, flow);
+		engine->new_flows++;
+	}
 	ret_match->note = note;
 	ret_match->stamp = note->stamp;
 	set_rule(view, note->rule, ret_match);
+}
+
+/* Flows of a batch that the cache does not know, with the notes that wait for their rules. */
+struct newcomers {
+	struct flow flows[WARM_ROOM];
+	struct classifier_query queries[WARM_ROOM];
+	struct flow_note *notes[WARM_ROOM];
+	uint32_t stamps[WARM_ROOM];
+	size_t n;
+};
+
+static void find_newcomers(struct engine *engine, struct newcomers *new)
+{
+	engine->new_flows += (unsigned int)new->n;
+	classifier_find_batch(engine->view->classifier, new->queries, new->n);
+	for (size_t i = 0; i < new->n; i++)
+		if (new->notes[i]->stamp == new->stamps[i]) /* else it is another flow's by now */
+			new->notes[i]->rule = new->queries[i].rule;
+	new->n = 0;
+}
+
+void engine_warm(struct engine *engine, struct packet **pkts, size_t n, int tunnel)
+{
+	const struct engine_view *view = engine->view;
+	bool busy = engine->new_flows >= WARM_FLOWS;
+	UNINITIALISED struct newcomers new;
+	struct engine_match match;
+	int head;
+
+	engine->new_flows = 0;
+	if (!busy || n < WARM_FLOWS || !begin_match(view, tunnel, &head, &match))
+		return;
+	flow_cache_begin(engine->cache, view->version);
+	new.n = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct packet_view pkt_view;
+		struct flow *flow = &new.flows[new.n];
+		bool known;
+
+		if (!packet_parse(pkts[i], &pkt_view) || pkt_view.is_fragment)
+			continue;
+		packet_flow(pkts[i], &pkt_view, DIRECTION_OUT, flow);
+		new.notes[new.n] = flow_cache_get(engine->cache, flow, head, &known);
+		if (known)
+			continue;
+		new.stamps[new.n] = new.notes[new.n]->stamp;
+		new.queries[new.n] = (struct classifier_query){ .flow = flow, .head = head };
+		if (++new.n == WARM_ROOM)
+			find_newcomers(engine, &new);
+	}
+	find_newcomers(engine, &new);
 }
 
 bool engine_recall(

@@ -29,6 +29,7 @@ struct engine {
 	const struct engine_view *view; /* of the batch in work */
 	unsigned int sync; /* ENGINE_SYNC_*: not for this engine */
 	struct flow_cache *cache; /* owned */
+	unsigned int new_flows; /* of the batch in work, or of the last one */
 	uint64_t now_usec;
 	uint16_t ip_id; /* of plain IP in IP */
 	/* Room for one batch; too large for the stack. */
@@ -67,7 +68,12 @@ struct engine_pair {
 /* @tunnel: index of a tunnel, ENGINE_HOST for host policy. Worker's thread. */
 void engine_classify(
 	struct engine *engine, int tunnel, const struct flow *flow, struct engine_match *ret_match);
-/* The same without cache; any thread that may read the view. */
+/*
+ * Before a batch of outbound packets: when many flows are new, their rules are looked up side by side.
+ * A hint only: what it leaves out is looked up when its turn comes.
+ */
+void engine_warm(struct engine *engine, struct packet **pkts, size_t n, int tunnel);
+/* As engine_classify() without cache; any thread that may read the view. */
 void engine_look_up(const struct engine_view *view, int tunnel, const struct flow *flow,
 	struct engine_match *ret_match);
 /* The SAs that served the last packet of the flow, if they are still what would be chosen. */

@@ -437,6 +437,8 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 	assert(n <= ENGINE_BATCH);
 	engine->view = view ? view : &nothing;
 	engine->now_usec = clock_boot_usec();
+	if (tunnel < 0 || (view && view->tunnels && (size_t)tunnel < view->tunnels->count))
+		engine_warm(engine, pkts, n, tunnel);
 	for (size_t i = 0; i < n; i++) {
 		struct outbound out = {
 			.engine = engine,
