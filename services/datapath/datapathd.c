@@ -86,6 +86,24 @@ void datapathd_remember(struct datapathd *d, const char *error)
 	d->last_error[len] = '\0';
 }
 
+/* What can change while packets flow. *next is taken on success. */
+static int take_settings(struct datapathd *d, struct datapath_settings **next, struct text *why)
+{
+	int r = plant_tunnels_reload(d->plant, &(*next)->tunnels, why);
+
+	if (r < 0)
+		return r == -EEXIST ? -EINVAL : r;
+	for (size_t i = 0; i < TUNABLE_COUNT; i++) /* checked when they were read */
+		(void)!plant_set_tunable(d->plant, (enum tunable)i, (*next)->tunables[i]);
+	d->plant->settings = *next;
+	datapath_settings_free(d->settings);
+	d->settings = STEAL(*next);
+	r = plant_follow_links(d->plant); /* path_mtu may be another */
+	if (r < 0)
+		text_addf(why, "interface addresses cannot be read: %s", strerror(-r));
+	return r;
+}
+
 int datapathd_reload(void *userdata)
 {
 	struct datapathd *d = userdata;
@@ -99,14 +117,13 @@ int datapathd_reload(void *userdata)
 		datapathd_remember(d, text.str ? text.str : "the settings are not valid");
 	} else if (r < 0) {
 		datapathd_remember(d, strerror(-r));
-	} else if (!datapath_settings_equal(next, d->settings)) {
-		datapathd_remember(d, "interface, tunnels, threads and routes change at a restart, "
+	} else if (!datapath_settings_same_layout(next, d->settings)) {
+		datapathd_remember(d, "interface, threads and routes change at a restart, "
 				      "which is gapless");
 		r = -EINVAL;
 	} else {
-		for (size_t i = 0; i < TUNABLE_COUNT; i++) /* checked when they were read */
-			(void)!plant_set_tunable(d->plant, (enum tunable)i, next->tunables[i]);
-		datapathd_remember(d, "");
+		r = take_settings(d, &next, &text);
+		datapathd_remember(d, text.str ? text.str : "");
 	}
 	datapathd_show_status(d);
 	return r;

@@ -8,12 +8,11 @@
 #include <sys/eventfd.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/plant_devices.h"
 #include "services/datapath/plant_groups.h"
 #include "services/datapath/steer/rtnl.h"
 
-#define TUNNEL_ALIAS	   "netipsec tunnel"
-#define TUNNEL_MTU_DEFAULT 1400
-#define SETTLING_USEC	   (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
+#define SETTLING_USEC (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
 
 static bool is_local(const struct address *addr, void *userdata)
 {
@@ -63,40 +62,8 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 	return r < 0 ? r : sadb_restore(plant->sadb);
 }
 
-static int open_tunnel(struct plant *plant, struct netlink *route, const struct tunnel *tunnel)
+static int open_devices(struct plant *plant, struct fdstore *store)
 {
-	struct tun *tun = &plant->tunnels[plant->n_tunnels];
-	uint32_t mtu = tunnel->mtu ? tunnel->mtu : TUNNEL_MTU_DEFAULT;
-	int r = tun_open(tunnel->name, plant->settings->workers, true, tun);
-
-	if (r < 0)
-		return r;
-	plant->fragments[plant->n_tunnels++] = frag_store_new();
-	if (!plant->fragments[plant->n_tunnels - 1])
-		return -ENOMEM;
-	r = rtnl_link_alias(route, tun->ifindex, TUNNEL_ALIAS);
-	if (r == 0)
-		r = rtnl_link_setup(route, tun->ifindex, mtu);
-	for (size_t i = 0; i < tunnel->n_addresses && r == 0; i++)
-		r = rtnl_address_add(
-			route, tun->ifindex, &tunnel->address_hosts[i], tunnel->addresses[i].bits);
-	return r;
-}
-
-/* A tunnel of a former life that the settings do not know any more. */
-static bool is_stale(const char *name, void *userdata)
-{
-	const struct plant *plant = userdata;
-
-	for (size_t i = 0; i < plant->n_tunnels; i++)
-		if (strcmp(plant->tunnels[i].name, name) == 0)
-			return false;
-	return true;
-}
-
-static int open_devices(struct plant *plant)
-{
-	const struct tunnel_table *tunnels = &plant->settings->tunnels;
 	CLEANUP(netlink_close) struct netlink route = { .fd = -1 };
 	int r = netlink_open(NETLINK_ROUTE, 0, &route);
 
@@ -107,9 +74,7 @@ static int open_devices(struct plant *plant)
 		r = rtnl_link_quiet(&route, plant->host.ifindex);
 	if (r == 0)
 		r = rtnl_link_setup(&route, plant->host.ifindex, TUN_MTU);
-	for (size_t i = 0; i < tunnels->count && r == 0; i++)
-		r = open_tunnel(plant, &route, &tunnels->tunnels[i]);
-	return r < 0 ? r : rtnl_link_delete(&route, TUNNEL_ALIAS, is_stale, plant);
+	return r < 0 ? r : plant_tunnels_open(plant, store);
 }
 
 void plant_steer_options(
@@ -151,18 +116,14 @@ static int open_natt(struct plant *plant, struct fdstore *store)
 {
 	static const char *const names[] = { FDSTORE_NATT_4, FDSTORE_NATT_6 };
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	int tuns[WIRE_MAX_TUNS], kept[2], r;
+	int kept[2], r;
 	bool was_kept[2];
-	size_t n = 0;
 
-	tuns[n++] = plant->host.ifindex;
-	for (size_t i = 0; i < plant->n_tunnels && n < ARRAY_SIZE(tuns); i++)
-		tuns[n++] = plant->tunnels[i].ifindex;
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
 		kept[i] = fdstore_take(store, names[i]);
 		was_kept[i] = kept[i] >= 0;
 	}
-	r = wire_open_natt(&plant->wire, kept, tuns, n);
+	r = wire_open_natt(&plant->wire, kept);
 	for (size_t i = 0; i < ARRAY_SIZE(kept) && r == 0; i++)
 		if (!was_kept[i] && wire_natt_fd(&plant->wire, families[i]) >= 0)
 			fdstore_put(names[i], wire_natt_fd(&plant->wire, families[i]));
@@ -233,7 +194,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	if (r < 0)
 		return r;
 	*ret_fault = "the TUN interface";
-	r = open_devices(plant);
+	r = open_devices(plant, store);
 	if (r < 0)
 		return r;
 	*ret_fault = "routing rules";
@@ -244,9 +205,10 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	if (!plant->paths)
 		return -ENOMEM;
 	*ret_fault = "raw sockets";
-	r = wire_open(settings->tunnels.count > 0, &plant->wire);
+	r = wire_open(true, &plant->wire);
 	if (r < 0)
 		return r;
+	plant_devices_tell_wire(plant);
 	plant->natt_error = open_natt(plant, store);
 	*ret_fault = "the SA database";
 	r = open_databases(plant, store);
@@ -282,13 +244,10 @@ struct plant *plant_free(struct plant *plant)
 	sadb_free(plant->sadb);
 	sad_free(plant->sad);
 	rcu_free(plant->rcu);
+	plant_tunnels_close(plant);
 	seqstore_free(plant->seqstore);
 	arena_free(plant->arena);
 	wire_close(&plant->wire);
-	for (size_t i = 0; i < plant->n_tunnels; i++) {
-		tun_close(&plant->tunnels[i]);
-		frag_store_free(plant->fragments[i]);
-	}
 	tun_close(&plant->host);
 	path_table_free(plant->paths);
 	steer_free(plant->steer);
@@ -308,9 +267,8 @@ int plant_start(struct plant *plant)
 		.view = &plant->view,
 		.wire = &plant->wire,
 		.host = &plant->host,
-		.tunnels = plant->tunnels,
-		.n_tunnels = plant->n_tunnels,
-		.fragments = plant->fragments,
+		.tunnels = plant->tunnels.tuns,
+		.fragments = plant->tunnels.fragments,
 		.paths = plant->paths,
 		.tunables = &plant->tunables,
 		.path_mtu = &plant->path_mtu,
@@ -352,35 +310,65 @@ static void free_view(void *view)
 	engine_view_free(view);
 }
 
-int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
+static int replace_view(struct plant *plant, const struct engine_view_parts *parts,
+	const struct tunnel_table *dense, bool load)
 {
 	struct engine_view *former = rcu_read(&plant->view), *next = NULL;
+	bool same = parts->spd && parts->spd == former->spd;
+	int r = engine_view_new(parts, &next);
+
+	if (r < 0) {
+		if (!same)
+			(void)spd_free(parts->spd);
+		return r;
+	}
+	former->lent = same;
+	atomic_store_explicit(
+		&next->settling, parts->spd != NULL || former->spd != NULL, memory_order_relaxed);
+	rcu_publish(&plant->view, next);
+	if (load)
+		r = steer_load(plant->steer, parts->spd, dense);
+	/* The kernel keeps the former lines then, so the engine goes back to the former rules. */
+	if (r < 0) {
+		former->lent = false;
+		next->lent = same;
+		rcu_publish(&plant->view, former);
+	}
+	plant->enforced_usec = clock_boot_usec();
+	/* Without memory one version is lost, nothing else. */
+	if (rcu_defer(plant->rcu, free_view, r < 0 ? next : former) < 0)
+		rcu_barrier(plant->rcu);
+	return r;
+}
+
+int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
+{
+	struct engine_view *former = rcu_read(&plant->view);
 	struct engine_view_parts parts = { .spd = spd,
-		.tunnels = &plant->settings->tunnels,
+		.tunnels = plant->tunnels.slots,
 		.sad = plant->sad,
 		.generation = generation,
 		.former = former };
-	int r = engine_view_new(&parts, &next);
+	int r = replace_view(plant, &parts, &plant->tunnels.list->table, true);
 
-	if (r < 0) {
-		(void)spd_free(spd);
-		return r;
-	}
-	atomic_store_explicit(
-		&next->settling, spd != NULL || former->spd != NULL, memory_order_relaxed);
-	rcu_publish(&plant->view, next);
-	r = steer_load(plant->steer, spd, &plant->settings->tunnels);
-	/* The kernel keeps the former lines then, so the engine goes back to the former rules. */
-	if (r < 0)
-		rcu_publish(&plant->view, former);
-	else
+	if (r == 0)
 		plant->loaded = true;
-	plant->enforced_usec = clock_boot_usec();
-	if (rcu_defer(plant->rcu, free_view, r < 0 ? next : former) < 0) {
-		rcu_barrier(plant->rcu);
-		return r; /* one version is lost to the lack of memory, nothing else */
-	}
 	return r;
+}
+
+int plant_enforce_tunnels(
+	struct plant *plant, const struct tunnel_table *slots, const struct tunnel_table *dense)
+{
+	const struct engine_view *former = rcu_read(&plant->view);
+	struct engine_view_parts parts = { .spd = former->spd,
+		/* Before a policy is known nothing goes into tunnels. */
+		.tunnels = former->tunnels ? slots : NULL,
+		.sad = plant->sad,
+		.generation = former->generation,
+		.former = former };
+
+	/* The lid of a former life knows the tunnels of that life, and stays shut until a policy comes. */
+	return replace_view(plant, &parts, dense, !plant_holds_lid(plant));
 }
 
 static void send_keep_alive(const struct sad_entry *entry, void *userdata)

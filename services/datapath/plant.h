@@ -13,6 +13,7 @@
 #include "services/datapath/fdstore.h"
 #include "services/datapath/io/groups.h"
 #include "services/datapath/locals.h"
+#include "services/datapath/plant_tunnels.h"
 #include "services/datapath/sad/sadb.h"
 #include "services/datapath/settings.h"
 #include "services/datapath/steer/steer.h"
@@ -32,9 +33,7 @@ struct plant {
 	struct tun host;
 	struct groups *groups; /* that it is a member of, */
 	bool groups_stale; /* perhaps of some too many */
-	struct tun tunnels[ENGINE_MAX_TUNNELS];
-	size_t n_tunnels;
-	struct frag_store *fragments[ENGINE_MAX_TUNNELS]; /* of these tunnels */
+	struct plant_tunnels tunnels;
 	struct wire wire;
 	struct path_table *paths;
 	int natt_error; /* why nobody takes UDP on port 4500, 0: we do */
@@ -76,6 +75,12 @@ int plant_start(struct plant *plant) MUST_CHECK;
 int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation) MUST_CHECK;
 /* Where packets are worked from here on, and how much of the CPUs that may take. */
 void plant_set_execution(struct plant *plant, const struct alg_execution *execution);
+/*
+ * The policy stays, tunnels are these from now on. @slots: as workers see them, borrowed until they
+ * are replaced; @dense: the same without gaps for the kernel's lid. Both as before on failure.
+ */
+int plant_enforce_tunnels(struct plant *plant, const struct tunnel_table *slots,
+	const struct tunnel_table *dense) MUST_CHECK;
 /* Once a second: lifetimes, memory of former versions, the end of a change of policy. */
 void plant_tick(struct plant *plant);
 /* The policy in force; control thread. */

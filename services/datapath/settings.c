@@ -171,16 +171,11 @@ struct datapath_settings *datapath_settings_free(struct datapath_settings *setti
 	return NULL;
 }
 
-bool datapath_settings_equal(const struct datapath_settings *a, const struct datapath_settings *b)
+bool datapath_settings_same_layout(
+	const struct datapath_settings *a, const struct datapath_settings *b)
 {
-	if (strcmp(a->interface, b->interface) != 0 || strcmp(a->ike_user, b->ike_user) != 0 ||
-		a->provider != b->provider || a->workers != b->workers ||
-		a->route_table != b->route_table || a->rule_priority != b->rule_priority ||
-		a->path_mtu != b->path_mtu || a->path_mtu_age != b->path_mtu_age ||
-		a->tunnels.count != b->tunnels.count)
-		return false;
-	for (size_t i = 0; i < a->tunnels.count; i++)
-		if (!tunnel_equal(&a->tunnels.tunnels[i], &b->tunnels.tunnels[i]))
-			return false;
-	return true;
+	return strcmp(a->interface, b->interface) == 0 && strcmp(a->ike_user, b->ike_user) == 0 &&
+	       a->provider == b->provider && a->workers == b->workers &&
+	       a->route_table == b->route_table && a->rule_priority == b->rule_priority &&
+	       a->path_mtu_age == b->path_mtu_age;
 }

@@ -38,7 +38,8 @@ int datapath_settings_load(const char *path, bool given, struct conf_diags *diag
 	struct datapath_settings **ret_settings) MUST_CHECK;
 struct datapath_settings *datapath_settings_free(struct datapath_settings *settings);
 DEFINE_CLEANUP(struct datapath_settings *, datapath_settings_free)
-/* Do both lay out the same interfaces, threads and routes? These do not change while running. */
-bool datapath_settings_equal(const struct datapath_settings *a, const struct datapath_settings *b);
+/* Do both lay out the same threads, routes and host interface? These do not change while running. */
+bool datapath_settings_same_layout(
+	const struct datapath_settings *a, const struct datapath_settings *b);
 
 #endif

@@ -128,9 +128,9 @@ static void to_stack(struct station *station, struct packet *pkt, int tunnel)
 {
 	const struct tun *tun = station->setup.host;
 
-	if (tunnel >= 0 && (size_t)tunnel < station->setup.n_tunnels)
-		tun = &station->setup.tunnels[tunnel];
-	if (tun_write(tun->queues[station->queue], &pkt, 1) != 1)
+	if (tunnel >= 0)
+		tun = rcu_read(&station->setup.tunnels[tunnel]);
+	if (!tun || tun_write(tun->queues[station->queue], &pkt, 1) != 1)
 		counters_add(station->setup.counters, VERDICT_IO_SEND_FAILED);
 }
 

@@ -49,6 +49,23 @@ static int watch(struct worker *worker, int fd, enum source source, int which)
 	return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+int worker_watch_tunnel(struct worker *worker, size_t slot)
+{
+	const struct tun *tun = rcu_read(&worker->setup.tunnels[slot]);
+
+	return tun ? watch(worker, tun->queues[worker->setup.index], SOURCE_TUN, (int)slot) : 0;
+}
+
+void worker_unwatch_tunnel(struct worker *worker, size_t slot)
+{
+	const struct tun *tun = rcu_read(&worker->setup.tunnels[slot]);
+
+	/* It may be off the list already, as one that was deleted is. */
+	if (tun)
+		(void)epoll_ctl(
+			worker->epoll_fd, EPOLL_CTL_DEL, tun->queues[worker->setup.index], NULL);
+}
+
 static int watch_all(struct worker *worker)
 {
 	const struct worker_setup *setup = &worker->setup;
@@ -56,8 +73,8 @@ static int watch_all(struct worker *worker)
 
 	if (r == 0)
 		r = watch(worker, setup->host->queues[setup->index], SOURCE_TUN, HOST);
-	for (size_t i = 0; i < setup->n_tunnels && r == 0; i++)
-		r = watch(worker, setup->tunnels[i].queues[setup->index], SOURCE_TUN, (int)i);
+	for (size_t i = 0; i < ENGINE_MAX_TUNNELS && r == 0; i++)
+		r = worker_watch_tunnel(worker, i);
 	for (size_t i = 0; i < setup->wire->n_inputs && r == 0; i++)
 		r = watch(worker, setup->wire->inputs[i].fd, SOURCE_WIRE, (int)i);
 	return r;
@@ -161,10 +178,12 @@ static bool pace(struct worker *worker)
 static void run_outbound(struct worker *worker, int tunnel)
 {
 	const struct tun *tun = tunnel == HOST ? worker->setup.host
-					       : &worker->setup.tunnels[tunnel];
+					       : rcu_read(&worker->setup.tunnels[tunnel]);
 	size_t left;
 	int n;
 
+	if (!tun)
+		return; /* it was removed after the kernel had told of packets */
 	refill(worker);
 	n = tun_read(tun->queues[worker->setup.index], worker->batch, BATCH);
 	if (n < 0) {

@@ -26,8 +26,8 @@ struct worker_setup {
 	RCU_POINTER(struct engine_view) const *view;
 	const struct wire *wire;
 	const struct tun *host; /* where host policy's packets come from */
-	const struct tun *tunnels; /* one a tunnel, in the order of the tunnel table */
-	size_t n_tunnels;
+	/* By slot of the tunnel table, ENGINE_MAX_TUNNELS of them; NULL: none there. May change. */
+	RCU_POINTER(struct tun) const *tunnels;
 	struct frag_store *const *fragments; /* one a tunnel */
 	struct path_table *paths; /* what ICMP errors taught; shared by all workers */
 	const struct tunables *tunables; /* may change */
@@ -46,6 +46,10 @@ int worker_start(const struct worker_setup *setup, struct worker **ret_worker) M
 /* Ends the thread, waits for it. */
 struct worker *worker_stop(struct worker *worker);
 DEFINE_CLEANUP(struct worker *, worker_stop)
+
+/* Control thread: packets come from the device of this slot, or none any more. */
+int worker_watch_tunnel(struct worker *worker, size_t slot) MUST_CHECK;
+void worker_unwatch_tunnel(struct worker *worker, size_t slot);
 
 struct mailbox *worker_mailbox(struct worker *worker);
 struct handover *worker_handover(struct worker *worker);

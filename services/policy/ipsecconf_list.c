@@ -10,10 +10,6 @@
 #include "services/policy/ipsecconf.h"
 #include "services/policy/policy_names.h"
 
-#define DATAPATH_NAME  "org.netipsec.Datapath1"
-#define DATAPATH_PATH  "/org/netipsec/Datapath1"
-#define LIST_MAX_BYTES (256U << 20)
-
 DEFINE_CLEANUP(struct json_object *, json_object_put)
 
 static const char *row_string(struct json_object *row, const char *key)
@@ -125,11 +121,26 @@ static void add_rule_text(const struct conf_request *request, struct json_object
 		policy_names_print(rule.str, &namer_system, out);
 }
 
+/* It decides nothing: read back it would, so that its text is a comment, too. */
+static bool is_audit(struct json_object *row)
+{
+	return json_object_get_boolean(json_object_object_get(row, "audit"));
+}
+
 static bool has_direction(struct json_object *row, bool outbound)
 {
 	const char *direction = row_string(row, "direction");
 
 	return strcmp(direction, outbound ? "out" : "in") == 0 || strcmp(direction, "both") == 0;
+}
+
+/* As a comment, so that the listing still reads back. One count is for both directions of a rule. */
+static void add_counters(struct json_object *row, struct text *out)
+{
+	text_addf(out, "#COUNTERS packets=%" PRIu64 " bytes=%" PRIu64 " source=%s:%" PRIu64 "%s\n",
+		row_number(row, "packets"), row_number(row, "bytes"), row_string(row, "source"),
+		row_number(row, "line"),
+		strcmp(row_string(row, "direction"), "both") == 0 ? " (both directions)" : "");
 }
 
 /* Rows of one head. Each direction stands in match order, which is the rows' own. */
@@ -142,8 +153,13 @@ static void add_head(const struct conf_request *request, struct json_object *con
 
 			if (!has_direction(rows[i], outbound))
 				continue;
-			text_addf(out, "#INDEX %s%s%" PRIu64 "\n", tunnel, *tunnel ? "," : "",
+			text_addf(out, "%sINDEX %s%s%" PRIu64 "\n",
+				is_audit(rows[i]) ? "#AUDIT " : "#", tunnel, *tunnel ? "," : "",
 				index_of(rows[i], outbound));
+			if (request->counters)
+				add_counters(rows[i], out);
+			if (is_audit(rows[i]))
+				text_add(out, "#");
 			add_rule_text(request, rows[i], outbound, out);
 			text_add_char(out, '\n');
 		}
@@ -256,37 +272,6 @@ static int print_listing(const struct conf_request *request, struct json_object 
 
 /* ---- where they come from ---- */
 
-static int read_listing(struct bus_reply *reply, struct json_object **ret_listing)
-{
-	CLEANUP(fd_closep) int fd = -1;
-	struct json_tokener *tokener;
-	struct memfd_view view = { 0 };
-	int r = bus_read(bus_reply_reader(reply), "h", &fd);
-
-	if (r == 0)
-		r = memfd_map(fd, LIST_MAX_BYTES, &view);
-	if (r < 0)
-		return r;
-	tokener = json_tokener_new();
-	if (tokener && view.len > 0)
-		*ret_listing = json_tokener_parse_ex(
-			tokener, (const char *)view.bytes, (int)view.len);
-	json_tokener_free(tokener);
-	memfd_unmap(&view);
-	return *ret_listing ? 0 : -EBADMSG;
-}
-
-static int ask_datapath(
-	struct bus *bus, struct json_object **ret_listing, struct bus_error *ret_error)
-{
-	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
-	int r = bus_method_call(
-		bus_method_writer(bus, DATAPATH_NAME, DATAPATH_PATH, DATAPATH_NAME, "ListRules"),
-		BUS_DEFAULT_USEC, &reply, ret_error);
-
-	return r < 0 ? r : read_listing(reply, ret_listing);
-}
-
 int conf_list(const struct conf_request *request)
 {
 	CLEANUP(bus_freep) struct bus *bus = NULL;
@@ -296,7 +281,7 @@ int conf_list(const struct conf_request *request)
 
 	if (r < 0)
 		return r;
-	r = ask_datapath(bus, &listing, &error);
+	r = conf_ask_json(bus, &conf_datapath, "ListRules", &listing, &error);
 	if (r == -ENOTCONN) {
 		(void)fprintf(stderr,
 			"ipsecconf: ipsec-datapath.service is not running: no rules are in force\n"

@@ -105,76 +105,52 @@ static int parse_expectation(const char *line, size_t len, struct conf_loc line_
 	return parse_rule(line, len, skip_blanks(line, len, at + word), line_at, diags, ret);
 }
 
-/* The words of an entry with one blank between them, so that layout does not count. */
-static int add_words(const char *source, size_t len, struct text *text)
+static bool means(const struct rule *named, const struct rule *rule, enum direction direction)
 {
-	CLEANUP(conf_diags_freep) struct conf_diags *unread = conf_diags_new();
-	struct policy_lexer lexer;
-	struct token tok;
-
-	if (!unread)
-		return -ENOMEM;
-	policy_lexer_init(&lexer, "", source, len, unread);
-	do {
-		tok = policy_lexer_next(&lexer);
-		text_add_bytes(text, tok.text, tok.len);
-		if (tok.len > 0)
-			text_add_char(text, ' ');
-	} while (tok.kind != TOKEN_END);
-	return text->failed ? -ENOMEM : 0;
+	if ((named->directions & rule->directions & 1U << direction) == 0 ||
+		strcmp(named->tunnel, rule->tunnel) != 0 ||
+		!selector_equal(&named->selector, &rule->selector) ||
+		named->n_actions != rule->n_actions)
+		return false;
+	for (size_t i = 0; i < named->n_actions; i++)
+		if (!action_equal(&named->actions[i], &rule->actions[i]))
+			return false;
+	return true;
 }
 
-static const struct policy_entry *entry_of(const struct policy_file *file, size_t rule)
-{
-	size_t entry = 0, first = 0;
-
-	while (first + file->entries[entry].n_rules <= rule)
-		first += file->entries[entry++].n_rules;
-	return &file->entries[entry];
-}
-
-/* Is @rule what the expectation names: its entry as it is written, or as it is listed? */
+/* Does the expectation name @rule? In which words does not matter. Return: 0, -EBADMSG, -ENOMEM. */
 static int is_named(const struct examination *x, const struct expectation *want,
 	const struct rule *rule, bool *ret_named)
 {
-	CLEANUP(text_done) struct text named = { 0 }, written = { 0 }, listed = { 0 },
-				       again = { 0 };
-	const char *entry = entry_of(x->file, rule->index - 1)->text;
-	int r = add_words(want->rule, want->rule_len, &named);
+	CLEANUP(conf_diags_freep) struct conf_diags *unread = conf_diags_new();
+	CLEANUP(policy_file_freep) struct policy_file *named = NULL;
+	struct policy_input input = {
+		.label = "",
+		.source = want->rule,
+		.len = want->rule_len,
+		.algs = x->in->algs,
+		.resolver = x->in->resolver,
+		.extensions = x->in->extensions,
+	};
+	int r = unread ? policy_parse(&input, unread, &named) : -ENOMEM;
 
-	rule_print(rule, x->in->algs, rule->directions, &listed);
-	if (r == 0)
-		r = add_words(entry, strlen(entry), &written);
-	if (r == 0)
-		r = add_words(listed.str ? listed.str : "", listed.len, &again);
-	if (r < 0 || listed.failed)
-		return -ENOMEM;
-	text_add(&named, "");
-	*ret_named = named.str && ((written.str && strcmp(named.str, written.str) == 0) ||
-					  (again.str && strcmp(named.str, again.str) == 0));
-	return named.failed ? -ENOMEM : 0;
-}
-
-/* The rules in match order, each of which knows where it stands in the file. */
-static int make_spd(struct examination *x)
-{
-	CLEANUP(policy_file_freep) struct policy_file *copy = NULL;
-	int r = policy_file_without(x->file, POLICY_NOTHING, "", &copy);
-
+	*ret_named = false;
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < copy->n_rules; i++)
-		copy->rules[i]->index = (uint32_t)i + 1;
-	return policy_file_spd(copy, x->in->precedence, &x->spd);
+	for (size_t i = 0; i < named->n_rules && !*ret_named; i++)
+		*ret_named = means(named->rules[i], rule, want->query.flow.direction);
+	return 0;
 }
 
 static int judge(struct examination *x, const struct expectation *want)
 {
 	const struct rule *rule = NULL;
 	enum spd_treatment verdict;
-	bool named = true;
-	int r = x->spd ? 0 : make_spd(x);
+	bool named = false;
+	int r = 0;
 
+	if (!x->spd)
+		r = policy_file_spd(x->file, x->in->precedence, &x->spd);
 	if (r < 0)
 		return r;
 	verdict = spd_decide(x->spd, &want->query, &rule);
@@ -192,7 +168,12 @@ static int judge(struct examination *x, const struct expectation *want)
 		return 0;
 	if (rule)
 		r = is_named(x, want, rule, &named);
-	if (r < 0 || (rule && named))
+	if (r == -EBADMSG) {
+		(void)conf_error(x->diags, want->rule_at, "expect-syntax",
+			"the rule between the quotes has errors");
+		return 0;
+	}
+	if (r < 0 || named)
 		return r;
 	(void)conf_error(x->diags, want->rule_at, "expect-broken", "another rule decides");
 	if (rule)

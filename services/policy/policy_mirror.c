@@ -2,26 +2,41 @@
 /*
  * The same policy as the peer sees it: its local end is our remote end, what leaves us arrives
  * there. Only the words that say so change; comments and layout stay. Old style speaks of the
- * packet, which is the same at both ends, so that its addresses stay and its direction turns.
+ * packet, which is the same at both ends, so that its addresses stay and its direction turns; but
+ * where it has no direction, source means the local end.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "services/policy/policy_parser.h"
 
-static const char *const pattern_pairs[][2] = {
+static const char *const new_style_pairs[][2] = {
 	{ "laddr", "raddr" },
 	{ "local", "remote" },
 	{ "lport", "rport" },
+};
+static const char *const old_style_pairs[][2] = {
+	{ "saddr", "daddr" },
+	{ "src", "dst" },
+	{ "srcaddr", "dstaddr" },
+	{ "sport", "dport" },
+	{ "smask", "dmask" },
 };
 static const char *const direction_pairs[][2] = { { "in", "out" } };
 static const char *const action_pairs[][2] = { { "apply", "permit" } };
 
 enum place { BETWEEN_ENTRIES, IN_PATTERN, AT_ACTION, IN_PROPERTIES, BEHIND_PROPERTIES };
+enum role { ROLE_NONE, ROLE_SELECTOR, ROLE_DIRECTION, ROLE_ACTION };
 
-struct mirror {
+/* Where a reader of tokens stands. */
+struct walk {
 	enum place place;
 	bool is_value, is_direction; /* what the next word of a group is */
+};
+
+struct mirror {
+	struct walk walk;
+	bool turns_ends; /* old style, and no word that says a direction */
 	const char *source;
 	struct text *text;
 };
@@ -35,51 +50,101 @@ static const char *other_of(const struct token *tok, const char *const pairs[][2
 	return NULL;
 }
 
-/* A word in braces: the keyword or its value. */
-static const char *other_in_group(struct mirror *m, const struct token *tok)
+static enum role walk_word(struct walk *w, const struct token *tok)
 {
-	if (m->is_value) {
-		m->is_value = false;
-		return m->is_direction ? other_of(tok, direction_pairs, ARRAY_SIZE(direction_pairs))
-				       : NULL;
+	switch (w->place) {
+	case IN_PATTERN:
+	case IN_PROPERTIES:
+		w->is_value = !w->is_value;
+		if (w->is_value) {
+			w->is_direction = token_is(tok, "dir");
+			return w->place == IN_PATTERN ? ROLE_SELECTOR : ROLE_NONE;
+		}
+		return w->is_direction ? ROLE_DIRECTION : ROLE_NONE;
+	case AT_ACTION:
+		return ROLE_ACTION;
+	case BEHIND_PROPERTIES: /* "or" */
+		w->place = AT_ACTION;
+		return ROLE_NONE;
+	case BETWEEN_ENTRIES:
+		break;
 	}
-	m->is_value = true;
-	m->is_direction = token_is(tok, "dir");
-	return m->place == IN_PATTERN ? other_of(tok, pattern_pairs, ARRAY_SIZE(pattern_pairs))
-				      : NULL;
+	return ROLE_NONE;
 }
 
-static void add_word(struct mirror *m, const struct token *tok)
+static enum role walk_token(struct walk *w, const struct token *tok)
+{
+	switch (tok->kind) {
+	case TOKEN_WORD:
+		return walk_word(w, tok);
+	case TOKEN_OPEN:
+		w->is_value = false;
+		w->place = w->place == AT_ACTION ? IN_PROPERTIES : IN_PATTERN;
+		break;
+	case TOKEN_CLOSE:
+		w->is_value = false;
+		w->place = w->place == IN_PATTERN ? AT_ACTION : BEHIND_PROPERTIES;
+		break;
+	case TOKEN_END_OF_LINE:
+		if (w->place == BEHIND_PROPERTIES)
+			w->place = BETWEEN_ENTRIES;
+		break;
+	case TOKEN_END:
+		w->place = BETWEEN_ENTRIES;
+		break;
+	}
+	return ROLE_NONE;
+}
+
+/* Does the entry whose first brace was read say its direction? @lexer: a copy, to look ahead with. */
+static bool says_direction(struct policy_lexer lexer)
+{
+	struct walk walk = { .place = IN_PATTERN };
+
+	while (walk.place != BETWEEN_ENTRIES) {
+		struct token tok = policy_lexer_next(&lexer);
+		enum role role = walk_token(&walk, &tok);
+
+		if (role == ROLE_DIRECTION ||
+			(role == ROLE_ACTION &&
+				other_of(&tok, action_pairs, ARRAY_SIZE(action_pairs))))
+			return true;
+	}
+	return false;
+}
+
+static const char *other_selector(const struct mirror *m, const struct token *tok)
+{
+	const char *other = other_of(tok, new_style_pairs, ARRAY_SIZE(new_style_pairs));
+
+	if (!other && m->turns_ends)
+		other = other_of(tok, old_style_pairs, ARRAY_SIZE(old_style_pairs));
+	return other;
+}
+
+static void add_token(struct mirror *m, const struct token *tok, const struct policy_lexer *lexer)
 {
 	const char *other = NULL;
 
-	switch (m->place) {
-	case IN_PATTERN:
-	case IN_PROPERTIES:
-		other = other_in_group(m, tok);
+	if (tok->kind == TOKEN_OPEN && m->walk.place == BETWEEN_ENTRIES)
+		m->turns_ends = !says_direction(*lexer);
+	switch (walk_token(&m->walk, tok)) {
+	case ROLE_NONE:
 		break;
-	case AT_ACTION:
+	case ROLE_SELECTOR:
+		other = other_selector(m, tok);
+		break;
+	case ROLE_DIRECTION:
+		other = other_of(tok, direction_pairs, ARRAY_SIZE(direction_pairs));
+		break;
+	case ROLE_ACTION:
 		other = other_of(tok, action_pairs, ARRAY_SIZE(action_pairs));
-		break;
-	case BEHIND_PROPERTIES: /* "or" */
-		m->place = AT_ACTION;
-		break;
-	case BETWEEN_ENTRIES:
 		break;
 	}
 	if (other)
 		text_add(m->text, other);
 	else
 		text_add_bytes(m->text, tok->text, tok->len);
-}
-
-static void take_brace(struct mirror *m, enum token_kind kind)
-{
-	m->is_value = false;
-	if (kind == TOKEN_OPEN)
-		m->place = m->place == AT_ACTION ? IN_PROPERTIES : IN_PATTERN;
-	else
-		m->place = m->place == IN_PATTERN ? AT_ACTION : BEHIND_PROPERTIES;
 }
 
 static int mirror_entries(
@@ -148,7 +213,7 @@ static void add_gap(struct mirror *m, const char *at, const char *end, struct co
 static int mirror_entries(
 	const char *source, size_t len, struct conf_diags *unread, struct text *text)
 {
-	struct mirror m = { .place = BETWEEN_ENTRIES, .source = source, .text = text };
+	struct mirror m = { .source = source, .text = text };
 	const char *done = source;
 	struct policy_lexer lexer;
 	struct token tok;
@@ -158,22 +223,7 @@ static int mirror_entries(
 		tok = policy_lexer_next(&lexer);
 		add_gap(&m, done, tok.text, unread);
 		done = tok.text + tok.len;
-		switch (tok.kind) {
-		case TOKEN_WORD:
-			add_word(&m, &tok);
-			break;
-		case TOKEN_OPEN:
-		case TOKEN_CLOSE:
-			take_brace(&m, tok.kind);
-			text_add_bytes(text, tok.text, tok.len);
-			break;
-		case TOKEN_END_OF_LINE:
-			if (m.place == BEHIND_PROPERTIES)
-				m.place = BETWEEN_ENTRIES;
-			break;
-		case TOKEN_END:
-			break;
-		}
+		add_token(&m, &tok, &lexer);
 	} while (tok.kind != TOKEN_END);
 	return text->failed ? -ENOMEM : 0;
 }

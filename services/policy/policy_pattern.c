@@ -330,7 +330,10 @@ static const struct selector_word *selector_find(const struct token *tok)
 
 bool pattern_takes_host(const struct token *word)
 {
-	const struct selector_word *row = selector_find(word);
+	/* Asked of every word of a file: most are told by their first letter. */
+	const struct selector_word *row = word->kind == TOKEN_WORD && strchr("sdlr", word->text[0])
+						  ? selector_find(word)
+						  : NULL;
 
 	return row && (row->slot == SLOT_SRC_ADDR || row->slot == SLOT_DST_ADDR);
 }

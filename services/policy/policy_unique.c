@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/base/hash.h"
 #include "services/policy/policy_parser.h"
 
 /* Beyond this many rules their order is not compared pair by pair. */
@@ -42,6 +41,26 @@ struct policy_seen *policy_seen_free(struct policy_seen *seen)
 	return NULL;
 }
 
+/* Only chains get longer when somebody finds two texts of one hash, and he has to be the administrator. */
+static uint64_t hash_words(const void *bytes, size_t len)
+{
+	const uint8_t *at = bytes;
+	uint64_t hash = len, word;
+
+	for (; len > 0; at += sizeof(word)) {
+		size_t n = len < sizeof(word) ? len : sizeof(word);
+
+		word = 0;
+		memcpy(&word, at, n);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 29;
+		len -= n;
+		if (n < sizeof(word))
+			break;
+	}
+	return hash;
+}
+
 static uint64_t rule_key(const struct rule *rule)
 {
 	const struct selector *s = &rule->selector;
@@ -74,7 +93,7 @@ static uint64_t rule_key(const struct rule *rule)
 	key.ports[1] = s->remote_port;
 	key.ports[2] = s->local_port_last;
 	key.ports[3] = s->remote_port_last;
-	return hash_stable(&key, sizeof(key));
+	return hash_words(&key, sizeof(key));
 }
 
 static void link_rule(struct policy_seen *seen, size_t at)

@@ -5,6 +5,7 @@
 
 #include "common/daemon/log.h"
 #include "services/policy/policyd.h"
+#include "services/policy/policyd_names.h"
 
 /* ---- the names of all that will be parsed ---- */
 
@@ -262,10 +263,14 @@ static int add_fragment(const struct policyd *d, const struct policy_change *cha
 {
 	CLEANUP(policy_file_freep) struct policy_file *made = NULL;
 	struct policy_input input = policyd_input(d, &change->answers);
+	CLEANUP(text_done) struct text label = { 0 };
 	struct policy_file *former = *file;
 	int r;
 
-	input.label = fragment->name;
+	text_addf(&label, POLICY_FRAGMENT_LABEL "%s", fragment->name);
+	if (label.failed)
+		return -ENOMEM;
+	input.label = label.str;
 	input.source = fragment->source;
 	input.len = fragment->len;
 	input.base = fragment->enforce ? former : NULL;

@@ -3,7 +3,8 @@
 """run_golden.py [--update] KIND PROGRAM DIRECTORY
 
 Each NAME.in of the directory is given to the program; what it says on standard output and standard
-error and how it ends is compared byte for byte with NAME.out. --update writes NAME.out: read the
+error and how it ends is compared byte for byte with NAME.out. What stands in NAME.root/ is laid over
+the file tree that the program sees. --update writes NAME.out: read the
 difference before it is committed.
 """
 
@@ -41,11 +42,13 @@ def daemon_command(program, name, scratch):
 COMMANDS = {"policy": policy_command, "keys": check_command, "algs": daemon_command}
 
 
-def make_root(scratch):
+def make_root(scratch, overlay):
     """A file tree with the default algorithm table, so that no file of this machine is read."""
     inet = Path(scratch, "root/etc/inet")
     inet.mkdir(parents=True)
     shutil.copy(TOP / "etc/inet/ipsecalgs", inet)
+    if overlay.is_dir():
+        shutil.copytree(overlay, inet.parents[1], dirs_exist_ok=True)
     return str(inet.parents[1])
 
 
@@ -54,7 +57,8 @@ def run_case(kind, program, case):
         name = case.name
         shutil.copyfile(case, Path(scratch, name))
         os.chmod(Path(scratch, name), 0o600)
-        env = dict(os.environ, NETIPSEC_ROOT=make_root(scratch), LC_ALL="C")
+        env = dict(os.environ, LC_ALL="C",
+                   NETIPSEC_ROOT=make_root(scratch, case.with_suffix(".root")))
         command = COMMANDS[kind](program, name, scratch)
         done = subprocess.run(command, cwd=scratch, env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,

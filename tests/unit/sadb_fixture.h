@@ -128,7 +128,24 @@ static inline void fixture_crash(struct sadb_fixture *f, bool arena_survives)
 	fixture_start(f, fd);
 }
 
+/* What a worker does with an SA that it used. */
+static inline bool fixture_raise(struct sad_entry *entry, void *userdata)
+{
+	(void)userdata;
+	sad_raise(entry);
+	return true;
+}
+
+/* Time passes, and traffic for every SA. */
 static inline void fixture_pass(struct sadb_fixture *f, uint64_t sec)
+{
+	f->now += sec * UINT64_C(1000000);
+	sad_each(f->sad, fixture_raise, NULL);
+	sadb_tick(f->sadb);
+}
+
+/* Time passes, and nothing else. */
+static inline void fixture_wait(struct sadb_fixture *f, uint64_t sec)
 {
 	f->now += sec * UINT64_C(1000000);
 	sadb_tick(f->sadb);

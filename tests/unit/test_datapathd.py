@@ -53,11 +53,12 @@ class Datapath:
         for line in stream:
             self.lines.append(line)
 
+    def enter(self):
+        user = [] if os.getuid() == 0 else ["-U", "--preserve-credentials"]
+        return ["nsenter", "-t", str(self.daemon.process.pid), "-n", *user]
+
     def inside(self, *argv):
-        enter = ["nsenter", "-t", str(self.daemon.process.pid), "-n"]
-        if os.getuid() != 0:
-            enter += ["-U", "--preserve-credentials"]
-        subprocess.run([*enter, *argv], check=True, timeout=30)
+        subprocess.run([*self.enter(), *argv], check=True, timeout=30)
 
     def send_esp(self, count=1):
         self.inside("/usr/bin/python3", "-c", SEND_ESP, str(count))
@@ -277,6 +278,125 @@ def test_a_long_interval_lets_one_message_through(datapath):
     datapath.send_esp()
     line = wait_for(lambda: [line for line in datapath.lines if "more since" in line])[0]
     assert "; 19 more since the last message" in line
+
+
+# ---- tunnels ----
+
+def add_tunnel(datapath, **options):
+    datapath.call("AddTunnel", dbus.Dictionary(options, signature="sv"))
+
+
+def tunnels(datapath):
+    return {row["name"]: row for row in datapath.listing("ListTunnels")["tunnels"]}
+
+
+def links(datapath):
+    """{interface: its addresses} in the daemon's network namespace."""
+    done = subprocess.run([*datapath.enter(), "ip", "-json", "address"], check=True, timeout=30,
+                          capture_output=True, text=True)
+    return {link["ifname"]: {f"{addr['local']}/{addr['prefixlen']}" for addr in link["addr_info"]}
+            for link in json.loads(done.stdout)}
+
+
+def mtu_of(datapath, name):
+    done = subprocess.run([*datapath.enter(), "ip", "-json", "link", "show", name], check=True,
+                          timeout=30, capture_output=True, text=True)
+    return json.loads(done.stdout)[0]["mtu"]
+
+
+def test_tunnels_come_and_go_while_the_daemon_runs(datapath):
+    datapath.start()
+    assert tunnels(datapath) == {}
+    add_tunnel(datapath, name="t4", source="192.0.2.1", destination="192.0.2.2",
+               mtu=dbus.UInt32(1300), addresses=dbus.Array(["10.9.0.1/30", "fd00:9::1/64"]))
+    add_tunnel(datapath, name="t6", source="2001:db8::1", destination="2001:db8::2", forward=True)
+    assert tunnels(datapath) == {
+        "t4": {"name": "t4", "source": "192.0.2.1", "destination": "192.0.2.2", "mtu": 1300,
+               "addresses": ["10.9.0.1/30", "fd00:9::1/64"], "forward": False, "rules": 0,
+               "origin": "bus"},
+        "t6": {"name": "t6", "source": "2001:db8::1", "destination": "2001:db8::2",
+               "addresses": [], "forward": True, "rules": 0, "origin": "bus"}}
+    assert links(datapath)["t4"] == {"10.9.0.1/30", "fd00:9::1/64"}
+    assert mtu_of(datapath, "t4") == 1300
+    datapath.call("RemoveTunnel", "t4")
+    assert set(tunnels(datapath)) == {"t6"}
+    wait_for(lambda: "t4" not in links(datapath))
+    assert "t6" in links(datapath)
+    assert refusal(datapath.call, "RemoveTunnel", "t4") == ("NotFound", "there is no tunnel 't4'")
+    add_tunnel(datapath, name="t4", source="192.0.2.1", destination="192.0.2.2")
+    assert mtu_of(datapath, "t4") == 1400
+    assert datapath.daemon.process.poll() is None
+
+
+@pytest.mark.parametrize("options,why", [
+    ({"name": "t4"}, "tunnel 't4' needs a source and a destination"),
+    ({"source": "192.0.2.1", "destination": "192.0.2.2"}, "the tunnel has no name"),
+    ({"name": "a/b", "source": "192.0.2.1", "destination": "192.0.2.2"},
+     "'name' must be the name of an interface"),
+    ({"name": "t4", "source": "192.0.2.1", "destination": "2001:db8::2"},
+     "source and destination of tunnel 't4' are of different families"),
+    ({"name": "t4", "source": "192.0.2.1", "destination": "192.0.2.2", "mtu": dbus.UInt32(9)},
+     "'mtu' must be a number from 576 to 65535"),
+    ({"name": "t4", "source": "192.0.2.1", "destination": "192.0.2.2", "color": "red"},
+     "unknown setting 'color' of a tunnel"),
+    ({"name": "t4", "source": "192.0.2.9", "destination": "192.0.2.10", "df": dbus.Double(1)},
+     "the options are not those of a tunnel"),
+    ({"name": "there", "source": "192.0.2.1", "destination": "192.0.2.2"},
+     "tunnel 'there' stands twice"),
+    ({"name": "t4", "source": "192.0.2.7", "destination": "192.0.2.8"},
+     "tunnels 'there' and 't4' have the same ends"),
+])
+def test_what_is_no_tunnel_is_refused(datapath, options, why):
+    datapath.start()
+    add_tunnel(datapath, name="there", source="192.0.2.7", destination="192.0.2.8")
+    assert refusal(add_tunnel, datapath, **options) == ("Invalid", why)
+    assert set(tunnels(datapath)) == {"there"}
+
+
+def test_a_reload_brings_the_difference(world, datapath):
+    tunnel = 'name = "{}"; source = "192.0.2.1"; destination = "192.0.2.{}";'
+    one, two, three = (tunnel.format(f"t{n}", n + 1) for n in (1, 2, 3))
+    world.write(CONFIG, f"tunnels = ( {{ {one} }}, {{ {two} addresses = [ \"10.9.0.1/30\" ]; }} );\n")
+    datapath.start()
+    assert {name: row["origin"] for name, row in tunnels(datapath).items()} == {
+        "t1": "file", "t2": "file"}
+    add_tunnel(datapath, name="t9", source="192.0.2.1", destination="192.0.2.9")
+    number = links_numbers(datapath)["t2"]
+    world.write(CONFIG, f"tunnels = ( {{ {two} mtu = 1280; addresses = [ \"10.9.1.1/30\" ]; }}, "
+                        f"{{ {three} }} );\npath_mtu = 1400;\n")
+    datapath.call("Reload")
+    assert list(tunnels(datapath)) == ["t2", "t3", "t9"]
+    assert links(datapath)["t2"] == {"10.9.1.1/30"}
+    assert mtu_of(datapath, "t2") == 1280
+    assert links_numbers(datapath)["t2"] == number, "its interface is still the same one"
+    wait_for(lambda: "t1" not in links(datapath))
+    assert refusal(datapath.call, "RemoveTunnel", "t2") == (
+        "Invalid", "tunnel 't2' stands in the settings file")
+    nine = tunnel.format("t4", 9)
+    world.write(CONFIG, f"tunnels = ( {{ {nine} }} );\n")
+    assert refusal(datapath.call, "Reload") == (
+        "Invalid", "tunnel 't4' is at odds with 't9', which was added over the bus")
+    assert list(tunnels(datapath)) == ["t2", "t3", "t9"]
+    world.write(CONFIG, "workers = 2;\n")
+    assert refusal(datapath.call, "Reload")[0] == "Invalid"
+    assert list(tunnels(datapath)) == ["t2", "t3", "t9"]
+
+
+def links_numbers(datapath):
+    done = subprocess.run([*datapath.enter(), "ip", "-json", "link"], check=True, timeout=30,
+                          capture_output=True, text=True)
+    return {link["ifname"]: link["ifindex"] for link in json.loads(done.stdout)}
+
+
+def test_more_tunnels_than_there_is_room_for(datapath):
+    datapath.start()
+    for n in range(64):
+        add_tunnel(datapath, name=f"t{n}", source="192.0.2.1", destination=f"198.51.100.{n + 1}")
+    assert refusal(add_tunnel, datapath, name="t64", source="192.0.2.1",
+                   destination="198.51.100.99") == ("Invalid", "more than 64 tunnels")
+    datapath.call("RemoveTunnel", "t7")
+    add_tunnel(datapath, name="t64", source="192.0.2.1", destination="198.51.100.99")
+    assert len(tunnels(datapath)) == 64
 
 
 # ---- metrics ----

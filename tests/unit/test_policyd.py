@@ -416,7 +416,7 @@ class TestFragments:
         before = world.properties("Policy1")["RuleCount"]
         world.write(FILE, "{tunnel t0 negotiate transport} ipsec {encr_algs aes-gcm}\n")
         world.call("Policy1", "Reload")
-        assert fragments(world)[0]["problem"].startswith("tun:1:")
+        assert fragments(world)[0]["problem"].startswith("fragment tun:1:")
         assert world.properties("Policy1")["RuleCount"] == 2
         world.write(FILE, POLICY)
         world.call("Policy1", "Reload")
@@ -620,7 +620,42 @@ USAGE = [
     (["x"], "Bad usage."),
     (["-l", "x"], "Bad usage."),
     (["-z"], "Bad usage."),
-    (["--json"], "Bad usage."),
+    (["-r", "x", "-a", "y"], "Multiple commands or interface not required."),
+    (["-r", "x", "-c", "y"], "Multiple commands or interface not required."),
+    (["-r", "x", "-l"], "Multiple commands specified"),
+    (["-d", "1", "-l"], "Multiple commands specified"),
+    (["-d", "1", "-d", "2"], "Multiple commands specified"),
+    (["-d", "1", "-f"], "Multiple commands specified"),
+    (["-f", "-r", "x"], "Multiple commands specified"),
+    (["-F", "-L"], "Multiple commands specified"),
+    (["-c", "x", "-i", "t"], "Multiple commands or interface not required."),
+    (["-i", "t", "-r", "x"], "Multiple commands or interface not required."),
+    (["-i", "t", "-d", "t,1"], "Interface name already selected"),
+    (["-d", "t,1", "-i", "t"], "Interface name already selected"),
+    (["-d", "0"], "Invalid index"),
+    (["-d", "-1"], "Invalid index"),
+    (["-d", "x"], "Invalid index"),
+    (["-d", "1x"], "Invalid index"),
+    (["-d", "08"], "Invalid index"),
+    (["-d", "0x"], "Invalid index"),
+    (["-d", "4294967296"], "Invalid index"),
+    (["-d", "t,0"], "Invalid index"),
+    (["-d", ",1"], "Invalid interface name."),
+    (["-d", "1", "2"], "Bad usage."),
+    (["-i", "t", "-n"], "Bad usage."),
+    (["--counters"], "Bad usage."),
+    (["-l", "--json", "--table"], "Bad usage."),
+    (["-a", "x", "--json"], "Bad usage."),
+    (["-l", "--confirm", "5"], "Bad usage."),
+    (["-f", "--confirm", "0"], "--confirm: from 1 to 86400 seconds."),
+    (["-f", "--confirm", "x"], "--confirm: from 1 to 86400 seconds."),
+    (["--fragment", "x"], "Bad usage."),
+    (["--fragment", "x", "-F"], "--fragment: one of -a and -f."),
+    (["--fragment", "x", "-f", "-a", "y"], "--fragment: one of -a and -f."),
+    (["-a", "x", "--audit"], "Bad usage."),
+    (["--explain", "x", "--diff", "y"], "Multiple commands specified"),
+    (["--diff", "y", "--with", "x"], "Bad usage."),
+    (["--drift", "-q", "x"], "Bad usage."),
 ]
 
 

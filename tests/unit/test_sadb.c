@@ -424,12 +424,14 @@ START_TEST(byte_limits)
 	ck_assert_uint_eq(entry->run->state, SA_MATURE);
 	atomic_store(&entry->run->bytes, 1000); /* reached counts */
 	(void)atomic_fetch_or(&entry->run->events, SA_EVENT_SOFT_BYTES);
+	sad_raise(entry);
 	sadb_tick(f->sadb);
 	ck_assert(saw(f, SADB_EVENT_SOFT, 1));
 	/* A worker notices the hard limit by itself and closes the SA at once. */
 	atomic_store(&entry->run->bytes, 2000);
 	atomic_store(&entry->run->state, SA_DEAD);
 	(void)atomic_fetch_or(&entry->run->events, SA_EVENT_HARD_BYTES);
+	sad_raise(entry);
 	sadb_tick(f->sadb);
 	ck_assert(saw(f, SADB_EVENT_HARD, 1));
 	fixture_pass(f, 1);

@@ -14,6 +14,10 @@ int datapath_reply_listing(
 /* tunables_bus.c */
 int datapath_on_set_tunable(struct bus_call *call, struct bus_reader *args, void *userdata);
 int datapath_on_list_tunables(struct bus_call *call, struct bus_reader *args, void *userdata);
+/* tunnels_bus.c */
+int datapath_on_add_tunnel(struct bus_call *call, struct bus_reader *args, void *userdata);
+int datapath_on_remove_tunnel(struct bus_call *call, struct bus_reader *args, void *userdata);
+int datapath_on_list_tunnels(struct bus_call *call, struct bus_reader *args, void *userdata);
 /* drops_bus.c */
 int datapath_on_list_drops(struct bus_call *call, struct bus_reader *args, void *userdata);
 

@@ -12,6 +12,7 @@ int listing_rules(
 int listing_sas(
 	struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
 int listing_tunables(const struct tunables *tunables, struct text *ret_json) MUST_CHECK;
+int listing_tunnels(const struct plant *plant, struct text *ret_json) MUST_CHECK;
 /* Drops with a number larger than @after, oldest first. */
 int listing_drops(struct plant *plant, uint64_t after, struct text *ret_json) MUST_CHECK;
 

@@ -143,7 +143,8 @@ struct engine_view *engine_view_free(struct engine_view *view)
 	if (!view)
 		return NULL;
 	(void)classifier_free(view->classifier);
-	(void)spd_free(view->spd);
+	if (!view->lent)
+		(void)spd_free(view->spd);
 	free(view->hits);
 	free(view);
 	return NULL;
@@ -212,6 +213,9 @@ void engine_tell_events(struct engine *engine, struct sad_entry *entry, uint32_t
 {
 	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_acquire);
 
-	if ((events & ~before) != 0 && engine->setup.on_event)
+	if ((events & ~before) == 0)
+		return;
+	sad_raise(entry);
+	if ((events & ~before & SA_EVENT_URGENT) != 0 && engine->setup.on_event)
 		engine->setup.on_event(entry, engine->setup.userdata);
 }

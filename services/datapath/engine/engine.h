@@ -53,7 +53,9 @@ struct engine_view {
 	struct classifier *classifier; /* owned; of spd's rules; NULL with spd */
 	int heads[ENGINE_MAX_TUNNELS + 1]; /* of host policy, then of each tunnel, in it */
 	uint64_t version; /* of no other view, for caches */
-	const struct tunnel_table *tunnels; /* borrowed; lives as long as the daemon */
+	bool lent; /* the SPD is the next version's by now; control thread only */
+	const struct tunnel_table
+		*tunnels; /* borrowed for as long as the view; empty slots have no name */
 	struct sad *sad; /* borrowed */
 	uint64_t generation;
 	/* Packets that the kernel steered by the former rules may still be on their way to us: what no

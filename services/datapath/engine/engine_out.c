@@ -452,7 +452,8 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 		engine->entries[i] = NULL;
 		if (tunnel < 0)
 			decide(&out);
-		else if (view && view->tunnels && (size_t)tunnel < view->tunnels->count) {
+		else if (view && view->tunnels && (size_t)tunnel < view->tunnels->count &&
+			 view->tunnels->tunnels[tunnel].name[0] != '\0') {
 			out.tunnel = &view->tunnels->tunnels[tunnel];
 			decide(&out);
 		} else {

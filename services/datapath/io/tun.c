@@ -64,6 +64,13 @@ void tun_close(struct tun *tun)
 	*tun = (struct tun){ 0 };
 }
 
+void tun_forget(struct tun *tun)
+{
+	/* It may be gone already. */
+	if (tun->n_queues > 0)
+		(void)ioctl(tun->queues[0], TUNSETPERSIST, 0UL);
+}
+
 /* Return: 1, 0 when nothing is there, negative errno. A packet that is not sound gets length 0. */
 static int read_one(int queue, struct packet *pkt)
 {

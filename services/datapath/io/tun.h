@@ -28,6 +28,8 @@ struct tun {
  */
 int tun_open(const char *name, size_t n_queues, bool lasting, struct tun *ret_tun) MUST_CHECK;
 void tun_close(struct tun *tun);
+/* With its last queue it goes too. */
+void tun_forget(struct tun *tun);
 
 /*
  * Read up to @n packets, each into its buffer (packet_init() done by the caller).

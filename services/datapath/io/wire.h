@@ -6,6 +6,7 @@
 #ifndef DATAPATH_WIRE_H
 #define DATAPATH_WIRE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,8 +30,8 @@ struct wire {
 	struct wire_input inputs[WIRE_MAX_INPUTS];
 	size_t n_inputs;
 	int out4, out6; /* -1: the family is absent */
-	int tuns[WIRE_MAX_TUNS]; /* own devices: what comes in there was protected already */
-	size_t n_tuns;
+	/* Own devices, 0: none here. What comes in there was protected already. */
+	_Atomic int tuns[WIRE_MAX_TUNS];
 };
 
 /* @tunnels: also take plain IP in IP. */
@@ -39,11 +40,11 @@ void wire_close(struct wire *wire);
 /*
  * Also take UDP on port 4500 of both families; to be called before any port is made.
  * @kept: sockets of a former life, of IPv4 and IPv6; consumed, -1: there is none.
- * @tuns: interface numbers of our own devices. Return: 0, or why the port is not to be had; the rest
- * of the wire is as it was.
+ * Return: 0, or why the port is not to be had; the rest of the wire is as it was.
  */
-int wire_open_natt(
-	struct wire *wire, int kept[static 2], const int *tuns, size_t n_tuns) MUST_CHECK;
+int wire_open_natt(struct wire *wire, int kept[static 2]) MUST_CHECK;
+/* Number of one of our devices, 0: it is gone. Any time. */
+void wire_set_tun(struct wire *wire, size_t which, int ifindex);
 /* The socket for those of a family; -1: there is none. */
 int wire_natt_fd(const struct wire *wire, uint8_t family);
 /*

@@ -137,7 +137,7 @@ int wire_natt_fd(const struct wire *wire, uint8_t family)
 	return -1;
 }
 
-int wire_open_natt(struct wire *wire, int kept[static 2], const int *tuns, size_t n_tuns)
+int wire_open_natt(struct wire *wire, int kept[static 2])
 {
 	size_t before = wire->n_inputs;
 	int r = open_udp(wire, AF_INET, STEAL_FD(kept[0]));
@@ -147,15 +147,18 @@ int wire_open_natt(struct wire *wire, int kept[static 2], const int *tuns, size_
 	fd_closep(&kept[1]);
 	while (r < 0 && wire->n_inputs > before)
 		fd_closep(&wire->inputs[--wire->n_inputs].fd);
-	wire->n_tuns = n_tuns < WIRE_MAX_TUNS ? n_tuns : WIRE_MAX_TUNS;
-	memcpy(wire->tuns, tuns, wire->n_tuns * sizeof(*tuns));
 	return r;
+}
+
+void wire_set_tun(struct wire *wire, size_t which, int ifindex)
+{
+	atomic_store_explicit(&wire->tuns[which], ifindex, memory_order_relaxed);
 }
 
 static bool is_own_device(const struct wire *wire, int ifindex)
 {
-	for (size_t i = 0; i < wire->n_tuns; i++)
-		if (wire->tuns[i] == ifindex)
+	for (size_t i = 0; i < WIRE_MAX_TUNS; i++)
+		if (atomic_load_explicit(&wire->tuns[i], memory_order_relaxed) == ifindex)
 			return true;
 	return false;
 }

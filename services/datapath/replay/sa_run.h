@@ -31,6 +31,8 @@ struct sa_run {
 	uint32_t zeros;
 	uint64_t added_usec; /* CLOCK_BOOTTIME */
 	uint64_t added_wall_usec;
+	/* A flow that took this shared SA for its own (rules that ask for unique ones), 0: none. */
+	_Atomic uint64_t claim;
 	uint64_t bitmap[]; /* window / 64 words, rounded up, of the circular window */
 };
 
@@ -38,5 +40,9 @@ struct sa_run {
 #define SA_EVENT_HARD_BYTES 0x2U
 #define SA_EVENT_SEQ_HALF   0x4U /* half of the reservation is used: refill */
 #define SA_EVENT_SEQ_END    0x8U /* sequence numbers exhausted */
+#define SA_EVENT_TRAFFIC    0x10U /* used since the control thread looked last */
+/* For what the control thread is woken; the rest waits for its next round. */
+#define SA_EVENT_URGENT \
+	(SA_EVENT_SOFT_BYTES | SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_HALF | SA_EVENT_SEQ_END)
 
 #endif

@@ -53,6 +53,7 @@ void sa_use_note(struct sa_run *run, size_t packets, uint64_t now_usec)
 		(void)atomic_compare_exchange_strong_explicit(&run->first_use_usec, &never, now,
 			memory_order_relaxed, memory_order_relaxed);
 	atomic_store_explicit(&run->last_use_usec, now, memory_order_relaxed);
+	sa_use_raise(run, SA_EVENT_TRAFFIC);
 }
 
 bool sa_use_within(const struct sa *sa, struct sa_run *run, uint64_t total)

@@ -131,6 +131,8 @@ static int chunk_add(struct arena *arena, unsigned int class)
 
 static int header_new(struct arena *arena)
 {
+	struct hash_key key;
+
 	arena->fd = memfd_create("netipsec-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (arena->fd < 0)
 		return -errno;
@@ -146,6 +148,9 @@ static int header_new(struct arena *arena)
 	arena->header->chunk_bytes = ARENA_CHUNK_BYTES;
 	arena->header->run_bytes = sizeof(struct sa_run);
 	arena->header->slot_head_bytes = sizeof(struct arena_slot);
+	hash_key_random(&key);
+	arena->header->flow_key[0] = key.k0;
+	arena->header->flow_key[1] = key.k1;
 	arena->header->magic = ARENA_MAGIC;
 	return 0;
 }
@@ -309,6 +314,11 @@ struct arena *arena_free(struct arena *arena)
 int arena_fd(const struct arena *arena)
 {
 	return arena->fd;
+}
+
+struct hash_key arena_flow_key(const struct arena *arena)
+{
+	return (struct hash_key){ arena->header->flow_key[0], arena->header->flow_key[1] };
 }
 
 size_t arena_count(const struct arena *arena)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/hash.h"
 #include "common/model/sa.h"
 #include "services/datapath/replay/sa_run.h"
 
@@ -39,6 +40,8 @@ int arena_update(struct arena *arena, size_t slot, const struct sa *sa) MUST_CHE
 /* Would arena_update() with this record succeed? */
 bool arena_fits(const struct arena *arena, size_t slot, const struct sa *sa);
 void arena_remove(struct arena *arena, size_t slot); /* record wiped */
+/* Random, as old as the arena: what was hashed with it means the same in the next life. */
+struct hash_key arena_flow_key(const struct arena *arena);
 size_t arena_count(const struct arena *arena); /* slots in use */
 
 /*

@@ -44,6 +44,7 @@ struct arena_header {
 	uint32_t chunk_bytes;
 	uint32_t run_bytes, slot_head_bytes; /* sizes of the structs: another build is foreign */
 	uint64_t next_order;
+	uint64_t flow_key[2]; /* of claims */
 	struct arena_journal journal;
 };
 
@@ -66,10 +67,10 @@ struct arena_slot {
 
 _Static_assert(sizeof(struct arena_header) <= ARENA_HEADER_BYTES, "the header is one page");
 _Static_assert(sizeof(struct arena_slot) == 64, "the run state starts a cache line");
-_Static_assert(sizeof(struct sa_run) == 104, "run states are shared with former lives");
+_Static_assert(sizeof(struct sa_run) == 112, "run states are shared with former lives");
 _Static_assert(offsetof(struct sa_run, top) == 24, "run states are shared with former lives");
 _Static_assert(offsetof(struct sa_run, state) == 72, "run states are shared with former lives");
-_Static_assert(offsetof(struct sa_run, bitmap) == 104, "run states are shared with former lives");
+_Static_assert(offsetof(struct sa_run, bitmap) == 112, "run states are shared with former lives");
 
 static inline struct sa_run *arena_run_of(struct arena_slot *slot)
 {

@@ -10,28 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/hash.h"
-#include "services/datapath/sad/sad_find.h"
+#include "services/datapath/sad/sad_parts.h"
 
 #define SAD_MIN_BUCKETS 64U
-
-struct sad_table {
-	size_t mask;
-	unsigned int links; /* which of the two sets of links its chains use */
-	_Atomic(struct sad_entry *) buckets[]; /* mask + 1 by key, then mask + 1 outbound */
-};
-
-struct sad {
-	struct rcu *rcu;
-	struct hash_key hash_key;
-	RCU_POINTER(struct sad_table) table;
-	size_t count;
-	uint64_t next_serial;
-	_Atomic uint64_t generation;
-	struct sad_entry *oldest, *newest;
-	bool retiring; /* somebody may still read the former table */
-	struct suite_lane *lanes[SAD_MAX_WORKERS]; /* of each worker, made by it */
-};
 
 struct retired {
 	struct sad_table *table;
@@ -74,11 +55,9 @@ static _Atomic(struct sad_entry *) *key_bucket(const struct sad *sad, struct sad
 	return &table->buckets[hash_of(sad, proto, spi, dst) & table->mask];
 }
 
-/* SPI 0 is no SA's, so both kinds of key can share a hash. */
-static _Atomic(struct sad_entry *) *out_bucket(const struct sad *sad, struct sad_table *table,
-	enum sa_proto proto, const struct address *dst)
+static _Atomic(struct sad_entry *) *out_bucket(struct sad_table *table, uint64_t hash)
 {
-	return &table->buckets[table->mask + 1 + (hash_of(sad, proto, 0, dst) & table->mask)];
+	return &table->buckets[table->mask + 1 + (hash & table->mask)];
 }
 
 static struct sad_table *table_new(size_t buckets, unsigned int links)
@@ -112,7 +91,7 @@ static _Atomic(struct sad_entry *) *bucket_of(const struct sad *sad, struct sad_
 	const struct sa *sa = entry->sa;
 
 	return chain == CHAIN_KEY ? key_bucket(sad, table, sa->proto, sa->spi, &sa->dst)
-				  : out_bucket(sad, table, sa->proto, &sa->dst);
+				  : out_bucket(table, sad_shape_hash(sad, entry->shape, sa));
 }
 
 static void chain_link(
@@ -161,6 +140,7 @@ struct sad *sad_new(struct rcu *rcu)
 		return NULL;
 	sad->rcu = rcu;
 	hash_key_random(&sad->hash_key);
+	hash_key_random(&sad->flow_key);
 	sad->table = table_new(SAD_MIN_BUCKETS, 0);
 	return sad->table ? STEAL(sad) : NULL;
 }
@@ -180,6 +160,11 @@ struct sad *sad_free(struct sad *sad)
 	free(sad->table);
 	free(sad);
 	return NULL;
+}
+
+void sad_set_flow_key(struct sad *sad, const struct hash_key *key)
+{
+	sad->flow_key = *key;
 }
 
 struct rcu *sad_rcu(const struct sad *sad)
@@ -249,6 +234,8 @@ int sad_insert(struct sad *sad, struct sad_entry *entry)
 	*(sad->newest ? &sad->newest->newer : &sad->oldest) = entry;
 	sad->newest = entry;
 	sad->count++;
+	if (entry->directions & SA_OUTBOUND)
+		entry->shape = sad_shape_take(sad, entry->sa);
 	table_link(sad, sad->table, entry);
 	sad_touch(sad);
 	return 0;
@@ -258,6 +245,7 @@ static void entry_retired(void *object)
 {
 	struct sad_entry *entry = object;
 
+	sad_raised_forget(entry);
 	if (entry->on_free)
 		entry->on_free(entry, entry->on_free_userdata);
 	sad_entry_free(entry);
@@ -278,8 +266,11 @@ void sad_remove(struct sad *sad, struct sad_entry *entry,
 	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata)
 {
 	chain_replace(sad, sad->table, entry, NULL, CHAIN_KEY);
-	if (entry->directions & SA_OUTBOUND)
+	if (entry->directions & SA_OUTBOUND) {
 		chain_replace(sad, sad->table, entry, NULL, CHAIN_OUT);
+		sad_shape_drop(sad, entry->shape);
+	}
+	sad_cursors_pass(sad, entry, NULL);
 	*(entry->older ? &entry->older->newer : &sad->oldest) = entry->newer;
 	*(entry->newer ? &entry->newer->older : &sad->newest) = entry->older;
 	sad->count--;
@@ -301,11 +292,16 @@ int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 	*(old->older ? &old->older->newer : &sad->oldest) = next;
 	*(old->newer ? &old->newer->older : &sad->newest) = next;
 	chain_replace(sad, sad->table, old, next, CHAIN_KEY);
-	if (old->directions & SA_OUTBOUND)
-		chain_replace(sad, sad->table, old, next->directions & SA_OUTBOUND ? next : NULL,
-			CHAIN_OUT);
-	else if (next->directions & SA_OUTBOUND)
+	sad_cursors_pass(sad, old, next);
+	/* Another shape stands in another chain. The new one first: readers find one of them. */
+	if (next->directions & SA_OUTBOUND) {
+		next->shape = sad_shape_take(sad, next->sa);
 		chain_link(sad, sad->table, next, CHAIN_OUT);
+	}
+	if (old->directions & SA_OUTBOUND) {
+		chain_replace(sad, sad->table, old, NULL, CHAIN_OUT);
+		sad_shape_drop(sad, old->shape);
+	}
 	sad_touch(sad);
 	entry_retire(sad, old, on_free, userdata);
 	return 0;
@@ -314,15 +310,6 @@ int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 size_t sad_count(const struct sad *sad)
 {
 	return sad->count;
-}
-
-void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdata), void *userdata)
-{
-	for (struct sad_entry *entry = sad->oldest, *next; entry; entry = next) {
-		next = entry->newer;
-		if (!fn(entry, userdata))
-			return;
-	}
 }
 
 static bool has_key(
@@ -426,14 +413,12 @@ struct suite_mac *sad_mac(struct sad_entry *entry, unsigned int worker)
 	return mac;
 }
 
-/* For sad_find.c: the outbound chain of a destination, and the step along it. */
-struct sad_entry *sad_outbound_first(const struct sad *sad, enum sa_proto proto,
-	const struct address *dst, unsigned int *ret_links)
+struct sad_entry *sad_outbound_first(const struct sad *sad, uint64_t hash, unsigned int *ret_links)
 {
 	struct sad_table *table = rcu_read(&sad->table);
 
 	*ret_links = table->links;
-	return rcu_read(out_bucket(sad, table, proto, dst));
+	return rcu_read(out_bucket(table, hash));
 }
 
 uint64_t sad_flow_hash(const struct sad *sad, const struct flow *flow)
@@ -452,6 +437,6 @@ uint64_t sad_flow_hash(const struct sad *sad, const struct flow *flow)
 		key.local_port = flow->local_port;
 		key.remote_port = flow->remote_port;
 	}
-	hash = hash_keyed(&sad->hash_key, &key, sizeof(key));
+	hash = hash_keyed(&sad->flow_key, &key, sizeof(key));
 	return hash ? hash : 1; /* 0 means unclaimed */
 }

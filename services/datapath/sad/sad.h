@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/hash.h"
 #include "common/base/rcu.h"
 #include "common/model/rule.h"
 #include "common/model/sa.h"
@@ -36,6 +37,11 @@ struct sad_control {
 	uint64_t keepalive_usec; /* last keep-alive to a NAT */
 	uint64_t mark; /* the apply that last named it */
 	uint32_t pair_spi; /* of its partner, 0: none */
+	bool removed; /* out of the SAD, not yet freed */
+	bool armed; /* due_usec was worked out */
+	uint64_t due_usec; /* when time next means something to it; 0: never */
+	size_t heap_at; /* place among those that wait for that, from 1; 0: none */
+	struct sad_entry *granted_next; /* chain of those with numbers that wait for the disk */
 	struct sad_entry *key_next; /* chain of counter-mode keys */
 };
 
@@ -48,8 +54,7 @@ struct sad_entry {
 	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as settled */
 	uint64_t serial; /* order of addition: the newest is the highest */
 	uint64_t owner; /* door's connection number, 0: none */
-	/* A flow that took this shared SA for its own (rules that ask for unique ones), 0: none. */
-	_Atomic uint64_t claim;
+	uint64_t shape; /* of an outbound one, see sad_parts.h */
 	/* Built by a worker before its first packet; freed with the entry. */
 	union {
 		_Atomic(struct suite_context *) contexts[SAD_MAX_WORKERS]; /* ESP */
@@ -60,6 +65,8 @@ struct sad_entry {
 	_Atomic(struct sad_entry *) next_key[2], next_out[2];
 	struct sad_entry *prev_key[2], *prev_out[2]; /* of the writer; NULL: first of its bucket */
 	struct sad_entry *older, *newer;
+	_Atomic bool raised;
+	struct sad_entry *raised_next, *raised_prev;
 	struct sad *sad;
 	void (*on_free)(struct sad_entry *entry, void *userdata);
 	void *on_free_userdata;
@@ -110,8 +117,31 @@ void sad_touch(struct sad *sad); /* control thread: the state of an SA has chang
 /* MATURE or DYING: a worker may have found it dead since. Any thread. */
 bool sad_is_usable(const struct sad_entry *entry);
 struct rcu *sad_rcu(const struct sad *sad); /* borrowed */
+/* In which claims are written; the same in every life of an arena. Before the first look-up. */
+void sad_set_flow_key(struct sad *sad, const struct hash_key *key);
 /* In order of serial; stops when @fn returns false. The entry may be removed inside @fn. */
 void sad_each(struct sad *sad, bool (*fn)(struct sad_entry *entry, void *userdata), void *userdata);
+
+/*
+ * The same in pieces, while SAs come and go: each that was there when it was opened and still is when
+ * it is its turn is met once; of two that replace each other, one. The cursor stays where it is until
+ * it is closed, before the SAD is freed.
+ */
+struct sad_cursor {
+	struct sad *sad; /* NULL: closed */
+	struct sad_entry *next;
+	uint64_t last_serial;
+	struct sad_cursor *other;
+};
+void sad_cursor_open(struct sad *sad, struct sad_cursor *cursor);
+void sad_cursor_close(struct sad_cursor *cursor); /* open, closed or zeroed */
+struct sad_entry *sad_cursor_next(struct sad_cursor *cursor); /* NULL: the end */
+
+/* Any thread that reads the SAD: the control thread is to look at this one. Once until it has. */
+void sad_raise(struct sad_entry *entry);
+/* Control thread: those that were raised before sad_gather(), one by one; NULL: no more. */
+void sad_gather(struct sad *sad);
+struct sad_entry *sad_take_raised(struct sad *sad);
 
 /* Packet workers, between rcu_online() and the next rcu_quiescent(). */
 /*
@@ -137,6 +167,7 @@ struct sad_query {
 	const struct flow *flow;
 	const struct rule *rule;
 	const struct action *action;
+	bool oldest_first; /* of equals the oldest, not the newest */
 };
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Choosing an outbound SA (kernel-semantics of the original, section 8). */
-#include "services/datapath/sad/sad_find.h"
+#include "services/datapath/sad/sad_parts.h"
 
 /* What speaks for a candidate, most important first. */
 #define RANK_UNIQUE 4U
@@ -81,7 +81,8 @@ static bool claim(struct sad_entry *entry, uint64_t flow_hash)
 
 	if (atomic_load_explicit(&entry->run->packets, memory_order_relaxed) != 0)
 		return false;
-	return atomic_compare_exchange_strong(&entry->claim, &none, flow_hash) || none == flow_hash;
+	return atomic_compare_exchange_strong(&entry->run->claim, &none, flow_hash) ||
+	       none == flow_hash;
 }
 
 /* What one walk over the chain found. */
@@ -90,12 +91,14 @@ struct choice {
 	unsigned int best_rank;
 	struct sad_entry *spare; /* shared and never used: serves once it is claimed */
 	unsigned int spare_rank;
+	bool oldest_first;
 };
 
-static bool is_better(const struct sad_entry *entry, unsigned int rank,
+static bool is_better(const struct choice *choice, const struct sad_entry *entry, unsigned int rank,
 	const struct sad_entry *than, unsigned int than_rank)
 {
-	return !than || rank > than_rank || (rank == than_rank && entry->serial > than->serial);
+	return !than || rank > than_rank ||
+	       (rank == than_rank && (entry->serial > than->serial) != choice->oldest_first);
 }
 
 /*
@@ -105,7 +108,7 @@ static bool is_better(const struct sad_entry *entry, unsigned int rank,
 static void consider(struct choice *choice, struct sad_entry *entry, bool rule_is_unique,
 	uint64_t flow_hash, unsigned int rank)
 {
-	uint64_t owner = atomic_load_explicit(&entry->claim, memory_order_relaxed);
+	uint64_t owner = atomic_load_explicit(&entry->run->claim, memory_order_relaxed);
 	bool is_unique = entry->sa->flags & SA_FLAG_UNIQUE || owner;
 
 	if (owner && owner != flow_hash)
@@ -113,39 +116,53 @@ static void consider(struct choice *choice, struct sad_entry *entry, bool rule_i
 	if (is_unique)
 		rank |= RANK_UNIQUE;
 	if (is_unique || !rule_is_unique) {
-		if (is_better(entry, rank, choice->best, choice->best_rank)) {
+		if (is_better(choice, entry, rank, choice->best, choice->best_rank)) {
 			choice->best = entry;
 			choice->best_rank = rank;
 		}
 	} else if (atomic_load_explicit(&entry->run->packets, memory_order_relaxed) == 0 &&
-		   is_better(entry, rank, choice->spare, choice->spare_rank)) {
+		   is_better(choice, entry, rank, choice->spare, choice->spare_rank)) {
 		choice->spare = entry;
 		choice->spare_rank = rank;
 	}
 }
 
-static void walk(const struct sad *sad, const struct sad_query *query, struct choice *ret_choice)
+/* The SAs of one shape that name what the packet has. */
+static void walk_shape(
+	const struct sad *sad, const struct sad_query *query, uint64_t hash, struct choice *choice)
 {
 	bool unique = query->action && query->action->unique;
-	struct choice choice = { 0 };
 	uint64_t flow_hash = 0;
 	struct sad_entry *entry;
 	unsigned int links;
 
-	for (entry = sad_outbound_first(sad, query->proto, &query->dst, &links); entry;
+	for (entry = sad_outbound_first(sad, hash, &links); entry;
 		entry = rcu_read(&entry->next_out[links])) {
 		uint32_t state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
 
 		if ((state != SA_MATURE && state != SA_DYING) || !qualifies(entry, query))
 			continue;
 		if (flow_hash == 0 &&
-			atomic_load_explicit(&entry->claim, memory_order_relaxed) != 0)
+			atomic_load_explicit(&entry->run->claim, memory_order_relaxed) != 0)
 			flow_hash = sad_flow_hash(sad, query->flow);
-		consider(&choice, entry, unique, flow_hash,
+		consider(choice, entry, unique, flow_hash,
 			(state == SA_MATURE ? RANK_MATURE : 0) |
 				(address_is_unspecified(&entry->sa->src) ? 0 : RANK_NAMED));
 	}
-	*ret_choice = choice;
+}
+
+static void walk(const struct sad *sad, const struct sad_query *query, struct choice *ret_choice)
+{
+	size_t n = atomic_load_explicit(&sad->shapes.n, memory_order_acquire);
+	uint64_t hash;
+
+	*ret_choice = (struct choice){ .oldest_first = query->oldest_first };
+	for (size_t i = 0; i < n; i++) {
+		uint64_t code = atomic_load_explicit(&sad->shapes.codes[i], memory_order_acquire);
+
+		if (sad_shape_probe(sad, code, query, &hash))
+			walk_shape(sad, query, hash, ret_choice);
+	}
 }
 
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query)

@@ -12,10 +12,13 @@
 int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb)
 {
 	struct sadb *sadb = calloc(1, sizeof(*sadb));
+	struct hash_key key;
 
 	if (!sadb)
 		return -ENOMEM;
 	sadb->parts = *parts;
+	key = arena_flow_key(parts->arena);
+	sad_set_flow_key(parts->sad, &key);
 	sadb->next_acquire = UINT32_MAX; /* top bit set, counting down */
 	*ret_sadb = sadb;
 	return 0;
@@ -27,6 +30,7 @@ struct sadb *sadb_free(struct sadb *sadb)
 		return NULL;
 	rcu_barrier(sad_rcu(sadb->parts.sad)); /* what was removed comes back to us */
 	free(sadb->keys);
+	free(sadb->due.heap);
 	free(sadb);
 	return NULL;
 }
@@ -98,7 +102,7 @@ static int prepare(struct sadb *sadb, struct sad_entry *entry, struct sadb_refus
 		r = sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_CTX);
 	if (r == 0)
 		r = sadb_entry_equip(sadb, entry, refusal);
-	if (r == 0 && sadb_keys_add(sadb, entry) < 0)
+	if (r == 0 && (sadb_due_reserve(sadb, 1) < 0 || sadb_keys_add(sadb, entry) < 0))
 		r = sadb_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
 	return r;
 }
@@ -108,6 +112,7 @@ static void installed(struct sadb *sadb, struct sad_entry *entry, enum sadb_even
 {
 	entry->owner = request ? request->owner : 0;
 	sadb_entry_grant(entry);
+	sadb_arm(sadb, entry);
 	sadb_pair_link(sadb, entry);
 	sadb_answered(sadb, entry->sa);
 	sadb_emit_entry(sadb, kind, entry, request);
@@ -158,6 +163,7 @@ int sadb_fill(struct sadb *sadb, const struct sa *sa, struct sad_entry *larval,
 		sadb_entry_drop(sadb, entry, true);
 		return r;
 	}
+	sadb_left(sadb, larval);
 	installed(sadb, entry, SADB_EVENT_UPDATED, request);
 	return 0;
 }
@@ -306,14 +312,19 @@ static int restore_entry(
 		r = seqstore_raise(sadb->parts.seqstore, entry->control.counter_id,
 			atomic_load(&run->seq_reserved));
 	if (r == 0)
+		r = sadb_due_reserve(sadb, 1);
+	if (r == 0)
 		r = sadb_keys_add(sadb, entry);
 	if (r == 0)
 		r = sad_insert(sadb->parts.sad, entry);
 	if (r < 0) {
 		sadb_keys_remove(sadb, entry);
 		sad_entry_free(entry);
+		return r == -EEXIST ? 0 : r;
 	}
-	return r == -EEXIST ? 0 : r;
+	sadb_arm(sadb, entry);
+	sad_raise(entry);
+	return 0;
 }
 
 int sadb_restore(struct sadb *sadb)

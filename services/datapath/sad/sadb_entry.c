@@ -286,9 +286,11 @@ void sadb_entry_inherit(struct sad_entry *next, struct sad_entry *old)
 	next->run = old->run;
 	next->arena_slot = old->arena_slot;
 	next->owner = old->owner;
-	atomic_store(&next->claim, atomic_load(&old->claim));
 	next->control = old->control;
-	next->control.key_next = NULL;
+	next->control.key_next = next->control.granted_next = NULL;
+	next->control.heap_at = 0;
+	next->control.armed = next->control.removed = false;
+	next->control.due_usec = 0;
 }
 
 int sadb_entry_amend(struct sadb *sadb, struct sad_entry *old, struct sa *sa,
@@ -314,6 +316,8 @@ int sadb_entry_amend(struct sadb *sadb, struct sad_entry *old, struct sa *sa,
 	(void)!sadb_keys_add(sadb, next); /* it takes the room that the other left */
 	if (sad_replace(sadb->parts.sad, old, next, NULL, NULL) < 0) /* they have one key */
 		abort();
+	sadb_left(sadb, old);
+	sadb_arm(sadb, next);
 	*ret_entry = next;
 	return 0;
 }
@@ -329,5 +333,6 @@ void sadb_entry_remove(struct sadb *sadb, struct sad_entry *entry)
 {
 	sadb_pair_unlink(sadb, entry);
 	sadb_keys_remove(sadb, entry);
+	sadb_left(sadb, entry);
 	sad_remove(sadb->parts.sad, entry, sadb_entry_released, sadb);
 }

@@ -206,6 +206,8 @@ static int make_plan(struct plan *plan, const struct sa_list *list, struct text 
 		r = refuse_twins(list, why);
 	if (r == 0)
 		r = refuse_shared_counters(plan, why);
+	if (r == 0)
+		r = sadb_due_reserve(plan->sadb, plan->n);
 	return r < 0 ? r : equip_all(plan, why);
 }
 
@@ -237,6 +239,9 @@ static void commit_change(struct plan *plan, struct change *change)
 	}
 	if (r < 0) /* keys are known to be free or equal */
 		abort();
+	if (old)
+		sadb_left(sadb, old);
+	sadb_arm(sadb, fresh);
 	fresh->control.mark = plan->mark;
 	sadb_answered(sadb, fresh->sa);
 	sadb_emit_entry(sadb, old ? SADB_EVENT_UPDATED : SADB_EVENT_ADDED, fresh, NULL);

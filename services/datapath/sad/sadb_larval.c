@@ -44,11 +44,14 @@ static int add_larval(struct sadb *sadb, struct sad_entry *entry, struct sadb_re
 	run->added_usec = sadb_now(sadb);
 	run->added_wall_usec = clock_wall_usec();
 	atomic_store(&run->state, SA_LARVAL);
-	r = sad_insert(sadb->parts.sad, entry);
+	r = sadb_due_reserve(sadb, 1);
+	if (r == 0)
+		r = sad_insert(sadb->parts.sad, entry);
 	if (r < 0) {
 		arena_remove(sadb->parts.arena, entry->arena_slot);
 		return sadb_refuse(refusal, -r, PFKEY_DIAG_NONE);
 	}
+	sadb_arm(sadb, entry);
 	return 0;
 }
 

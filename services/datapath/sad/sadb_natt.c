@@ -41,15 +41,19 @@ struct alive_pass {
 	void *userdata;
 };
 
+bool sadb_may_need_keeping(const struct sad_entry *entry)
+{
+	return entry->sa->flags & SA_FLAG_ENCAP && is_given(&entry->sa->natt_local) &&
+	       entry->directions & SA_OUTBOUND;
+}
+
 static bool keep_entry_alive(struct sad_entry *entry, void *userdata)
 {
 	struct alive_pass *pass = userdata;
-	const struct sa *sa = entry->sa;
 	uint64_t last = entry->run->added_usec, used = atomic_load(&entry->run->last_use_usec);
 	uint32_t state = atomic_load(&entry->run->state);
 
-	if ((sa->flags & SA_FLAG_ENCAP) == 0 || !is_given(&sa->natt_local) ||
-		(entry->directions & SA_OUTBOUND) == 0 || (state != SA_MATURE && state != SA_DYING))
+	if (!sadb_may_need_keeping(entry) || (state != SA_MATURE && state != SA_DYING))
 		return true;
 	if (used > last)
 		last = used;
@@ -69,5 +73,6 @@ void sadb_keep_alive(struct sadb *sadb, uint64_t interval_usec,
 		.now = sadb_now(sadb), .interval = interval_usec, .fn = fn, .userdata = userdata
 	};
 
-	sad_each(sadb->parts.sad, keep_entry_alive, &pass);
+	if (sadb->n_natt > 0)
+		sad_each(sadb->parts.sad, keep_entry_alive, &pass);
 }

@@ -24,6 +24,12 @@ struct sadb_question {
 	struct flow flow;
 };
 
+/* A heap by due_usec. */
+struct sadb_due {
+	struct sad_entry **heap;
+	size_t count, room;
+};
+
 struct sadb {
 	struct sadb_parts parts;
 	const struct alg_table *algorithms;
@@ -33,6 +39,9 @@ struct sadb {
 	struct sad_entry **keys;
 	size_t n_key_buckets, n_keys;
 	uint64_t marks; /* number of the last apply */
+	struct sadb_due due;
+	struct sad_entry *granted; /* chain of those with numbers that wait for the disk */
+	size_t n_natt; /* SAs that may need to be kept alive */
 	struct sadb_question questions[SADB_MAX_ACQUIRES];
 	uint32_t next_acquire;
 };
@@ -107,6 +116,18 @@ int sadb_fill(struct sadb *sadb, const struct sa *sa, struct sad_entry *larval,
 /* sadb_update.c: of an SA that lives. */
 int sadb_change(struct sadb *sadb, const struct sadb_wish *wish, struct sad_entry *entry,
 	struct sadb_refusal *ret_refusal) MUST_CHECK;
+
+/* sadb_due.c */
+/* Room for each SA that there is and @more. */
+int sadb_due_reserve(struct sadb *sadb, size_t more) MUST_CHECK;
+void sadb_due_set(struct sadb *sadb, struct sad_entry *entry, uint64_t usec); /* 0: never */
+struct sad_entry *sadb_due_first(const struct sadb *sadb, uint64_t now_usec); /* NULL: nobody */
+/* sadb_tick.c */
+/* It has come into the SAD, or its limits are others: when is something due? */
+void sadb_arm(struct sadb *sadb, struct sad_entry *entry);
+/* It has left the SAD, or another stands in its place. */
+void sadb_left(struct sadb *sadb, struct sad_entry *entry);
+bool sadb_may_need_keeping(const struct sad_entry *entry); /* sadb_natt.c */
 
 /* sadb_pair.c */
 /* May it be the partner of the SA with this SPI on the other side? */

@@ -39,6 +39,7 @@ static void take_partner(struct sadb *sadb, const struct sad_entry *entry, uint6
 	if (!partner || partner->control.dead_usec)
 		return;
 	die(sadb, partner, now);
+	sadb_arm(sadb, partner);
 	if (partner->directions & SA_OUTBOUND)
 		sadb_emit_entry(sadb, SADB_EVENT_HARD, partner, NULL);
 }
@@ -138,66 +139,134 @@ static bool is_ah(const struct sad_entry *entry)
 	return entry->sa->proto == SA_PROTO_AH;
 }
 
-struct pass {
-	struct sadb *sadb;
-	uint64_t now;
-	bool granted;
-};
-
-static bool tick_entry(struct sad_entry *entry, void *userdata)
+/* The earlier of two times, 0 standing for never. */
+static uint64_t sooner(uint64_t a, uint64_t b)
 {
-	struct pass *pass = userdata;
-	struct sadb *sadb = pass->sadb;
-
-	if (entry->control.dead_usec) {
-		if (is_past(pass->now, entry->control.dead_usec,
-			    sadb_tunable(sadb, TUNABLE_OF(is_ah(entry), REAP_DELAY))))
-			sadb_entry_remove(sadb, entry);
-		return true;
-	}
-	if (atomic_load(&entry->run->state) == SA_LARVAL) {
-		if (is_past(pass->now, entry->run->added_usec,
-			    sadb_tunable(sadb, TUNABLE_OF(is_ah(entry), LARVAL_TIMEOUT))))
-			sadb_entry_remove(sadb, entry);
-		return true;
-	}
-	check_lifetime(sadb, entry, pass->now);
-	if (entry->control.dead_usec || !sadb->parts.seqstore)
-		return true;
-	if (entry->directions & SA_INBOUND)
-		keep_top(sadb, entry);
-	if (entry->directions & SA_OUTBOUND)
-		refill(sadb, entry, pass->now);
-	pass->granted |= entry->control.granted.last != 0;
-	return true;
+	if (a == 0 || b == 0)
+		return a ? a : b;
+	return a < b ? a : b;
 }
 
-static bool grant_entry(struct sad_entry *entry, void *userdata)
+static uint64_t after(uint64_t since_usec, uint64_t sec)
 {
-	bool *on_disk = userdata;
+	uint64_t usec;
 
-	if (*on_disk)
-		sadb_entry_grant(entry);
-	else
-		entry->control.granted = (struct seqstore_range){ 0 };
-	return true;
+	if (since_usec == 0 || sec == 0 || sec > UINT64_MAX / USEC_PER_SEC)
+		return 0;
+	usec = sec * USEC_PER_SEC;
+	return since_usec > UINT64_MAX - usec ? 0 : since_usec + usec;
+}
+
+static uint64_t limits_due(const struct sa_limits *limits, const struct sa_run *run)
+{
+	return sooner(after(run->added_usec, limits->add_sec),
+		after(atomic_load(&run->first_use_usec), limits->use_sec));
+}
+
+static uint64_t idle_due(const struct sad_entry *entry)
+{
+	uint64_t used = atomic_load(&entry->run->last_use_usec), told = entry->control.idle_usec;
+	uint64_t due = sooner(after(used ? used : entry->run->added_usec, entry->sa->idle_add_sec),
+		after(used, entry->sa->idle_use_sec));
+
+	return due && told && due < told + IDLE_USEC ? told + IDLE_USEC : due;
+}
+
+void sadb_arm(struct sadb *sadb, struct sad_entry *entry)
+{
+	uint32_t state = atomic_load(&entry->run->state);
+	const struct sa *sa = entry->sa;
+	uint64_t due;
+
+	if (entry->control.dead_usec) {
+		due = after(entry->control.dead_usec,
+			sadb_tunable(sadb, TUNABLE_OF(is_ah(entry), REAP_DELAY)));
+	} else if (state == SA_LARVAL) {
+		due = after(entry->run->added_usec,
+			sadb_tunable(sadb, TUNABLE_OF(is_ah(entry), LARVAL_TIMEOUT)));
+	} else {
+		due = limits_due(&sa->hard, entry->run);
+		if (state == SA_MATURE)
+			due = sooner(
+				due, sooner(limits_due(&sa->soft, entry->run), idle_due(entry)));
+	}
+	if (!entry->control.armed)
+		sadb->n_natt += sadb_may_need_keeping(entry);
+	entry->control.armed = true;
+	sadb_due_set(sadb, entry, due);
+}
+
+void sadb_left(struct sadb *sadb, struct sad_entry *entry)
+{
+	sadb_due_set(sadb, entry, 0);
+	entry->control.removed = true;
+	if (entry->control.armed)
+		sadb->n_natt -= sadb_may_need_keeping(entry);
+	entry->control.armed = false;
+}
+
+static void replenish(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
+{
+	if (!sadb->parts.seqstore)
+		return;
+	if (entry->directions & SA_INBOUND)
+		keep_top(sadb, entry);
+	if (!(entry->directions & SA_OUTBOUND))
+		return;
+	refill(sadb, entry, now);
+	if (entry->control.granted.last) {
+		entry->control.granted_next = sadb->granted;
+		sadb->granted = entry;
+	}
+}
+
+/* One SA that was used, or whose time has come. */
+static void look_at(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
+{
+	uint32_t state = atomic_load(&entry->run->state);
+
+	if (entry->control.removed)
+		return;
+	if (entry->control.dead_usec || state == SA_LARVAL) {
+		/* Nothing else is ever due to these. */
+		if (entry->control.due_usec && entry->control.due_usec <= now)
+			sadb_entry_remove(sadb, entry);
+		return;
+	}
+	check_lifetime(sadb, entry, now);
+	if (!entry->control.dead_usec && entry->control.granted.last == 0)
+		replenish(sadb, entry, now);
+	sadb_arm(sadb, entry);
+}
+
+static void grant_all(struct sadb *sadb, bool on_disk)
+{
+	for (struct sad_entry *entry = STEAL(sadb->granted), *next; entry; entry = next) {
+		next = STEAL(entry->control.granted_next);
+		if (on_disk)
+			sadb_entry_grant(entry);
+		else
+			entry->control.granted = (struct seqstore_range){ 0 };
+	}
 }
 
 void sadb_tick(struct sadb *sadb)
 {
-	struct pass pass = { .sadb = sadb, .now = sadb_now(sadb) };
-	bool on_disk;
+	uint64_t now = sadb_now(sadb);
+	struct sad_entry *entry;
 
 	if (sadb->parts.seqstore)
 		seqstore_begin(sadb->parts.seqstore);
-	sad_each(sadb->parts.sad, tick_entry, &pass);
-	if (pass.granted) {
-		on_disk = seqstore_commit(sadb->parts.seqstore) == 0;
-		sad_each(sadb->parts.sad, grant_entry, &on_disk);
-	} else if (sadb->parts.seqstore) {
-		(void)!seqstore_end(
-			sadb->parts.seqstore); /* window tops: the next tick tries again */
-	}
+	sad_gather(sadb->parts.sad);
+	while ((entry = sad_take_raised(sadb->parts.sad)))
+		look_at(sadb, entry, now);
+	while ((entry = sadb_due_first(sadb, now)))
+		look_at(sadb, entry, now);
+	if (sadb->granted)
+		grant_all(sadb, seqstore_commit(sadb->parts.seqstore) == 0);
+	else if (sadb->parts.seqstore)
+		/* window tops: the next tick tries again */
+		(void)!seqstore_end(sadb->parts.seqstore);
 	(void)rcu_poll(sad_rcu(sadb->parts.sad));
 }
 

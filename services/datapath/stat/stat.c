@@ -61,7 +61,7 @@ static const struct stat_topic {
 } topics[] = {
 	{ "sas", OPT_SAS, STAT_SAS, "DumpSas" },
 	{ "rules", OPT_RULES, STAT_RULES, "ListRules" },
-	{ "tunnels", OPT_TUNNELS, STAT_TUNNELS, "ListRules" },
+	{ "tunnels", OPT_TUNNELS, STAT_TUNNELS, "ListTunnels" },
 	{ "tunables", OPT_TUNABLES, STAT_TUNABLES, "ListTunables" },
 	{ "openmetrics", OPT_OPENMETRICS, STAT_OPENMETRICS, NULL },
 	{ "drops", OPT_DROPS, STAT_DROPS, NULL },

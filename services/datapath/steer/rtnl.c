@@ -138,19 +138,36 @@ int rtnl_link_delete(struct netlink *nl, const char *alias,
 	return r;
 }
 
+static int change_address(struct netlink *nl, struct message *msg, struct ifaddrmsg *ifa,
+	const struct address *addr, uint8_t bits)
+{
+	ifa->ifa_family = addr->family;
+	ifa->ifa_prefixlen = bits;
+	ifa->ifa_flags = addr->family == AF_INET6 ? IFA_F_NODAD : 0;
+	mnl_attr_put(msg->header, IFA_LOCAL, address_len(addr->family), addr->bytes);
+	mnl_attr_put(msg->header, IFA_ADDRESS, address_len(addr->family), addr->bytes);
+	return netlink_request(nl, msg->header);
+}
+
 int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
 {
 	struct message msg;
 	struct ifaddrmsg *ifa = message_begin(
 		&msg, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ifa));
 
-	ifa->ifa_family = addr->family;
-	ifa->ifa_prefixlen = bits;
 	ifa->ifa_index = (uint32_t)ifindex;
-	ifa->ifa_flags = addr->family == AF_INET6 ? IFA_F_NODAD : 0;
-	mnl_attr_put(msg.header, IFA_LOCAL, address_len(addr->family), addr->bytes);
-	mnl_attr_put(msg.header, IFA_ADDRESS, address_len(addr->family), addr->bytes);
-	return netlink_request(nl, msg.header);
+	return change_address(nl, &msg, ifa, addr, bits);
+}
+
+int rtnl_address_delete(struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits)
+{
+	struct message msg;
+	struct ifaddrmsg *ifa = message_begin(&msg, RTM_DELADDR, 0, sizeof(*ifa));
+	int r;
+
+	ifa->ifa_index = (uint32_t)ifindex;
+	r = change_address(nl, &msg, ifa, addr, bits);
+	return r == -EADDRNOTAVAIL ? 0 : r;
 }
 
 static void route_begin(

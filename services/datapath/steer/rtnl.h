@@ -21,6 +21,9 @@ int rtnl_link_delete(struct netlink *nl, const char *alias,
 /* An address with its prefix length on an interface; 0 also when it is there already. */
 int rtnl_address_add(
 	struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits) MUST_CHECK;
+/* 0 also when it is not there. */
+int rtnl_address_delete(
+	struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits) MUST_CHECK;
 /* "default dev IFINDEX table TABLE"; replaces its like. */
 int rtnl_route_default(struct netlink *nl, int family, int ifindex, uint32_t table) MUST_CHECK;
 /* "blackhole default metric METRIC table TABLE". */

@@ -196,6 +196,7 @@ static int load_lids(struct steer *steer, const bool wanted[static LIDS])
 int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels)
 {
 	static const bool all[LIDS] = { true, true };
+	const struct tunnel_table *former_tunnels = steer->tunnels;
 	struct steer_program *next = NULL, *former;
 	int r = steer_compile(spd, &next);
 
@@ -213,6 +214,7 @@ int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_t
 	if (r < 0) {
 		/* The kernel still holds the former program in every lid that was not reached. */
 		steer->program = former;
+		steer->tunnels = former_tunnels;
 		steer_program_free(next);
 		return r;
 	}

@@ -44,7 +44,7 @@ int steer_routes(struct steer *steer) MUST_CHECK;
 int steer_present(struct steer *steer, bool *ret_present) MUST_CHECK;
 /*
  * Compile and load, replacing what was there in one transaction. @spd NULL: no policy (withdrawn);
- * everything passes and the lid is lifted. @tunnels: borrowed as long as the steer lives.
+ * everything passes and the lid is lifted. @tunnels: borrowed until others are loaded.
  */
 int steer_load(
 	struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels) MUST_CHECK;

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between the files of the SAD: its tables, the shapes of its outbound SAs, and what workers and
+ * walkers leave with it.
+ */
+#ifndef DATAPATH_SAD_PARTS_H
+#define DATAPATH_SAD_PARTS_H
+
+#include "common/base/hash.h"
+#include "services/datapath/sad/sad.h"
+
+struct sad_table {
+	size_t mask;
+	unsigned int links; /* which of the two sets of links its chains use */
+	_Atomic(struct sad_entry *) buckets[]; /* mask + 1 by key, then mask + 1 outbound */
+};
+
+/*
+ * Outbound SAs are found by what they ask of a packet: which of its fields they name, and how many
+ * bits of the inner addresses, is an SA's shape. A look-up tries each shape that there is, and in each
+ * only those SAs that name just these values. More shapes than these share one that names nothing.
+ */
+#define SAD_MAX_SHAPES 256U
+#define SAD_SHAPE_FREE UINT64_MAX
+
+struct sad_shapes {
+	_Atomic size_t n; /* in use, free ones among them included */
+	_Atomic uint64_t codes[SAD_MAX_SHAPES];
+	size_t counts[SAD_MAX_SHAPES]; /* of the writer */
+};
+
+struct sad {
+	struct rcu *rcu;
+	struct hash_key hash_key, flow_key;
+	RCU_POINTER(struct sad_table) table;
+	struct sad_shapes shapes;
+	size_t count;
+	uint64_t next_serial;
+	_Atomic uint64_t generation;
+	struct sad_entry *oldest, *newest;
+	bool retiring; /* somebody may still read the former table */
+	_Atomic(struct sad_entry *) raised; /* by workers, the last one first */
+	struct sad_entry *gathered; /* of those, what the control thread has not seen to */
+	struct sad_cursor *cursors;
+	struct suite_lane *lanes[SAD_MAX_WORKERS]; /* of each worker, made by it */
+};
+
+/* sad_shape.c */
+/* The code under which this SA counts from here on. */
+uint64_t sad_shape_take(struct sad *sad, const struct sa *sa);
+void sad_shape_drop(struct sad *sad, uint64_t code);
+/* Of the values that an SA of this shape names. */
+uint64_t sad_shape_hash(const struct sad *sad, uint64_t code, const struct sa *sa);
+/* Of the same fields of what is looked for. False: no SA of the shape can fit. */
+bool sad_shape_probe(
+	const struct sad *sad, uint64_t code, const struct sad_query *query, uint64_t *ret_hash);
+
+/* First of the chain that may hold outbound SAs with this hash. */
+struct sad_entry *sad_outbound_first(const struct sad *sad, uint64_t hash, unsigned int *ret_links);
+/* What makes a flow itself, as a number that is not 0. */
+uint64_t sad_flow_hash(const struct sad *sad, const struct flow *flow);
+
+/* sad_list.c: an entry leaves; @next stands in its place, or nobody. */
+void sad_cursors_pass(struct sad *sad, const struct sad_entry *entry, struct sad_entry *next);
+void sad_raised_forget(struct sad_entry *entry);
+
+#endif

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ipsecconf's commands against the policy service, with a stand-in for the datapath."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+
+import dbus
+import dbus.service
+import pytest
+
+from service import SBIN
+
+FILE = "/etc/inet/ipsecinit.conf"
+POLICY = """\
+{lport 22 ulp tcp dir both} bypass {}
+{raddr 192.0.2.0/24 ulp tcp rport 80} ipsec {encr_algs aes-gcm16(256) sa shared}
+{raddr 192.0.2.0/24} ipsec {encr_algs aes-cbc encr_auth_algs sha256 sa shared} or pass {}
+{raddr 198.51.100.0/24 dir both} drop {}
+"""
+
+
+def drain(notify):
+    notify.settimeout(None)
+    while notify.recv(4096):
+        pass
+
+
+@pytest.fixture(name="policyd")
+def started(world):
+    world.write(FILE, POLICY)
+    world.fake = world.datapath()
+    daemon = world.start("ipsec-policyd").ready()
+    threading.Thread(target=drain, args=[daemon.notify.dup()], daemon=True).start()
+    return daemon
+
+
+def conf(world, *arguments, source=None, env=None):
+    return subprocess.run([SBIN / "ipsecconf", *arguments], env=dict(world.env(), **(env or {})),
+                          input=source, capture_output=True, text=True, timeout=30, check=False)
+
+
+def shown(world):
+    return conf(world).stdout
+
+
+def rule_count(world):
+    return world.properties("Policy1")["RuleCount"]
+
+
+class TestDelete:
+    """-d: one SPD entry."""
+
+    @pytest.mark.parametrize("number", ["3", "0x3", "03"])
+    def test_one_direction(self, world, policyd, number):
+        # 1 to 4 are of the first entry, out and in, v4 and v6.
+        done = conf(world, "-d", number)
+        assert done.returncode == 0
+        assert done.stdout.count("WARNING") == 1
+        assert done.stdout.endswith(
+            "deleted: { ulp 6 lport 22 raddr 0.0.0.0/0 dir in } pass { } \n")
+        assert done.stderr == """\
+ipsecconf: of the same entry these stay in force:
+#INDEX 2
+{ ulp 6 lport 22 dir out } pass { }\x20
+#INDEX 4
+{ ulp 6 lport 22 raddr ::/0 dir in } pass { }\x20
+"""
+
+    def test_quietly(self, world, policyd):
+        for number in "5", "6":
+            done = conf(world, "-q", "-d", number)
+            assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == ""
+        assert "rport 80" not in shown(world)
+
+    def test_of_a_tunnel(self, world, policyd):
+        entry = "{tunnel t0 negotiate tunnel raddr 10.0.0.0/8} ipsec {encr_algs aes-gcm}\n"
+        assert conf(world, "-q", "-a", "-", source=entry).returncode == 0
+        assert conf(world, "-q", "-i", "t0", "-d", "2").returncode == 0
+        assert "t0" not in shown(world)
+        assert conf(world, "-q", "-d", "t0,1").returncode == 0
+        done = conf(world, "-q", "-d", "t0,1")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "Delete failed: no entry has the number t0,1\n"
+
+
+class TestRemove:
+    """-r: entries by their words."""
+
+    def test_found_and_not_found(self, world, policyd):
+        before = rule_count(world)
+        done = conf(world, "-r", "-", source="{raddr 203.0.113.1} drop {}\n"
+                    "{ raddr 198.51.100.0/24\tdir both } drop {} # that one\n")
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            "stdin:1: warning: Could not find a matching policy entry")
+        assert done.stdout.count("WARNING") == 2
+        assert rule_count(world) == before - 2 and "198.51.100" not in shown(world)
+
+    def test_all_found(self, world, policyd):
+        done = conf(world, "-q", "-r", "-", source=POLICY)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert shown(world) == "" and rule_count(world) == 0
+
+    def test_a_bad_file_removes_nothing(self, world, policyd):
+        before = shown(world)
+        done = conf(world, "-q", "-r", "-", source=POLICY + "{raddr x.y.z/33} dorp {}\n")
+        assert done.returncode == 1 and "Invalid action 'dorp'" in done.stderr
+        assert done.stderr.endswith("1 policy rule(s) contained errors.\nFatal error - exiting.\n")
+        assert shown(world) == before
+
+
+def test_what_is_configured_as_data(world, policyd):
+    said = json.loads(conf(world, "--json").stdout)
+    assert said["version"] == 1
+    assert [entry["index"] for entry in said["entries"]] == ["4", "6", "8", "10"]
+    assert [entry["text"] for entry in said["entries"]] == POLICY.splitlines()
+    assert conf(world, "-qF").returncode == 0
+    assert json.loads(conf(world, "--json").stdout)["entries"] == []
+
+
+class TestFragment:
+    """Named pieces of policy."""
+
+    def test_added_listed_taken_away(self, world, policyd):
+        before = rule_count(world)
+        done = conf(world, "--fragment", "web", "-a", "-", source="{lport 80 dir in} drop {}\n")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert rule_count(world) == before + 1
+        assert conf(world, "--fragments").stdout == \
+            "#FRAGMENT web (persistent)\n{lport 80 dir in} drop {}\n\n"
+        row = json.loads(conf(world, "--fragments", "--json").stdout)["fragments"][0]
+        assert (row["name"], row["persistent"], row["enforce"]) == ("web", True, True)
+        assert conf(world, "--fragment", "web", "-f").returncode == 0
+        assert rule_count(world) == before
+        assert conf(world, "--fragment", "web", "-f").returncode == 1
+
+    def test_audit(self, world, policyd):
+        conf(world, "--fragment", "look", "--audit", "-a", "-", source="{lport 80 dir in} drop {}\n")
+        assert "look (audit, persistent)" in conf(world, "--fragments").stdout
+        done = conf(world, "--explain", "in tcp 192.0.2.9:999 10.0.0.1:80")
+        assert "counted by the audit rule fragment look:1: { lport 80 dir in } drop { }" in done.stdout
+
+
+class TestTrial:
+    """--confirm and --confirm-yes."""
+
+    @pytest.mark.parametrize("arguments", [["-a", "-"], ["-f"], ["-F", "-a", "-"], ["--reload"]])
+    def test_each_that_may(self, world, policyd, arguments):
+        before = shown(world)
+        world.write(FILE, POLICY + "{lport 99 dir in} drop {}\n")
+        done = conf(world, "-q", "--confirm", "7", *arguments, source="{lport 23 dir in} drop {}\n")
+        assert done.returncode == 0
+        assert done.stderr == "ipsecconf: on trial: rolled back in 7 seconds, unless " \
+            "'ipsecconf --confirm-yes' is run before\n"
+        assert world.fake.confirm_usec == 7_000_000
+        after = shown(world)
+        assert after != before
+        assert conf(world, "--confirm-yes").returncode == 0
+        assert world.fake.trial is None and shown(world) == after
+        done = conf(world, "--confirm-yes")
+        assert done.returncode == 1 and "nothing waits to be confirmed" in done.stderr
+
+
+EXPLAINED = [
+    ("out tcp 10.0.0.5:41000 192.0.2.7:80", "ipsec", 2),
+    ("out tcp 10.0.0.5:22 192.0.2.7:80", "bypass", 1),
+    ("in udp 192.0.2.7:53 10.0.0.5:53", "ipsec", 3),
+    ("out icmp 10.0.0.5 198.51.100.1 type 8 code 0", "drop", 4),
+    ("out udp 10.0.0.5:53 203.0.113.1:53", "none", None),
+    ("forward tcp 192.0.2.1:80 198.51.100.1:80", "none", None),
+    ("out tcp [2001:db8::1]:22 [2001:db8::2]:5", "bypass", 1),
+]
+
+
+class TestExplain:
+    """--explain, with the same look-up as the datapath's."""
+
+    @pytest.mark.parametrize("flow,verdict,line", EXPLAINED, ids=[row[0] for row in EXPLAINED])
+    def test_verdicts(self, world, policyd, flow, verdict, line):
+        for more in [], ["--with", str(world.root / FILE.lstrip("/"))]:
+            said = json.loads(conf(world, "--json", "--explain", flow, *more).stdout)
+            assert said["verdict"] == verdict
+            assert (said["rule"]["line"] if line else said["rule"]) == line
+            if line:
+                assert said["rule"]["source"].endswith(FILE)
+                assert len(said["missed"]) <= line - 1
+
+    def test_why_and_alternatives(self, world, policyd):
+        done = conf(world, "--explain", "out udp 10.0.0.5:41000 192.0.2.7:80")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"""\
+out udp 10.0.0.5:41000 > 192.0.2.7:80: ipsec
+decided by {FILE}:3: {{ raddr 192.0.2.0/24 dir both }} ipsec {{ encr_algs aes-cbc(128..256) \
+encr_auth_algs hmac-sha256(256) sa shared }} or pass {{ }}\x20
+alternative 1: ipsec {{ encr_algs aes-cbc(128..256) encr_auth_algs hmac-sha256(256) sa shared }}\x20
+alternative 2: pass {{ }}\x20
+SA: not known, ipsec-datapath.service does not run
+earlier rules that do not match:
+  {FILE}:1: {{ ulp 6 lport 22 dir both }} pass {{ }}\x20
+    protocol 17 is not 6
+  {FILE}:2: {{ ulp 6 raddr 192.0.2.0/24 rport 80 dir both }} ipsec {{ encr_algs aes-gcm(256) \
+sa shared }}\x20
+    protocol 17 is not 6
+"""
+
+    def test_a_bad_flow(self, world):
+        done = conf(world, "--explain", "out tcp 10.0.0.5:41000 192.0.2.x:80")
+        assert done.returncode == 1 and done.stdout == ""
+        assert done.stderr.splitlines()[1:] == ["out tcp 10.0.0.5:41000 192.0.2.x:80",
+                                                " " * 23 + "^" + "~" * 11]
+
+    def test_without_the_service(self, world):
+        done = conf(world, "--explain", "out tcp 10.0.0.5:1 192.0.2.7:80")
+        assert done.returncode == 1 and "--with FILE" in done.stderr
+        done = conf(world, "--with", "-", "--explain", "out tcp 10.0.0.5:1 192.0.2.7:80", source=POLICY)
+        assert done.returncode == 0 and "decided by stdin:2: " in done.stdout
+
+
+def listing_fd(value):
+    from test_policyd import seal
+    fd = os.memfd_create("rules", os.MFD_ALLOW_SEALING)
+    os.write(fd, json.dumps(value).encode())
+    seal(fd)
+    handed = dbus.types.UnixFd(fd)
+    os.close(fd)
+    return handed
+
+
+SA = {"proto": "esp", "spi": "0x00001001", "source": "10.0.0.5", "destination": "192.0.2.7",
+      "mode": "transport", "direction": "out", "state": "mature", "origin": "keys",
+      "encryption": "aes-gcm", "authentication": "", "packets": 0, "bytes": 0}
+
+
+class TestDatapath:
+    """What needs an answer of the datapath: SAs, counters, drift."""
+
+    @pytest.fixture(autouse=True)
+    def lister(self, world, policyd):
+        fake = world.fake
+        base = type(fake.object)
+        self.sas, self.rules = [SA], []
+
+        class Lister(base):
+            @dbus.service.method(fake.NAME, "", "h")
+            def DumpSas(inner):  # pylint: disable=no-self-argument
+                return listing_fd({"version": 1, "sas": self.sas})
+
+            @dbus.service.method(fake.NAME, "", "h")
+            def ListRules(inner):  # pylint: disable=no-self-argument
+                return listing_fd({"version": 1, "generation": 1, "rules": self.rules})
+
+        fake.object.remove_from_connection()
+        fake.object = Lister(fake.connection, "/org/netipsec/Datapath1")
+
+    def test_the_sa_that_would_be_used(self, world):
+        flow = "out tcp 10.0.0.5:41000 192.0.2.7:80"
+        said = json.loads(conf(world, "--json", "--explain", flow).stdout)
+        assert said["sa"] == SA and said["datapath"] and "acquire" not in said
+        assert "SA: esp spi 0x00001001 from 10.0.0.5 to 192.0.2.7, aes-gcm \n" in \
+            conf(world, "--explain", flow).stdout
+        for wrong in ({"direction": "in"}, {"destination": "192.0.2.8"}, {"encryption": "aes-cbc"},
+                      {"mode": "tunnel"}, {"state": "dead"}, {"proto": "ah"}, {"protocol": 17},
+                      {"destination_port": 81}):
+            self.sas = [dict(SA, **wrong)]
+            said = json.loads(conf(world, "--json", "--explain", flow).stdout)
+            assert "sa" not in said, wrong
+            assert said["acquire"] == {"protocol": "esp", "source": "10.0.0.5",
+                                       "destination": "192.0.2.7", "rule": said["rule"]["id"]}
+        assert "an ACQUIRE for esp from 10.0.0.5 to 192.0.2.7 would be sent" in \
+            conf(world, "--explain", flow).stdout
+
+    def rules_of(self, world):
+        """The ids that the service's rules have, in match order: by what explain says of each."""
+        flows = ["out tcp 10.0.0.5:22 192.0.2.7:80", "out tcp 10.0.0.5:1 192.0.2.7:80",
+                 "out udp 10.0.0.5:1 192.0.2.7:1", "out udp 10.0.0.5:1 198.51.100.1:1"]
+        return [json.loads(conf(world, "--json", "--explain", flow).stdout)["rule"] for flow in flows]
+
+    def test_drift(self, world):
+        self.rules = self.rules_of(world)
+        done = conf(world, "--drift")
+        assert (done.returncode, done.stdout) == (0, "file, service and datapath agree\n")
+        self.rules.reverse()
+        done = conf(world, "--drift")
+        assert done.returncode == 1 and "the datapath has other rules" in done.stdout
+        self.rules.reverse()
+        conf(world, "--fragment", "web", "-a", "-", source="{lport 80 dir in} drop {}\n")
+        done = conf(world, "--drift")
+        assert done.returncode == 1 and "only the" not in done.stdout
+        conf(world, "--fragment", "web", "-f")
+        world.write(FILE, POLICY.replace("drop", "pass"))
+        done = conf(world, "--drift", "--json")
+        said = json.loads(done.stdout)
+        assert done.returncode == 1
+        assert [(row["only"], row["line"]) for row in said["rules"]] == [("file", 4), ("service", 4)]
+        assert said["problems"] == ["the service has other rules than its file"]
+        (world.root / FILE.lstrip("/")).unlink()
+        assert conf(world, "--drift").stdout.count("only the service") == 4
+
+    def test_counters(self, world):
+        self.rules = [
+            {"index": 4, "id": "0" * 16, "tunnel": "", "direction": "out", "line": 2,
+             "source": FILE, "text": "{ raddr 192.0.2.17/32 dir out } drop { } ",
+             "packets": 5, "bytes": 60},
+            {"index": 5, "id": "1" * 16, "tunnel": "", "direction": "in", "line": 1, "audit": True,
+             "source": "fragment look", "text": "{ lport 80 dir in } drop { } ",
+             "packets": 7, "bytes": 80}]
+        assert conf(world, "-ln", "--counters").stdout == f"""\
+#INDEX 4
+#COUNTERS packets=5 bytes=60 source={FILE}:2
+{{ raddr 192.0.2.17/32 dir out }} drop {{ }}\x20
+#AUDIT INDEX 5
+#COUNTERS packets=7 bytes=80 source=fragment look:1
+#{{ lport 80 dir in }} drop {{ }}\x20
+"""
+
+
+class TestDiff:
+    """--diff: rules and connections."""
+
+    def test_rules(self, world, policyd):
+        conf(world, "--fragment", "web", "-a", "-", source="{lport 80 dir in} drop {}\n")
+        new = POLICY.replace("} drop {}", "} pass {}") + "{raddr 203.0.113.9} drop {}\n"
+        new = new.replace("{lport 22 ulp tcp dir both} bypass {}\n", "")
+        done = conf(world, "--json", "--diff", "-", source=new)
+        rows = json.loads(done.stdout)["rules"]
+        kinds = sorted((row["change"], row.get("before", {}).get("line"), row.get("after", {}).get("line"))
+                       for row in rows)
+        assert ("removed", 1, None) in kinds and ("changed", 4, 3) in kinds
+        assert ("added", None, 4) in kinds
+        assert not any("fragment" in row.get("before", {}).get("source", "") for row in rows)
+        text = conf(world, "--diff", "-", source=new).stdout
+        assert f"- {FILE}:1: {{ ulp 6 lport 22 dir both }} pass {{ }} \n" in text
+        assert world.fake.sections["policy"][0] == 2
+
+    def test_nothing(self, world, policyd):
+        done = conf(world, "--diff", str(world.root / FILE.lstrip("/")))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "no rule would change\n"
+
+    def test_connections(self, world, policyd):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                done = conf(world, "--json", "--diff", "-",
+                            source=POLICY + f"{{raddr 127.0.0.1 rport {port} ulp tcp dir out}} drop {{}}\n")
+                said = json.loads(done.stdout)["flows"]
+                flow = f"out tcp 127.0.0.1:{client.getsockname()[1]} > 127.0.0.1:{port}"
+                assert [(row["flow"], row["before"], row["after"]) for row in said] == [
+                    (flow, "none", "drop")]
+                assert said[0]["rule_after"]["line"] == 5
+
+    def test_without_the_service(self, world):
+        done = conf(world, "--diff", "-", source=POLICY)
+        assert done.returncode == 0 and "compared with nothing" in done.stderr
+        assert done.stdout.count("+ ") >= 4
+
+
+class TestManaged:
+    """Under the service manager: its exit codes, and no words that nobody reads."""
+
+    ENV = {"INVOCATION_ID": "1", "NOTIFY_SOCKET": "/nonexistent"}
+
+    def test_success(self, world, policyd):
+        done = conf(world, "-a", "-", source="{lport 23 dir in} drop {}\n", env=self.ENV)
+        assert (done.returncode, done.stdout) == (0, "1 policy rules added.\n")
+        done = conf(world, "-F", "-a", "-", source=POLICY, env=self.ENV)
+        assert (done.returncode, done.stdout) == (0, "8 policy rules added.\n")
+
+    def test_no_file(self, world, policyd):
+        done = conf(world, "-a", "/nonexistent", env=self.ENV)
+        assert done.returncode == 0 and "/nonexistent: No such file" in done.stderr
+        assert conf(world, "-a", "/nonexistent").returncode == 1
+
+    def test_failures(self, world, policyd):
+        done = conf(world, "-a", "-", source="{lport 23 dir in} dorp {}\n", env=self.ENV)
+        assert done.returncode == 95
+        done = conf(world, "-z", env=self.ENV)
+        assert done.returncode == 95 and "usage:" not in done.stderr
+        assert conf(world, "-z").returncode == 1
+
+    def test_an_empty_file(self, world, policyd):
+        done = conf(world, "-a", "-", source="# nothing\n", env=self.ENV)
+        assert done.returncode == 0
+        assert "Policy file does not contain any valid rules." in done.stderr
