@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "services/datapath/station.h"
 
@@ -13,6 +14,7 @@ struct control_lane {
 	struct station *station;
 	struct packet *batch[ENGINE_BATCH];
 	struct engine_result results[ENGINE_BATCH];
+	uint8_t buffer[PACKET_BUFFER]; /* for one packet that waited */
 };
 
 int control_lane_new(const struct worker_setup *setup, struct control_lane **ret_lane)
@@ -57,6 +59,29 @@ static bool run_batch(struct control_lane *lane, struct handover *handover)
 	station_deliver(lane->station, lane->batch, lane->results, n,
 		way.inbound ? DIRECTION_IN : DIRECTION_OUT);
 	handover_done(handover, n);
+	return true;
+}
+
+bool control_lane_put(
+	struct control_lane *lane, const uint8_t *bytes, size_t len, struct handover_way way)
+{
+	struct engine *engine = station_engine(lane->station);
+	struct engine_result result;
+	struct packet pkt, *one = &pkt;
+	uint8_t *to;
+
+	packet_init(&pkt, lane->buffer, sizeof(lane->buffer));
+	to = packet_append(&pkt, len);
+	if (!to)
+		return false;
+	memcpy(to, bytes, len);
+	station_refresh(lane->station);
+	if (way.inbound)
+		engine_inbound(engine, &one, 1, &result);
+	else
+		engine_outbound(engine, &one, 1, way.tunnel, &result);
+	station_deliver(
+		lane->station, &one, &result, 1, way.inbound ? DIRECTION_IN : DIRECTION_OUT);
 	return true;
 }
 

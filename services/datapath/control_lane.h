@@ -16,6 +16,10 @@ int control_lane_new(const struct worker_setup *setup, struct control_lane **ret
 struct control_lane *control_lane_free(struct control_lane *lane);
 DEFINE_CLEANUP(struct control_lane *, control_lane_free)
 
+/* A packet that waited for its SA: work it here and now. False: it is too long for a buffer. */
+bool control_lane_put(
+	struct control_lane *lane, const uint8_t *bytes, size_t len, struct handover_way way);
+
 struct mailbox *control_lane_mailbox(struct control_lane *lane);
 /* Work some of what one worker has handed over; raises the wake_fd again when more is there. */
 void control_lane_run(struct control_lane *lane, struct handover *handover);

@@ -23,6 +23,11 @@ static const char *const hints[VERDICT_COUNT] = {
 	[VERDICT_SPD_ESP_INNERMISMATCH] = "peer sends through an SA what it was not made for",
 	[VERDICT_SPD_NO_POLICY] = "the packet came while policy changed, or was steered by hand",
 	[VERDICT_SPD_EXPIRED_FRAGS] = "a fragment was lost on the way",
+	[VERDICT_SADB_ACQUIRE_TOOFULL] =
+		"key management is slow: four packets wait, this one gave way",
+	[VERDICT_SADB_ACQUIRE_TIMEOUT] = "key management did not answer: its log says why",
+	[VERDICT_SADB_INLARVAL_REPLACE] = "the peer was faster than key management here",
+	[VERDICT_SADB_INLARVAL_TIMEOUT] = "an exchange of keys was begun and never finished",
 	[VERDICT_SADB_ACQUIRE] = "no SA yet: ipseckey dump shows what there is, is IKE running?",
 	[VERDICT_ESP_NO_SA] = UNKNOWN,
 	[VERDICT_ESP_EARLY_REPLAY] = REPLAYED,

@@ -29,6 +29,10 @@ int mailbox_new(int wake_fd, struct mailbox **ret_box)
 
 struct mailbox *mailbox_free(struct mailbox *box)
 {
+	struct sadb_acquire left;
+
+	while (box && mailbox_take_acquire(box, &left))
+		free(left.packet);
 	free(box);
 	return NULL;
 }
@@ -42,19 +46,20 @@ static void wake(const struct mailbox *box)
 		return;
 }
 
-void mailbox_put_acquire(struct mailbox *box, const struct sadb_acquire *acquire)
+bool mailbox_put_acquire(struct mailbox *box, const struct sadb_acquire *acquire)
 {
 	uint32_t tail = atomic_load_explicit(&box->tail, memory_order_relaxed);
 	uint32_t head = atomic_load_explicit(&box->head, memory_order_acquire);
 
 	if (tail - head == ROOM) {
 		(void)atomic_fetch_add_explicit(&box->lost, 1, memory_order_relaxed);
-		return; /* the reader was woken for what is there */
+		return false; /* the reader was woken for what is there */
 	}
 	box->ring[tail % ROOM] = *acquire;
 	box->ring[tail % ROOM].rule = NULL;
 	atomic_store_explicit(&box->tail, tail + 1, memory_order_release);
 	wake(box);
+	return true;
 }
 
 void mailbox_put_events(struct mailbox *box)

@@ -19,8 +19,8 @@ int mailbox_new(int wake_fd, struct mailbox **ret_box) MUST_CHECK;
 struct mailbox *mailbox_free(struct mailbox *box);
 DEFINE_CLEANUP(struct mailbox *, mailbox_free)
 
-/* Writer. The rule is not carried over, its id is. */
-void mailbox_put_acquire(struct mailbox *box, const struct sadb_acquire *acquire);
+/* Writer. The rule is not carried over, its id is. The packet is consumed on success. */
+bool mailbox_put_acquire(struct mailbox *box, const struct sadb_acquire *acquire);
 /* Writer: run states have raised events; any number of these is one. */
 void mailbox_put_events(struct mailbox *box);
 /* Writer: a device is gone. */

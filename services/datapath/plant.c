@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "services/datapath/plant_devices.h"
 #include "services/datapath/plant_groups.h"
+#include "services/datapath/plant_waiting.h"
 #include "services/datapath/steer/rtnl.h"
 
 #define SETTLING_USEC (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
@@ -25,7 +26,11 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 {
 	struct sadb_parts parts = { .is_local = is_local,
 		.is_local_userdata = plant,
-		.provider = (enum suite_choice)plant->settings->provider };
+		.provider = (enum suite_choice)plant->settings->provider,
+		.tunables = &plant->tunables,
+		.release = plant_release,
+		.lost = plant_lost,
+		.packets_userdata = plant };
 	CLEANUP(freep) char *state = NULL;
 	int fd = fdstore_take(store, FDSTORE_ARENA),
 	    r = file_system_path(DATAPATH_STATE_DIR, &state);
@@ -418,8 +423,12 @@ static bool hear(struct plant *plant, struct mailbox *box)
 	while (mailbox_take_acquire(box, &acquire)) {
 		/* The worker's copy carries an id: the rule is that in force by now. */
 		acquire.rule = plant_find_rule(plant, acquire.rule_id);
-		if (acquire.rule)
+		if (acquire.packet && acquire.packet->inbound)
+			sadb_hold(plant->sadb, &acquire);
+		else if (acquire.rule)
 			sadb_need(plant->sadb, &acquire);
+		else
+			sadb_drop_packet(plant->sadb, &acquire);
 	}
 	return mailbox_take_events(box);
 }

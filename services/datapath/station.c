@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "services/datapath/drop_note.h"
@@ -23,7 +24,28 @@ static void on_acquire(const struct sadb_acquire *acquire, void *userdata)
 {
 	const struct station *station = userdata;
 
-	mailbox_put_acquire(station->mailbox, acquire);
+	(void)mailbox_put_acquire(station->mailbox, acquire); /* what does not fit is asked again */
+}
+
+/* The one place where packets meet the allocator: such packets wait for seconds anyway. */
+static bool hold(const struct sadb_acquire *acquire, const struct packet *pkt,
+	struct engine_waiting waiting, void *userdata)
+{
+	const struct station *station = userdata;
+	struct sadb_acquire request = *acquire;
+
+	request.packet = malloc(sizeof(*request.packet) + pkt->len);
+	if (!request.packet)
+		return false;
+	request.packet->next = NULL;
+	request.packet->inbound = waiting.inbound;
+	request.packet->tunnel = waiting.tunnel;
+	request.packet->len = pkt->len;
+	memcpy(request.packet->bytes, pkt->data, pkt->len);
+	if (mailbox_put_acquire(station->mailbox, &request))
+		return true;
+	free(request.packet);
+	return false;
 }
 
 static void on_event(struct sad_entry *entry, void *userdata)
@@ -63,6 +85,7 @@ int station_new(const struct worker_setup *setup, struct station **ret_station)
 		.counters = setup->counters,
 		.on_acquire = on_acquire,
 		.on_event = on_event,
+		.hold = hold,
 		.userdata = station,
 		.fragments = setup->fragments,
 		.mtu_of = mtu_of,

@@ -21,6 +21,9 @@ struct sadb_fixture {
 	struct sadb *sadb;
 	uint64_t now;
 	uint32_t jitter; /* of outbound soft limits, seconds */
+	uint8_t released[SADB_FIXTURE_EVENTS]; /* first octets of packets that went on */
+	size_t n_released, n_lost;
+	enum verdict lost[SADB_FIXTURE_EVENTS];
 	enum sadb_event_kind events[SADB_FIXTURE_EVENTS];
 	uint32_t event_spis[SADB_FIXTURE_EVENTS];
 	uint32_t event_seqs[SADB_FIXTURE_EVENTS];
@@ -53,6 +56,22 @@ static inline uint32_t fixture_jitter(void *userdata)
 	return ((struct sadb_fixture *)userdata)->jitter;
 }
 
+static inline void fixture_release(const struct sadb_packet *packet, void *userdata)
+{
+	struct sadb_fixture *f = userdata;
+
+	ck_assert_uint_lt(f->n_released, SADB_FIXTURE_EVENTS);
+	f->released[f->n_released++] = packet->bytes[0];
+}
+
+static inline void fixture_lost(enum verdict why, void *userdata)
+{
+	struct sadb_fixture *f = userdata;
+
+	ck_assert_uint_lt(f->n_lost, SADB_FIXTURE_EVENTS);
+	f->lost[f->n_lost++] = why;
+}
+
 static inline void fixture_event(const struct sadb_event *event, void *userdata)
 {
 	struct sadb_fixture *f = userdata;
@@ -71,6 +90,9 @@ static inline void fixture_start(struct sadb_fixture *f, int arena_fd)
 	struct sadb_parts parts = { .is_local = fixture_is_local,
 		.now_usec = fixture_now,
 		.jitter_sec = fixture_jitter,
+		.release = fixture_release,
+		.lost = fixture_lost,
+		.packets_userdata = f,
 		.now_userdata = f };
 
 	ck_assert_int_eq(rcu_new(&f->rcu), 0);

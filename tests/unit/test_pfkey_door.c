@@ -362,7 +362,7 @@ END_TEST
 START_TEST(slow_reader)
 {
 	struct lab *lab = lab_new();
-	unsigned int heard = 0;
+	unsigned int heard = 0, told = 0;
 	struct pfkey_message *msg;
 
 	/* Client 1 never reads. The others get everything, and memory stays bounded. */
@@ -373,15 +373,71 @@ START_TEST(slow_reader)
 		expect(lab, 2, PFKEY_ADD, 0, 0);
 	}
 	do {
-		for (; (msg = hear(lab, 1)); heard++)
+		for (; (msg = hear(lab, 1)); heard++) {
+			told += msg->error == ENOBUFS && msg->type == 0;
 			pfkey_message_free(msg);
+		}
 		turn(lab);
-	} while ((msg = hear(lab, 1)) && (heard++, pfkey_message_free(msg), true));
+	} while ((msg = hear(lab, 1)) &&
+		 (heard++, told += msg->error == ENOBUFS, pfkey_message_free(msg), true));
 	ck_assert_uint_gt(heard, 100);
 	ck_assert_uint_lt(heard, 6000);
+	ck_assert_uint_eq(told, 1);
 	/* It is heard again after that. */
 	say_base(lab, 1, PFKEY_FLUSH, 0);
 	expect_all(lab, PFKEY_FLUSH, 0, 0);
+	lab_done(lab);
+}
+END_TEST
+
+/* SAs come and go while a DUMP is on its way: each that stays is told of once, nobody waits. */
+START_TEST(dump_under_change)
+{
+	enum { STAY = 20000, FIRST = 0x1000 };
+	struct lab *lab = lab_new();
+	uint8_t *heard = calloc(STAY, 1);
+	struct sadb_refusal refusal;
+	struct pfkey_message *msg;
+	unsigned int turns = 0;
+	uint32_t n;
+	bool over = false;
+
+	for (int i = 1; i < CLIENTS; i++) {
+		(void)close(lab->fds[i]);
+		lab->fds[i] = -1;
+	}
+	turn(lab);
+	for (uint32_t i = 0; i < STAY; i++)
+		(void)fixture_add(lab->f, fixture_sa(FIRST + i));
+	do {
+		turn(lab);
+		for (n = 0; (msg = hear(lab, 0)); n++)
+			pfkey_message_free(msg);
+	} while (n > 0);
+	say_base(lab, 0, PFKEY_DUMP, 0);
+	for (n = 0; !over; n++) {
+		struct sa_key key = { SA_PROTO_ESP, FIRST + (n * 7919U) % STAY,
+			fixture_addr("192.0.2.17") };
+
+		/* Every seventh goes in the end. */
+		if (n % 3 == 0 && key.spi % 7 == 0)
+			(void)!sadb_delete(lab->f->sadb, &key, NULL, NULL, &refusal);
+		while (!over && (msg = hear(lab, 0))) {
+			over = msg->type == PFKEY_DUMP && msg->sa->spi == 0;
+			if (msg->type == PFKEY_DUMP && !over) {
+				ck_assert_uint_ge(msg->sa->spi, FIRST);
+				ck_assert_uint_lt(msg->sa->spi, FIRST + STAY);
+				ck_assert_uint_eq(heard[msg->sa->spi - FIRST]++, 0);
+			}
+			pfkey_message_free(msg);
+		}
+		ck_assert_int_ge(sd_event_run(lab->event, 0), 0); /* one turn, never more */
+		turns++;
+	}
+	ck_assert_uint_gt(turns, STAY / 256 / 2);
+	for (uint32_t i = 0; i < STAY; i++)
+		ck_assert_msg(heard[i] == 1 || (FIRST + i) % 7 == 0, "SPI %x", FIRST + i);
+	free(heard);
 	lab_done(lab);
 }
 END_TEST
@@ -420,6 +476,7 @@ int main(void)
 	tcase_add_loop_test(tc, flags, 0, (int)ARRAY_SIZE(bad_flags));
 	tcase_add_test(tc, encapsulation_without_addresses);
 	tcase_add_test(tc, slow_reader);
+	tcase_add_test(tc, dump_under_change);
 	tcase_add_test(tc, comes_and_goes);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);

@@ -83,6 +83,7 @@ struct search {
 	const struct sad_query *query;
 	struct sad_entry *best;
 	unsigned int rank;
+	bool oldest_first;
 };
 
 static bool plain_step(struct sad_entry *entry, void *userdata)
@@ -95,8 +96,7 @@ static bool plain_step(struct sad_entry *entry, void *userdata)
 	if (!fits(entry->sa, search->query))
 		return true;
 	/* In order of serial: a later one of the same rank is newer. */
-	if (!search->best ||
-		(search->query->oldest_first ? rank > search->rank : rank >= search->rank)) {
+	if (!search->best || (search->oldest_first ? rank > search->rank : rank >= search->rank)) {
 		search->best = entry;
 		search->rank = rank;
 	}
@@ -117,10 +117,10 @@ static void compare(struct sadb_fixture *f, uint32_t *state)
 			.mode = next_random(state) % 2 ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT,
 			.src = host(next_random(state)),
 			.dst = host(next_random(state)),
-			.oldest_first = next_random(state) % 2,
 			.flow = &flow };
-		struct search search = { .query = &query };
+		struct search search = { .query = &query, .oldest_first = next_random(state) % 2 };
 
+		sad_prefer_oldest(f->sad, search.oldest_first);
 		sad_each(f->sad, plain_step, &search);
 		ck_assert_ptr_eq(sad_find_outbound(f->sad, &query), search.best);
 	}

@@ -100,6 +100,13 @@ struct engine_result {
 
 /* What a worker tells the control thread; must not block. */
 typedef void (*engine_acquire_fn)(const struct sadb_acquire *acquire, void *userdata);
+/* Keep a copy of a packet until there is the SA that it asks for. False: it cannot be kept. */
+struct engine_waiting {
+	bool inbound;
+	int tunnel; /* outbound: that it came from */
+};
+typedef bool (*engine_hold_fn)(const struct sadb_acquire *acquire, const struct packet *pkt,
+	struct engine_waiting waiting, void *userdata);
 /* Longest packet on the way to an outer destination, 0: unknown. Worker's thread. */
 typedef uint32_t (*engine_mtu_fn)(const struct address *dst, void *userdata);
 /* Bits were set in the events of this SA's run state. */
@@ -112,6 +119,7 @@ struct engine_setup {
 	struct counters *counters; /* borrowed */
 	engine_acquire_fn on_acquire; /* NULL: nobody */
 	engine_event_fn on_event; /* NULL: nobody */
+	engine_hold_fn hold; /* NULL: no packet waits */
 	void *userdata;
 	uint32_t path_mtu; /* of outer packets, 0: unknown */
 	engine_mtu_fn mtu_of; /* NULL, or it answers 0: path_mtu counts */

@@ -292,6 +292,26 @@ static struct sad_entry *find_entry(
 	return state == SA_MATURE || state == SA_DYING ? entry : NULL;
 }
 
+/* It may have come before key management has filled in the SA whose SPI it gave away. */
+static bool wait_for_sa(struct inbound *in)
+{
+	const struct engine_setup *setup = &in->engine->setup;
+	const struct sad *sad = in->engine->view->sad;
+	const struct engine_waiting waiting = { .inbound = true };
+	size_t at = esp_offset(in->view);
+	struct sadb_acquire early = { .proto = SA_PROTO_ESP, .dst = in->view->dst };
+
+	if (!setup->hold || !sad || in->by.ah || in->view->total_len < at + ESP_HEADER)
+		return false;
+	early.spi = load_be32(in->pkt->data + at);
+	if (!sad_is_larval(sad, early.proto, early.spi, &early.dst) ||
+		!setup->hold(&early, in->pkt, waiting, setup->userdata))
+		return false;
+	in->result->exit = ENGINE_HELD;
+	in->result->verdict = VERDICT_IN_WAITING;
+	return true;
+}
+
 /* What needs no cryptography is decided here; the rest has its entry noted. */
 static void sort(struct engine *engine, struct packet *pkt, size_t i, struct engine_result *result)
 {
@@ -330,7 +350,8 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 			engine->outer_port[i] = load_be16(pkt->data + view->upper);
 		engine->entries[i] = find_entry(engine, pkt, view);
 		if (!engine->entries[i]) {
-			drop(&in, VERDICT_ESP_NO_SA);
+			if (!wait_for_sa(&in))
+				drop(&in, VERDICT_ESP_NO_SA);
 		} else if (is_for_control(&in)) {
 			engine->entries[i] = NULL;
 			hand_over(&in);

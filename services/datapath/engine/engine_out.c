@@ -179,6 +179,16 @@ static bool find_sas(const struct engine *engine, struct sad_query *query,
 	return false;
 }
 
+/* Where somebody brings SAs, and the packet is whole. */
+static bool wait_for_sa(const struct outbound *out, const struct sadb_acquire *request)
+{
+	const struct engine_setup *setup = &out->engine->setup;
+	const struct engine_waiting waiting = { .tunnel = out->result->tunnel };
+
+	return setup->hold && out->engine->view->sad && sad_is_managed(out->engine->view->sad) &&
+	       !out->result->more && setup->hold(request, out->pkt, waiting, setup->userdata);
+}
+
 static void acquire(struct outbound *out, const struct sad_query *query, const struct rule *rule)
 {
 	struct sadb_acquire request = {
@@ -193,6 +203,10 @@ static void acquire(struct outbound *out, const struct sad_query *query, const s
 
 	if (!query->action) {
 		drop(out, VERDICT_IP_IPSEC_NOT_LOADED);
+		return;
+	}
+	if (wait_for_sa(out, &request)) {
+		settle(out, ENGINE_HELD, VERDICT_OUT_WAITING);
 		return;
 	}
 	if (out->engine->setup.on_acquire)

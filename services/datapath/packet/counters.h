@@ -17,6 +17,8 @@
 	X(OUT_ENCAPSULATED,     out_encapsulated,     "sent as plain IP in IP")            \
 	X(OUT_HELD,             out_held,             "fragment into a tunnel, waits for the others") \
 	X(IN_HELD,              in_held,              "fragment out of a tunnel, waits for the others") \
+	X(OUT_WAITING,          out_waiting,          "waits for key management to bring an SA")   \
+	X(IN_WAITING,           in_waiting,           "came before its SA was filled in, waits") \
 	X(IN_ACCEPTED,          in_accepted,          "opened and accepted")               \
 	X(IN_CLEAR,             in_clear,             "accepted in clear by policy")       \
 	X(SA_PORT_RENUMBERS,    sa_port_renumbers,    "NAT: port of a peer changed and was followed") \
@@ -41,6 +43,10 @@
 	X(SPD_EXPIRED_FRAGS,    spd_expired_frags,    "fragment whose datagram was not complete in time") \
 	X(SPD_NOMEM,            spd_nomem,            "no room for fragments")             \
 	X(SADB_ACQUIRE,         sadb_acquire,         "no SA, asked for one")              \
+	X(SADB_ACQUIRE_TOOFULL, sadb_acquire_toofull, "no SA yet, and later packets wait for it") \
+	X(SADB_ACQUIRE_TIMEOUT, sadb_acquire_timeout, "key management brought no SA in time") \
+	X(SADB_INLARVAL_REPLACE, sadb_inlarval_replace, "SA not filled in yet, and a later packet waits") \
+	X(SADB_INLARVAL_TIMEOUT, sadb_inlarval_timeout, "SA was never filled in")            \
 	X(ESP_NOMEM,            esp_nomem,            "no room")                           \
 	X(ESP_NO_SA,            esp_no_sa,            "no SA with this SPI and destination") \
 	X(ESP_RUNT,             esp_runt,             "shorter than header, IV, trailer and ICV") \

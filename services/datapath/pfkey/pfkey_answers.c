@@ -325,22 +325,32 @@ static void dump_end(struct pfkey_peer *peer)
 		msg->pid = peer->dump.pid;
 		pfkey_answer(peer, msg);
 	}
-	free(peer->dump.keys);
+	sad_cursor_close(&peer->dump.cursor);
 	peer->dump = (struct pfkey_dump){ 0 };
+}
+
+static bool is_dumped(const struct pfkey_dump *dump, const struct sad_entry *entry, uint64_t now)
+{
+	uint64_t used = atomic_load(&entry->run->last_use_usec);
+
+	if (dump->proto != 0 && (int)entry->sa->proto != dump->proto)
+		return false;
+	if (!used)
+		used = entry->run->added_usec;
+	return dump->idle_usec == 0 || (now > used && now - used > dump->idle_usec);
 }
 
 bool pfkey_dump_step(struct pfkey_peer *peer)
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
 	struct pfkey_dump *dump = &peer->dump;
-	struct sad_entry *entry;
+	struct sad_entry *entry = sad_cursor_next(&dump->cursor);
 
-	if (dump->next == dump->count) {
+	if (!entry) {
 		dump_end(peer);
 		return false;
 	}
-	entry = sadb_get(peer->door->sadb, &dump->keys[dump->next++], NULL);
-	if (!entry) /* gone since the dump began */
+	if (!is_dumped(dump, entry, clock_boot_usec()))
 		return true;
 	msg = pfkey_message_of_entry(PFKEY_DUMP, entry, peer->sees_keys);
 	if (msg) {
@@ -349,4 +359,15 @@ bool pfkey_dump_step(struct pfkey_peer *peer)
 		pfkey_answer(peer, msg);
 	}
 	return !peer->first; /* one that had to wait: go on when the socket has room */
+}
+
+void pfkey_tell_lost(struct pfkey_peer *peer)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
+
+	if (!msg)
+		return;
+	peer->has_lost = false;
+	msg->error = ENOBUFS;
+	pfkey_answer(peer, msg);
 }

@@ -33,7 +33,7 @@ static void peer_free(struct pfkey_peer *peer)
 		next = at->next;
 		packet_free(at);
 	}
-	free(peer->dump.keys);
+	sad_cursor_close(&peer->dump.cursor);
 	free(peer);
 }
 
@@ -47,6 +47,7 @@ static void peer_close(struct pfkey_peer *peer)
 static void sweep(struct pfkey_door *door)
 {
 	struct pfkey_peer **link = &door->peers, *peer;
+	bool was_manager = false, has_managers = false;
 
 	while ((peer = *link)) {
 		if (!peer->gone) {
@@ -55,8 +56,13 @@ static void sweep(struct pfkey_door *door)
 		}
 		*link = peer->next;
 		door->n_peers--;
+		was_manager |= peer->registered != 0;
 		peer_free(peer);
 	}
+	for (peer = door->peers; peer; peer = peer->next)
+		has_managers |= peer->registered != 0;
+	if (was_manager && !has_managers)
+		sadb_managers_changed(door->sadb, false);
 }
 
 void pfkey_peer_wake(struct pfkey_peer *peer)
@@ -80,11 +86,12 @@ void pfkey_send(struct pfkey_peer *peer, const void *bytes, size_t len)
 
 	if (peer->gone || (!peer->first && send_now(peer, bytes, len)) || peer->gone)
 		return;
-	if (peer->queued_bytes + len > PFKEY_DOOR_QUEUE_BYTES)
+	packet = peer->queued_bytes + len > PFKEY_DOOR_QUEUE_BYTES ? NULL
+								   : malloc(sizeof(*packet) + len);
+	if (!packet) {
+		peer->has_lost = true;
 		return;
-	packet = malloc(sizeof(*packet) + len);
-	if (!packet)
-		return;
+	}
 	packet->next = NULL;
 	packet->len = len;
 	memcpy(packet->bytes, bytes, len);
@@ -110,9 +117,13 @@ static void flush_queue(struct pfkey_peer *peer)
 static void on_writable(struct pfkey_peer *peer)
 {
 	flush_queue(peer);
-	while (!peer->gone && !peer->first && peer->dump.keys && pfkey_dump_step(peer))
-		continue;
-	if (!peer->gone && !peer->first && !peer->dump.keys)
+	if (!peer->gone && !peer->first && peer->has_lost)
+		pfkey_tell_lost(peer);
+	/* Still writable then: it comes back when others had their turn. */
+	for (int i = 0; i < PFKEY_DUMP_PER_TURN && !peer->gone && !peer->first &&
+			peer->dump.going && pfkey_dump_step(peer);)
+		i++;
+	if (!peer->gone && !peer->first && !peer->dump.going)
 		(void)sd_event_source_set_io_events(peer->source, EPOLLIN);
 }
 

@@ -7,7 +7,7 @@
 #include "services/datapath/pfkey/pfkey_door.h"
 
 #define PFKEY_DOOR_MAX_PEERS 128
-/* What waits for a slow reader; beyond it messages are lost to it (delivery is not guaranteed). */
+/* What waits for a slow reader; beyond it messages are lost to it, and then it is told so (ENOBUFS). */
 #define PFKEY_DOOR_QUEUE_BYTES (256U << 10)
 
 struct pfkey_packet {
@@ -16,10 +16,15 @@ struct pfkey_packet {
 	uint8_t bytes[];
 };
 
-/* A DUMP on its way: which SAs there were when it began. */
+/* SAs that a DUMP looks at before others have their turn. */
+#define PFKEY_DUMP_PER_TURN 256
+
+/* A DUMP on its way: SAs that were there when it began and are there when their turn comes. */
 struct pfkey_dump {
-	struct sa_key *keys;
-	size_t count, next;
+	bool going;
+	struct sad_cursor cursor;
+	uint64_t idle_usec; /* only what was not used for so long */
+	int proto; /* 0: all */
 	uint8_t satype;
 	uint32_t seq, pid;
 };
@@ -36,6 +41,7 @@ struct pfkey_peer {
 	bool gone; /* to be freed when nobody walks the list */
 	struct pfkey_packet *first, **last;
 	size_t queued_bytes;
+	bool has_lost; /* messages, since it was told of that last */
 	struct pfkey_dump dump;
 };
 
@@ -71,8 +77,10 @@ struct pfkey_message *pfkey_message_of_algorithms(const struct sadb *sadb, uint8
 void pfkey_on_event(const struct sadb_event *event, void *door);
 /* Are errors and answers of this type for everybody? */
 bool pfkey_is_public(uint8_t type);
-/* Send more of a DUMP; false: it is over, or the socket is full. */
+/* Look at one SA more of a DUMP; false: it is over, or the socket is full. */
 bool pfkey_dump_step(struct pfkey_peer *peer);
+/* It read too slowly, and now there is room to tell it. */
+void pfkey_tell_lost(struct pfkey_peer *peer);
 
 /* A handler answers by itself when all is well; else the refusal goes out. */
 typedef int pfkey_handler(

@@ -71,49 +71,20 @@ static int on_flush(
 	return 0;
 }
 
-struct collection {
-	struct pfkey_dump *dump;
-	size_t room;
-	uint64_t idle_usec, now;
-};
-
-static void collect(struct sad_entry *entry, void *userdata)
-{
-	struct collection *collection = userdata;
-	uint64_t used = atomic_load(&entry->run->last_use_usec);
-
-	if (!used)
-		used = entry->run->added_usec;
-	if (collection->idle_usec && collection->now - used <= collection->idle_usec)
-		return;
-	if (collection->dump->count < collection->room)
-		collection->dump->keys[collection->dump->count++] = sa_key_of(entry->sa);
-}
-
-static void count_entry(struct sad_entry *entry, void *userdata)
-{
-	(void)entry;
-	*(size_t *)userdata += 1;
-}
-
 static int on_dump(struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	struct pfkey_dump *dump = &peer->dump;
-	int proto = pfkey_proto_of(msg->satype);
-	struct collection collection = { .dump = dump, .now = clock_boot_usec() };
 	uint64_t idle = msg->dump_idle_sec;
 
-	if (dump->keys) /* one at a time */
+	if (dump->going) /* one at a time */
 		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
-	collection.idle_usec = idle > UINT64_MAX / USEC_PER_SEC ? UINT64_MAX : idle * USEC_PER_SEC;
-	sadb_dump(peer->door->sadb, proto, count_entry, &collection.room);
-	dump->keys = calloc(collection.room + 1, sizeof(*dump->keys));
-	if (!dump->keys)
-		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	dump->going = true;
+	dump->idle_usec = idle > UINT64_MAX / USEC_PER_SEC ? UINT64_MAX : idle * USEC_PER_SEC;
+	dump->proto = pfkey_proto_of(msg->satype);
 	dump->satype = msg->satype;
 	dump->seq = msg->seq;
 	dump->pid = msg->pid;
-	sadb_dump(peer->door->sadb, proto, collect, &collection);
+	sadb_walk(peer->door->sadb, &dump->cursor);
 	pfkey_peer_wake(peer); /* goes out as the reader takes it */
 	return 0;
 }
@@ -131,6 +102,7 @@ static int on_register(
 	if (!answer)
 		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
 	peer->registered |= 1U << msg->satype;
+	sadb_managers_changed(peer->door->sadb, true);
 	answer->seq = msg->seq;
 	answer->pid = msg->pid;
 	pfkey_answer_registered(peer->door, msg->satype, answer);

@@ -162,6 +162,22 @@ struct sad *sad_free(struct sad *sad)
 	return NULL;
 }
 
+void sad_prefer_oldest(struct sad *sad, bool oldest)
+{
+	if (atomic_exchange(&sad->oldest_first, oldest) != oldest)
+		sad_touch(sad);
+}
+
+void sad_set_managed(struct sad *sad, bool managed)
+{
+	atomic_store_explicit(&sad->managed, managed, memory_order_relaxed);
+}
+
+bool sad_is_managed(const struct sad *sad)
+{
+	return atomic_load_explicit(&sad->managed, memory_order_relaxed);
+}
+
 void sad_set_flow_key(struct sad *sad, const struct hash_key *key)
 {
 	sad->flow_key = *key;
@@ -359,6 +375,14 @@ bool sad_is_usable(const struct sad_entry *entry)
 	uint32_t state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
 
 	return state == SA_MATURE || state == SA_DYING;
+}
+
+bool sad_is_larval(
+	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
+{
+	const struct sad_entry *entry = find(sad, proto, spi, dst);
+
+	return entry && atomic_load_explicit(&entry->run->state, memory_order_relaxed) == SA_LARVAL;
 }
 
 struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,

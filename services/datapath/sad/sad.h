@@ -41,6 +41,7 @@ struct sad_control {
 	bool armed; /* due_usec was worked out */
 	uint64_t due_usec; /* when time next means something to it; 0: never */
 	size_t heap_at; /* place among those that wait for that, from 1; 0: none */
+	struct sadb_packet *held; /* of a larval SA: came too early; owned */
 	struct sad_entry *granted_next; /* chain of those with numbers that wait for the disk */
 	struct sad_entry *key_next; /* chain of counter-mode keys */
 };
@@ -137,6 +138,12 @@ void sad_cursor_open(struct sad *sad, struct sad_cursor *cursor);
 void sad_cursor_close(struct sad_cursor *cursor); /* open, closed or zeroed */
 struct sad_entry *sad_cursor_next(struct sad_cursor *cursor); /* NULL: the end */
 
+/* Of SAs that fit alike the oldest is taken, not the newest. Any thread, at any time. */
+void sad_prefer_oldest(struct sad *sad, bool oldest);
+/* Is there somebody who brings SAs when they are asked for? Control thread; read by any. */
+void sad_set_managed(struct sad *sad, bool managed);
+bool sad_is_managed(const struct sad *sad);
+
 /* Any thread that reads the SAD: the control thread is to look at this one. Once until it has. */
 void sad_raise(struct sad_entry *entry);
 /* Control thread: those that were raised before sad_gather(), one by one; NULL: no more. */
@@ -150,6 +157,9 @@ struct sad_entry *sad_take_raised(struct sad *sad);
  */
 struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,
 	const struct address *dst, const struct address *src);
+/* Is there an SA with this SPI that key management has not filled in yet? */
+bool sad_is_larval(
+	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst);
 /*
  * The SA for an outbound packet under one alternative (kernel-semantics of the original, section 8):
  * one that is unique in the parts that the flow has before a shared one, MATURE before DYING, named
@@ -167,7 +177,6 @@ struct sad_query {
 	const struct flow *flow;
 	const struct rule *rule;
 	const struct action *action;
-	bool oldest_first; /* of equals the oldest, not the newest */
 };
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query);
 

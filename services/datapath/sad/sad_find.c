@@ -156,7 +156,8 @@ static void walk(const struct sad *sad, const struct sad_query *query, struct ch
 	size_t n = atomic_load_explicit(&sad->shapes.n, memory_order_acquire);
 	uint64_t hash;
 
-	*ret_choice = (struct choice){ .oldest_first = query->oldest_first };
+	*ret_choice = (struct choice){ .oldest_first = atomic_load_explicit(
+					       &sad->oldest_first, memory_order_relaxed) };
 	for (size_t i = 0; i < n; i++) {
 		uint64_t code = atomic_load_explicit(&sad->shapes.codes[i], memory_order_acquire);
 

@@ -37,6 +37,7 @@ struct sad {
 	size_t count;
 	uint64_t next_serial;
 	_Atomic uint64_t generation;
+	_Atomic bool oldest_first, managed;
 	struct sad_entry *oldest, *newest;
 	bool retiring; /* somebody may still read the former table */
 	_Atomic(struct sad_entry *) raised; /* by workers, the last one first */

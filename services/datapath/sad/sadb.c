@@ -24,11 +24,19 @@ int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb)
 	return 0;
 }
 
+static bool drop_held(struct sad_entry *entry, void *userdata)
+{
+	sadb_packet_lost(userdata, STEAL(entry->control.held), VERDICT_SADB_INLARVAL_TIMEOUT);
+	return true;
+}
+
 struct sadb *sadb_free(struct sadb *sadb)
 {
 	if (!sadb)
 		return NULL;
 	rcu_barrier(sad_rcu(sadb->parts.sad)); /* what was removed comes back to us */
+	sadb_acquires_drop(sadb);
+	sad_each(sadb->parts.sad, drop_held, sadb);
 	free(sadb->keys);
 	free(sadb->due.heap);
 	free(sadb);
@@ -147,6 +155,7 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 int sadb_fill(struct sadb *sadb, const struct sa *sa, struct sad_entry *larval,
 	const struct sadb_request *request, struct sadb_refusal *refusal)
 {
+	struct sadb_packet *held;
 	struct sad_entry *entry = NULL;
 	int r = sadb_entry_make(sadb, sa, &entry, refusal);
 
@@ -163,8 +172,10 @@ int sadb_fill(struct sadb *sadb, const struct sa *sa, struct sad_entry *larval,
 		sadb_entry_drop(sadb, entry, true);
 		return r;
 	}
+	held = STEAL(larval->control.held);
 	sadb_left(sadb, larval);
 	installed(sadb, entry, SADB_EVENT_UPDATED, request);
+	sadb_packet_release(sadb, held);
 	return 0;
 }
 
@@ -267,6 +278,11 @@ static bool dump_selected(struct sad_entry *entry, void *userdata)
 	if (is_selected(selection, entry))
 		selection->fn(entry, selection->userdata);
 	return true;
+}
+
+void sadb_walk(struct sadb *sadb, struct sad_cursor *ret_cursor)
+{
+	sad_cursor_open(sadb->parts.sad, ret_cursor);
 }
 
 void sadb_dump(struct sadb *sadb, int proto, void (*fn)(struct sad_entry *entry, void *userdata),

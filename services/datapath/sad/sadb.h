@@ -15,6 +15,7 @@
 #include "common/model/sa.h"
 #include "common/pfkey/pfkey.h"
 #include "common/snapshot/snapshot.h"
+#include "services/datapath/packet/counters.h"
 #include "services/datapath/sad/arena.h"
 #include "services/datapath/sad/sad.h"
 #include "services/datapath/sad/seqstore.h"
@@ -39,14 +40,25 @@ enum sadb_event_kind {
 	SADB_EVENT_ACQUIRE
 };
 
+/* A packet that waits for its SA, as it came to us. */
+struct sadb_packet {
+	struct sadb_packet *next;
+	bool inbound; /* for a larval SA; else for one that is to be acquired */
+	int tunnel; /* outbound: that it came from, -1: host */
+	size_t len;
+	uint8_t bytes[];
+};
+
 struct sadb_acquire {
 	uint32_t seq;
+	uint32_t spi; /* only for sadb_hold() */
 	enum sa_proto proto;
 	enum sa_mode mode;
 	struct address src, dst;
 	struct flow flow; /* of the packet that asked */
 	uint64_t rule_id;
 	const struct rule *rule; /* borrowed during the event */
+	struct sadb_packet *packet; /* consumed by whom the request is put to; NULL: none */
 };
 
 struct sadb_event {
@@ -70,6 +82,10 @@ struct sadb_parts { /* borrowed */
 	bool no_udp; /* nobody takes ESP in UDP here: SAs that ask for it are refused */
 	const struct tunables *tunables; /* NULL: their defaults */
 	uint32_t (*jitter_sec)(void *userdata); /* of now_userdata; NULL: 8 to 23 at random */
+	/* A packet that waited may go on (borrowed), or is lost. NULL: there are none. */
+	void (*release)(const struct sadb_packet *packet, void *userdata);
+	void (*lost)(enum verdict why, void *userdata);
+	void *packets_userdata;
 	uint64_t (*now_usec)(void *userdata); /* NULL: CLOCK_BOOTTIME */
 	void *now_userdata;
 };
@@ -143,6 +159,8 @@ size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct 
 void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request);
 /* NULL: none. */
 struct sad_entry *sadb_get(struct sadb *sadb, const struct sa_key *key, const struct address *src);
+/* The same in pieces, see sad_cursor. */
+void sadb_walk(struct sadb *sadb, struct sad_cursor *ret_cursor);
 void sadb_dump(struct sadb *sadb, int proto, void (*fn)(struct sad_entry *entry, void *userdata),
 	void *userdata);
 
@@ -153,11 +171,19 @@ void sadb_dump(struct sadb *sadb, int proto, void (*fn)(struct sad_entry *entry,
 int sadb_apply_keys(struct sadb *sadb, const struct sa_list *list, struct text *ret_why) MUST_CHECK;
 
 /*
- * A worker needs an SA. The event goes out once; while the question stands (SADB_ACQUIRE_SEC, or
- * until an SA between the two is added) repetitions are swallowed.
+ * A worker needs an SA. The event goes out once; while the question stands (the tunable's time, or
+ * until an SA between the two is added) repetitions are swallowed, and their packets wait: so many,
+ * later ones displace the oldest. While nobody manages keys (sad_set_managed()) none waits.
  */
-#define SADB_ACQUIRE_SEC 15
+#define SADB_ACQUIRE_SEC     15 /* as the tunable begins */
+#define SADB_ACQUIRE_PACKETS 4U
+/* A packet came for this larval SA: one waits, a later one displaces it. */
+void sadb_hold(struct sadb *sadb, const struct sadb_acquire *early);
+/* Its rule is not in force any more: the packet that came along is lost. */
+void sadb_drop_packet(struct sadb *sadb, const struct sadb_acquire *acquire);
 void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire);
+/* Somebody is there who answers such questions, or nobody is any more. */
+void sadb_managers_changed(struct sadb *sadb, bool any);
 /* Key management gives up on the question with this number: it may be asked again. */
 void sadb_acquire_failed(struct sadb *sadb, uint32_t seq);
 /* Lifetimes, reservations, window tops: called by the loop every second and on worker events. */

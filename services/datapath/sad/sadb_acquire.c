@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Questions for SAs that are missing: asked once, remembered while they stand. */
+/*
+ * Questions for SAs that are missing: asked once, remembered while they stand, and with each a few of
+ * the packets that wait for the answer (kernel-semantics of the original, section 9).
+ */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -30,34 +34,113 @@ static bool is_same(const struct sadb_question *question, const struct sadb_acqu
 	       (!is_unique(acquire) || flow_equal(&question->flow, &acquire->flow));
 }
 
-static bool is_over(const struct sadb_question *question, uint64_t now)
+static bool is_over(const struct sadb *sadb, const struct sadb_question *question, uint64_t now)
 {
-	return question->seq == 0 || now - question->asked_usec >= SADB_ACQUIRE_SEC * USEC_PER_SEC;
+	bool is_ah = question->proto == SA_PROTO_AH;
+	uint64_t sec = sadb_tunable(sadb, TUNABLE_OF(is_ah, ACQUIRE_TIMEOUT));
+
+	return question->seq == 0 || now - question->asked_usec >= sec * USEC_PER_SEC;
+}
+
+void sadb_packet_lost(struct sadb *sadb, struct sadb_packet *packet, enum verdict why)
+{
+	if (packet && sadb->parts.lost)
+		sadb->parts.lost(why, sadb->parts.packets_userdata);
+	free(packet);
+}
+
+void sadb_packet_release(struct sadb *sadb, struct sadb_packet *packet)
+{
+	if (packet && sadb->parts.release)
+		sadb->parts.release(packet, sadb->parts.packets_userdata);
+	free(packet);
+}
+
+/* The oldest packet that waits. */
+static struct sadb_packet *take(struct sadb_question *question)
+{
+	struct sadb_packet *packet = question->packets;
+
+	if (packet) {
+		question->packets = packet->next;
+		question->n_packets--;
+	}
+	return packet;
+}
+
+/* @packet: NULL or owned. */
+static void keep(struct sadb *sadb, struct sadb_question *question, struct sadb_packet *packet)
+{
+	struct sadb_packet **end = &question->packets;
+
+	if (!packet)
+		return;
+	if (question->n_packets == SADB_ACQUIRE_PACKETS)
+		sadb_packet_lost(sadb, take(question), VERDICT_SADB_ACQUIRE_TOOFULL);
+	while (*end)
+		end = &(*end)->next;
+	packet->next = NULL;
+	*end = packet;
+	question->n_packets++;
+}
+
+static void forget(struct sadb *sadb, struct sadb_question *question, enum verdict why)
+{
+	struct sadb_packet *packet;
+
+	question->seq = 0;
+	while ((packet = take(question)))
+		sadb_packet_lost(sadb, packet, why);
+}
+
+/* The question that stands already, or a place for it: a free one, or that of the oldest. */
+static struct sadb_question *find(
+	struct sadb *sadb, const struct sadb_acquire *acquire, uint64_t now, bool *ret_stands)
+{
+	struct sadb_question *room = &sadb->questions[0];
+
+	*ret_stands = false;
+	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++) {
+		struct sadb_question *at = &sadb->questions[i];
+
+		if (at->seq && is_over(sadb, at, now))
+			forget(sadb, at, VERDICT_SADB_ACQUIRE_TIMEOUT);
+		if (is_same(at, acquire)) {
+			*ret_stands = true;
+			return at;
+		}
+		if (room->seq && (!at->seq || at->asked_usec < room->asked_usec))
+			room = at;
+	}
+	return room;
 }
 
 void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire)
 {
-	struct sadb_question *room = &sadb->questions[0];
 	struct sadb_acquire asked = *acquire;
 	struct sadb_event event = { .kind = SADB_EVENT_ACQUIRE, .acquire = &asked };
+	struct sadb_packet *packet = acquire->packet;
 	uint64_t now = sadb_now(sadb);
+	struct sadb_question *question;
+	bool stands;
 
-	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++) {
-		struct sadb_question *at = &sadb->questions[i];
-
-		if (is_over(at, now))
-			at->seq = 0;
-		else if (is_same(at, acquire))
-			return;
-		/* A free place, or else the oldest question gives way. */
-		if (room->seq && (!at->seq || at->asked_usec < room->asked_usec))
-			room = at;
+	asked.packet = NULL;
+	/* Nobody would ever answer. */
+	if (!sad_is_managed(sadb->parts.sad)) {
+		sadb_packet_lost(sadb, packet, VERDICT_SADB_ACQUIRE);
+		packet = NULL;
 	}
+	question = find(sadb, acquire, now, &stands);
+	if (stands) {
+		keep(sadb, question, packet);
+		return;
+	}
+	forget(sadb, question, VERDICT_SADB_ACQUIRE_TIMEOUT);
 	if (sadb->next_acquire < UINT32_C(0x80000000))
 		sadb->next_acquire = UINT32_MAX;
 	asked.seq = sadb->next_acquire--;
 	event.seq = asked.seq;
-	*room = (struct sadb_question){ .seq = asked.seq,
+	*question = (struct sadb_question){ .seq = asked.seq,
 		.asked_usec = now,
 		.proto = acquire->proto,
 		.mode = acquire->mode,
@@ -65,6 +148,7 @@ void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire)
 		.dst = acquire->dst,
 		.rule_id = acquire->rule_id,
 		.flow = acquire->flow };
+	keep(sadb, question, packet);
 	sadb_emit(sadb, &event);
 }
 
@@ -72,13 +156,73 @@ void sadb_acquire_failed(struct sadb *sadb, uint32_t seq)
 {
 	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++)
 		if (seq && sadb->questions[i].seq == seq)
-			sadb->questions[i].seq = 0;
+			forget(sadb, &sadb->questions[i], VERDICT_SADB_ACQUIRE);
 }
 
 void sadb_answered(struct sadb *sadb, const struct sa *sa)
 {
+	struct sadb_packet *released = NULL, **end = &released, *packet;
+
+	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++) {
+		struct sadb_question *question = &sadb->questions[i];
+
+		if (question->seq == 0)
+			continue;
+		if (!sa) {
+			forget(sadb, question, VERDICT_SADB_ACQUIRE);
+		} else if (question->proto == sa->proto &&
+			   address_equal(&question->dst, &sa->dst)) {
+			question->seq = 0;
+			while ((packet = take(question))) {
+				packet->next = NULL;
+				*end = packet;
+				end = &packet->next;
+			}
+		}
+	}
+	/* On their way they may ask again, for AH behind ESP say: so the questions go first. */
+	while ((packet = released)) {
+		released = packet->next;
+		sadb_packet_release(sadb, packet);
+	}
+}
+
+void sadb_acquires_expire(struct sadb *sadb, uint64_t now)
+{
 	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++)
-		if (!sa || (sadb->questions[i].proto == sa->proto &&
-				   address_equal(&sadb->questions[i].dst, &sa->dst)))
-			sadb->questions[i].seq = 0;
+		if (sadb->questions[i].seq && is_over(sadb, &sadb->questions[i], now))
+			forget(sadb, &sadb->questions[i], VERDICT_SADB_ACQUIRE_TIMEOUT);
+}
+
+void sadb_acquires_drop(struct sadb *sadb)
+{
+	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++)
+		forget(sadb, &sadb->questions[i], VERDICT_SADB_ACQUIRE);
+}
+
+void sadb_hold(struct sadb *sadb, const struct sadb_acquire *early)
+{
+	struct sa_key key = { early->proto, early->spi, early->dst };
+	struct sad_entry *entry = sad_find(sadb->parts.sad, &key);
+
+	if (!entry) {
+		sadb_packet_lost(sadb, early->packet, VERDICT_ESP_NO_SA);
+		return;
+	}
+	if (atomic_load(&entry->run->state) != SA_LARVAL) { /* filled in meanwhile */
+		sadb_packet_release(sadb, early->packet);
+		return;
+	}
+	sadb_packet_lost(sadb, entry->control.held, VERDICT_SADB_INLARVAL_REPLACE);
+	entry->control.held = early->packet;
+}
+
+void sadb_drop_packet(struct sadb *sadb, const struct sadb_acquire *acquire)
+{
+	sadb_packet_lost(sadb, acquire->packet, VERDICT_SADB_ACQUIRE);
+}
+
+void sadb_managers_changed(struct sadb *sadb, bool any)
+{
+	sad_set_managed(sadb->parts.sad, any);
 }

@@ -22,6 +22,8 @@ struct sadb_question {
 	struct address src, dst;
 	uint64_t rule_id;
 	struct flow flow;
+	struct sadb_packet *packets; /* that wait, the oldest first; owned */
+	size_t n_packets;
 };
 
 /* A heap by due_usec. */
@@ -146,5 +148,10 @@ struct sad_entry *sadb_keys_find(const struct sadb *sadb, const struct sad_entry
 
 /* sadb_acquire.c: an SA was added, or all were flushed (NULL). */
 void sadb_answered(struct sadb *sadb, const struct sa *sa);
+void sadb_acquires_expire(struct sadb *sadb, uint64_t now);
+void sadb_acquires_drop(struct sadb *sadb); /* all of them */
+/* What became of a packet that waited; consumed, NULL allowed. */
+void sadb_packet_release(struct sadb *sadb, struct sadb_packet *packet);
+void sadb_packet_lost(struct sadb *sadb, struct sadb_packet *packet, enum verdict why);
 
 #endif

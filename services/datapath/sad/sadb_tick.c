@@ -200,6 +200,7 @@ void sadb_left(struct sadb *sadb, struct sad_entry *entry)
 {
 	sadb_due_set(sadb, entry, 0);
 	entry->control.removed = true;
+	sadb_packet_lost(sadb, STEAL(entry->control.held), VERDICT_SADB_INLARVAL_TIMEOUT);
 	if (entry->control.armed)
 		sadb->n_natt -= sadb_may_need_keeping(entry);
 	entry->control.armed = false;
@@ -255,6 +256,8 @@ void sadb_tick(struct sadb *sadb)
 	uint64_t now = sadb_now(sadb);
 	struct sad_entry *entry;
 
+	sadb_acquires_expire(sadb, now);
+	sad_prefer_oldest(sadb->parts.sad, sadb_tunable(sadb, TUNABLE_PREFER_OLDEST_SA) != 0);
 	if (sadb->parts.seqstore)
 		seqstore_begin(sadb->parts.seqstore);
 	sad_gather(sadb->parts.sad);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAME_MAX_BYTES 64
@@ -157,9 +158,9 @@ static int parse_options(int argc, char **argv, struct stat_request *request)
 static int counters(
 	struct bus *bus, const struct stat_request *request, struct bus_error *ret_error)
 {
-	struct stat_counter list[VERDICT_COUNT];
+	CLEANUP(freep) struct stat_counter *list = calloc(VERDICT_COUNT, sizeof(*list));
 	size_t count = 0;
-	int r = stat_fetch_counters(bus, list, &count, ret_error);
+	int r = list ? stat_fetch_counters(bus, list, &count, ret_error) : -ENOMEM;
 
 	return r < 0 ? r : stat_show_counters(list, count, request);
 }

@@ -2,6 +2,7 @@
 /* OpenMetrics' text format, for a collector to read from a file or a socket. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "services/datapath/stat/stat_table.h"
@@ -199,9 +200,9 @@ int stat_openmetrics(struct bus *bus, struct bus_error *ret_error)
 {
 	CLEANUP(text_done) struct text out = { 0 };
 	struct json_object *rules = NULL, *sas = NULL;
-	struct stat_counter counters[VERDICT_COUNT];
+	CLEANUP(freep) struct stat_counter *counters = calloc(VERDICT_COUNT, sizeof(*counters));
 	size_t n = 0;
-	int r = stat_fetch_counters(bus, counters, &n, ret_error);
+	int r = counters ? stat_fetch_counters(bus, counters, &n, ret_error) : -ENOMEM;
 
 	if (r == 0)
 		r = fetch_json(bus, "ListRules", &rules, ret_error);
