@@ -30,7 +30,7 @@ enum tunable_use { TUNABLE_USE_LIVE, TUNABLE_USE_IDLE };
 		"system policy stands above a socket's own")                               \
 	X(PERSOCKET_ALG_PRIVILEGE, "_ipsec_persocket_alg_privilege",  1, 0, 1, "", IDLE,   \
 		"a socket's algorithms that differ from system policy need privilege")     \
-	X(PREFER_OLDEST_SA,       "_ipsec_prefer_oldest_sa",          0, 0, 1, "", IDLE,   \
+	X(PREFER_OLDEST_SA,       "_ipsec_prefer_oldest_sa",          0, 0, 1, "", LIVE,   \
 		"of outbound SAs that fit the oldest is taken, not the newest")            \
 	TUNABLES_OF(X, ESP, "ipsecesp_")                                                   \
 	X(ESP_PADDING_CHECK,      "ipsecesp_padding_check",           1, 0, 2, "", LIVE,   \
@@ -45,13 +45,13 @@ enum tunable_use { TUNABLE_USE_LIVE, TUNABLE_USE_IDLE };
 		"level of debugging messages of the original")                             \
 	X(P##_AGE_INTERVAL,       p "age_interval",        8000, 125, 32000, "ms", IDLE,   \
 		"how often SAs are looked at for their lifetimes")                         \
-	X(P##_REAP_DELAY,         p "reap_delay",          1, 1, 10, "s", IDLE,            \
+	X(P##_REAP_DELAY,         p "reap_delay",          1, 1, 10, "s", LIVE,            \
 		"a dead SA stays so long")                                                 \
 	X(P##_REPLAY_SIZE,        p "replay_size",         64, 1, 256, "packets", IDLE,    \
 		"replay window proposed to key management")                                \
-	X(P##_ACQUIRE_TIMEOUT,    p "acquire_timeout",     15, 1, 300, "s", IDLE,          \
+	X(P##_ACQUIRE_TIMEOUT,    p "acquire_timeout",     15, 1, 300, "s", LIVE,          \
 		"packets wait so long for key management")                                 \
-	X(P##_LARVAL_TIMEOUT,     p "larval_timeout",      90, 1, 1800, "s", IDLE,         \
+	X(P##_LARVAL_TIMEOUT,     p "larval_timeout",      90, 1, 1800, "s", LIVE,         \
 		"a reserved SPI waits so long for its SA")                                 \
 	X(P##_SOFT_BYTES,         p "default_soft_bytes",  0, 0, UINT32_MAX, "bytes", IDLE, \
 		"soft lifetime proposed to key management; 0: none")                       \
