@@ -19,7 +19,7 @@
 int conf_hosts(struct hosts_file **ret_hosts)
 {
 	CLEANUP(freep) char *path = NULL, *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = file_system_path(HOSTS_FILE_PATH, &path);
 
 	if (r == 0)
@@ -83,8 +83,7 @@ static int on_route(const struct nlmsghdr *message, void *userdata)
 {
 	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*route) ||
-		!is_dynamic(route->rtm_protocol))
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*route) || !is_dynamic(route->rtm_protocol))
 		return MNL_CB_OK;
 	return mnl_attr_parse(message, sizeof(*route), on_attribute, userdata);
 }

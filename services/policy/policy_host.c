@@ -74,9 +74,9 @@ static bool add_address(struct policy_parser *p, const struct token *word, int e
 	return true;
 }
 
-/* "/n" behind what has @count addresses, the first of them in @family. */
-static bool parse_prefix(struct policy_parser *p, const struct token *word,
-	const struct token *digits, int end, size_t count, int family, unsigned int *ret_bits)
+/* "/n" behind one address. */
+static bool parse_prefix(struct policy_parser *p, const struct token *digits, int end, int family,
+	unsigned int *ret_bits)
 {
 	unsigned int most = address_bits(family);
 	uint64_t bits;
@@ -86,12 +86,6 @@ static bool parse_prefix(struct policy_parser *p, const struct token *word,
 		(void)entry_error(p, digits->at, "addr-prefix",
 			"Bad %s: Unparseable prefix: '%.*s'", pattern_slot_name(addr_slot(end)),
 			(int)digits->len, digits->text);
-		return false;
-	}
-	if (count > 1) {
-		(void)entry_error(p, digits->at, "addr-multi",
-			"Can't set /n prefix on multi-host name: '%.*s' has %zu addresses",
-			(int)word->len, word->text, count);
 		return false;
 	}
 	if (r < 0) {
@@ -117,17 +111,33 @@ static struct token part_of(const struct token *word, size_t from, size_t len)
 	return part;
 }
 
+/* A name with a prefix length: one address only. */
+static void parse_name_prefix(struct policy_parser *p, const struct token *name,
+	const struct token *digits, int end, const struct resolved *found)
+{
+	unsigned int bits;
+	uint64_t number;
+
+	if (found->count > 1 &&
+		value_decimal(digits->text, digits->len, UINT64_MAX, &number) != -EINVAL) {
+		(void)entry_error(p, digits->at, "addr-multi",
+			"Can't set /n prefix on multi-host name: '%.*s' has %zu addresses",
+			(int)name->len, name->text, found->count);
+		return;
+	}
+	if (parse_prefix(p, digits, end, found->addrs[0].family, &bits))
+		(void)add_address(p, name, end, &found->addrs[0], bits);
+}
+
 static void parse_name(
 	struct policy_parser *p, const struct token *name, const struct token *digits, int end)
 {
 	struct resolved found;
-	unsigned int bits;
 
 	if (!resolve_name(p, name, end, &found))
 		return;
 	if (digits) {
-		if (parse_prefix(p, name, digits, end, found.count, found.addrs[0].family, &bits))
-			(void)add_address(p, name, end, &found.addrs[0], bits);
+		parse_name_prefix(p, name, digits, end, &found);
 		return;
 	}
 	p->pattern.hosts[end].bare_network |= found.is_network;
@@ -153,7 +163,7 @@ static void parse_element(struct policy_parser *p, const struct token *value, in
 		return;
 	}
 	bits = address_bits(addr.family);
-	if (!slash || parse_prefix(p, &name, &digits, end, 1, addr.family, &bits))
+	if (!slash || parse_prefix(p, &digits, end, addr.family, &bits))
 		(void)add_address(p, &name, end, &addr, bits);
 }
 
