@@ -213,27 +213,32 @@ int policyd_edit_delete(const struct policy_file *file, const char *tunnel, uint
 
 /* ---- by text ---- */
 
+static bool is_brace(char c)
+{
+	return c == '{' || c == '}';
+}
+
 /* Lower case, one blank between words, none beside braces: what is equal for ipsecconf -r. */
 static int normal_text(const char *written, char **ret_normal)
 {
 	struct text text = { 0 };
+	char former = '{'; /* nothing stands before the first word */
 	bool blank = false;
 
 	for (const char *at = written; *at; at++) {
-		bool brace = *at == '{' || *at == '}';
-		bool after_brace = text.len > 0 && strchr("{}", text.str[text.len - 1]);
+		char c = (char)tolower((unsigned char)*at);
 
-		if (isspace((unsigned char)*at)) {
+		if (isspace((unsigned char)c)) {
 			blank = true;
 			continue;
 		}
-		if (blank && text.len > 0 && !brace && !after_brace)
+		if (blank && !is_brace(c) && !is_brace(former))
 			text_add_char(&text, ' ');
+		text_add_char(&text, c);
+		former = c;
 		blank = false;
-		text_add_char(&text, (char)tolower((unsigned char)*at));
 	}
-	if (text.len == 0)
-		text_add(&text, "");
+	text_add(&text, "");
 	return text_take(&text, ret_normal);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ipsecconf's commands against the policy service, with a stand-in for the datapath."""
 
+import fcntl
 import json
 import os
 import socket
@@ -221,10 +222,10 @@ sa shared }}\x20
 
 
 def listing_fd(value):
-    from test_policyd import seal
     fd = os.memfd_create("rules", os.MFD_ALLOW_SEALING)
     os.write(fd, json.dumps(value).encode())
-    seal(fd)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK
+                | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
     handed = dbus.types.UnixFd(fd)
     os.close(fd)
     return handed

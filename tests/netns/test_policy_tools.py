@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ipsecconf beside a datapath that is real: explanations, drift, audit rules, trials that end by themselves."""
+
+import json
+import select
+
+import pytest
+
+POLICY = "/etc/inet/ipsecinit.conf"
+DROP = "{{raddr {} ulp icmp dir out}} drop {{}}\n"
+
+
+@pytest.fixture(name="alpha")
+def alpha_fixture(pair):
+    """A host whose policy is that of its file again afterwards."""
+    host = pair["alpha"]
+    before = host.path(POLICY).read_text()
+    yield host
+    host.write(POLICY, before)
+    host.run("ipsecconf", "--confirm-yes")
+    for row in json.loads(host.exec("ipsecconf", "--fragments", "--json"))["fragments"]:
+        host.exec("ipsecconf", "--fragment", row["name"], "-f")
+    host.systemctl("reload", "ipsec-policy")
+    assert host.run("ipsecconf", "--drift").returncode == 0
+
+
+def answers(host, address="192.0.2.2"):
+    return host.run("ping", "-c1", "-W2", address).returncode == 0
+
+
+def explain(host, flow):
+    return json.loads(host.exec("ipsecconf", "--json", "--explain", flow))
+
+
+def add(host, text, *options):
+    done = host.run("ipsecconf", "-q", *options, "-a", "-", stdin=text)
+    assert done.returncode == 0, done.stderr
+
+
+def wait_for_rules(host, condition):
+    """Follows the section's generations until the rules in force are as wanted."""
+    with host.popen("gdbus", "monitor", "--system", "--dest", "org.netipsec.Datapath1",
+                    stdout=-1) as monitor:
+        try:
+            while b"is owned by" not in monitor.stdout.readline():
+                pass  # from then on it hears
+            while not condition(host.exec("ipsecconf", "-ln")):
+                assert select.select([monitor.stdout], [], [], 30)[0], "no signal came"
+                monitor.stdout.readline()
+        finally:
+            monitor.kill()
+
+
+def test_the_sa_that_explain_names_is_the_one_that_counts(alpha):
+    said = explain(alpha, "out icmp 192.0.2.1 192.0.2.2 type 8 code 0")
+    assert said["verdict"] == "ipsec" and said["rule"]["source"] == POLICY
+    before = int(said["sa"]["packets"])
+    assert answers(alpha)
+    again = explain(alpha, "out icmp 192.0.2.1 192.0.2.2 type 8 code 0")
+    assert again["sa"]["spi"] == said["sa"]["spi"] and int(again["sa"]["packets"]) > before
+
+
+def test_drift_of_file_and_service(alpha):
+    assert alpha.run("ipsecconf", "--drift").returncode == 0
+    add(alpha, "{raddr 203.0.113.1} drop {}\n")
+    done = alpha.run("ipsecconf", "--drift")
+    assert done.returncode == 1 and "only the service: stdin:1: " in done.stdout
+
+
+def test_an_audit_rule_is_listed_and_lets_through(alpha):
+    add(alpha, DROP.format("192.0.2.2"), "--fragment", "look", "--audit")
+    assert answers(alpha)
+    listing = alpha.exec("ipsecconf", "-ln", "--counters")
+    rule = listing[listing.index("#AUDIT INDEX"):].splitlines()
+    assert rule[1].endswith(" source=fragment look:1") and "drop" in rule[2]
+    # The same in earnest is another thing; it stands behind the file's rule for the same host.
+    add(alpha, DROP.format("192.0.2.77"), "--fragment", "look")
+    assert explain(alpha, "out icmp 192.0.2.1 192.0.2.77 type 8 code 0")["verdict"] == "drop"
+    alpha.exec("ipsecconf", "--fragment", "look", "-f")
+    assert answers(alpha)
+
+
+def test_what_is_deleted_is_out_of_force(alpha):
+    add(alpha, "{raddr 192.0.2.99 ulp udp rport 9} drop {}\n")
+    lines = alpha.exec("ipsecconf", "-ln").splitlines()
+    index = next(lines[n - 1].split()[1] for n, line in enumerate(lines)
+                 if "192.0.2.99" in line and "dir out" in line)
+    alpha.exec("ipsecconf", "-q", "-d", index)
+    left = [line for line in alpha.exec("ipsecconf", "-ln").splitlines() if "192.0.2.99" in line]
+    assert len(left) == 1 and "dir in" in left[0]
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["alive", "dead"])
+def test_a_trial_ends_by_itself(alpha, killed):
+    add(alpha, "{raddr 203.0.113.7} drop {}\n", "--confirm", "3")
+    assert "203.0.113.7" in alpha.exec("ipsecconf", "-ln")
+    if killed:
+        alpha.hold("ipsec-policy")
+        alpha.kill("ipsec-policy")
+    wait_for_rules(alpha, lambda rules: "203.0.113.7" not in rules)
+    if killed:
+        alpha.release("ipsec-policy")
+        alpha.wait_active("ipsec-policy")
+    assert "203.0.113.7" not in alpha.exec("ipsecconf")
+    assert answers(alpha)
+    assert alpha.run("ipsecconf", "--drift").returncode == 0
+
+
+def test_a_trial_that_is_confirmed_stays(alpha):
+    add(alpha, "{raddr 203.0.113.7} drop {}\n", "--confirm", "600")
+    alpha.exec("ipsecconf", "--confirm-yes")
+    add(alpha, "{raddr 203.0.113.8} drop {}\n")
+    assert "203.0.113.7" in alpha.exec("ipsecconf", "-ln")
