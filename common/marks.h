@@ -16,7 +16,10 @@
 /* Per-socket policy: 0 is none, else an index into the table of requests. */
 #define MARK_SOCKET_SHIFT 8
 #define MARK_SOCKET_MASK  UINT32_C(0x0000ff00)
-#define MARK_ALL	  (MARK_FLAGS | MARK_SOCKET_MASK)
+/* The same bits of a packet on `lo`, behind the output chain: the action that its sender's rule asks for. */
+#define MARK_INTRA_SHIFT MARK_SOCKET_SHIFT
+#define MARK_INTRA_MASK	 MARK_SOCKET_MASK
+#define MARK_ALL	 (MARK_FLAGS | MARK_SOCKET_MASK)
 
 /* Connection marks. */
 #define CTMARK_ECHO_CLEAR UINT32_C(0x01000000) /* the request came in clear, so may the reply go */

@@ -37,6 +37,7 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	sd_event_source_disable_unref(d->on_tick);
 	sd_event_source_disable_unref(d->on_drops);
 	sd_event_source_disable_unref(d->on_drops_again);
+	sd_event_source_disable_unref(d->on_nflog);
 	sd_event_source_disable_unref(d->on_addresses);
 	sd_event_source_disable_unref(d->on_trial);
 	keys_door_free(d->keys_door);
@@ -259,7 +260,8 @@ static int watch(struct datapathd *d)
 	if (r < 0)
 		return r;
 	datapathd_watch_trials(d);
-	return datapathd_watch_drops(d);
+	r = datapathd_watch_nflog(d);
+	return r < 0 ? r : datapathd_watch_drops(d);
 }
 
 static void on_sadb_event(const struct sadb_event *event, void *userdata)

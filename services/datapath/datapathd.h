@@ -25,6 +25,7 @@ struct datapathd {
 	struct natt_door *natt_door; /* NULL: nobody has port 4500 */
 	struct pfkey_door *pfkey_door;
 	sd_event_source *on_wake, *on_links, *on_tables, *on_tick;
+	sd_event_source *on_nflog;
 	sd_event_source *on_drops, *on_drops_again, *on_addresses, *on_trial;
 	uint64_t drops_seen; /* number of the last drop that was told of */
 	struct drop_limit log_limit, signal_limit;
@@ -52,6 +53,8 @@ size_t datapathd_rule_count(const struct datapathd *d);
 void datapathd_watch_trials(struct datapathd *d);
 
 /* datapathd_drops.c: what workers drop goes to the journal and the bus, so far as limits allow. */
+/* datapathd_nflog.c: what nftables drops joins them. */
+int datapathd_watch_nflog(struct datapathd *d) MUST_CHECK;
 int datapathd_watch_drops(struct datapathd *d) MUST_CHECK;
 /* Up to this moment. */
 void datapathd_gather_drops(struct datapathd *d);

@@ -14,6 +14,7 @@ static const char *const hints[VERDICT_COUNT] = {
 	[VERDICT_SPD_EXPLICIT] = "a drop rule, or a tunnel whose rules name no such packet",
 	[VERDICT_SPD_GOT_CLEAR] = "peer sends clear",
 	[VERDICT_SPD_GOT_SECURE] = "peer protects what our policy has no rule for",
+	[VERDICT_SPD_LOOPBACK_MISMATCH] = "the rules of the two directions differ",
 	[VERDICT_SPD_GOT_AH] = "peer adds AH: its policy asks for more than ours",
 	[VERDICT_SPD_GOT_ESP] = "peer adds ESP: its policy asks for more than ours",
 	[VERDICT_SPD_BAD_AHALG] = NOT_COMMON,

@@ -82,6 +82,19 @@ static int open_devices(struct plant *plant, struct fdstore *store)
 	return r < 0 ? r : plant_tunnels_open(plant, store);
 }
 
+/* What nftables must know of the tunables. */
+static int set_exceptions(struct plant *plant)
+{
+	const struct tunables *tunables = &plant->tunables;
+	struct steer_tunables next = {
+		.icmp_accept_clear = tunables_get(tunables, TUNABLE_ICMP_ACCEPT_CLEAR),
+		.igmp_accept_clear = tunables_get(tunables, TUNABLE_IGMP_ACCEPT_CLEAR),
+		.pim_accept_clear = tunables_get(tunables, TUNABLE_PIM_ACCEPT_CLEAR),
+	};
+
+	return steer_set_tunables(plant->steer, &next);
+}
+
 void plant_steer_options(
 	const struct datapath_settings *settings, struct steer_options *ret_options)
 {
@@ -93,6 +106,7 @@ void plant_steer_options(
 		.rule_priority = (uint32_t)settings->rule_priority,
 		.uids = { geteuid() },
 		.n_uids = 1,
+		.log_group = (uint16_t)settings->log_group,
 		.owner_fd = -1,
 	};
 	if (ike && ike->pw_uid != ret_options->uids[0])
@@ -113,7 +127,11 @@ static int open_steer(struct plant *plant, struct fdstore *store)
 		return r;
 	if (!kept)
 		fdstore_put(FDSTORE_OWNER, steer_owner_fd(plant->steer));
-	return steer_present(plant->steer, &plant->was_lidded);
+	/* Without it drops are counted all the same. */
+	if (options.log_group && nflog_open(options.log_group, &plant->nflog) < 0)
+		plant->nflog.fd = -1;
+	r = set_exceptions(plant);
+	return r < 0 ? r : steer_present(plant->steer, &plant->was_lidded);
 }
 
 /* Somebody else may have the port: then SAs that ask for UDP are refused, and all else works. */
@@ -178,6 +196,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 		return -ENOMEM;
 	plant->settings = settings;
 	plant->wire = (struct wire){ .out4 = -1, .out6 = -1 };
+	plant->nflog.fd = -1;
 	plant->counters.fd = plant->wake_fd = plant->drops_fd = -1;
 	budget_init(&plant->budget, usable_cpus());
 	plant->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -187,7 +206,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	tunables_init(&plant->tunables);
 	for (size_t i = 0; i < TUNABLE_COUNT; i++) /* checked when they were read */
 		(void)!plant_set_tunable(plant, (enum tunable)i, settings->tunables[i]);
-	r = drops_new(plant->drops_fd, settings->workers + 1, &plant->drops);
+	r = drops_new(plant->drops_fd, settings->workers + 2, &plant->drops);
 	if (r < 0)
 		return r;
 	*ret_fault = "interface addresses";
@@ -255,6 +274,7 @@ struct plant *plant_free(struct plant *plant)
 	wire_close(&plant->wire);
 	tun_close(&plant->host);
 	path_table_free(plant->paths);
+	netlink_close(&plant->nflog);
 	steer_free(plant->steer);
 	counter_store_close(&plant->counters);
 	locals_free(plant->locals);
@@ -477,6 +497,8 @@ static void add_count(const struct steer_count *count, void *userdata)
 		[STEER_DROP] = { VERDICT_SPD_EXPLICIT, VERDICT_SPD_EXPLICIT },
 		[STEER_PROTECT] = { VERDICT_SPD_GOT_CLEAR, VERDICT_OUT_PROTECTED },
 		[STEER_GOT_CLEAR] = { VERDICT_SPD_GOT_CLEAR, VERDICT_SPD_GOT_CLEAR },
+		[STEER_MISMATCH] = { VERDICT_SPD_LOOPBACK_MISMATCH, VERDICT_SPD_LOOPBACK_MISMATCH },
+		[STEER_GOT_SECURE] = { VERDICT_SPD_GOT_SECURE, VERDICT_SPD_GOT_SECURE },
 	};
 	uint64_t *packets = userdata;
 
@@ -498,7 +520,9 @@ int plant_counters(struct plant *plant, uint64_t ret_packets[static VERDICT_COUN
 
 int plant_set_tunable(struct plant *plant, enum tunable which, uint64_t value)
 {
-	return tunables_set(&plant->tunables, which, value);
+	int r = tunables_set(&plant->tunables, which, value);
+
+	return r == 0 && plant->steer ? set_exceptions(plant) : r;
 }
 
 int plant_settle(struct plant *plant)

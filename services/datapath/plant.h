@@ -16,6 +16,7 @@
 #include "services/datapath/plant_tunnels.h"
 #include "services/datapath/sad/sadb.h"
 #include "services/datapath/settings.h"
+#include "services/datapath/steer/nflog.h"
 #include "services/datapath/steer/steer.h"
 #include "services/datapath/control_lane.h"
 #include "services/datapath/worker.h"
@@ -42,7 +43,8 @@ struct plant {
 	RCU_POINTER(struct engine_view) view; /* never NULL once open */
 	struct counter_store counters;
 	struct tunables tunables;
-	struct drops *drops; /* one writer a worker */
+	struct netlink nflog; /* hears of what nftables drops; fd -1: does not */
+	struct drops *drops; /* one writer a worker, the control thread's lane, nflog */
 	int drops_fd; /* readable when a drop came after drops_arm() */
 	struct worker *workers[SAD_MAX_WORKERS];
 	size_t n_workers;

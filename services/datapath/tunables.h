@@ -18,11 +18,11 @@ enum tunable_use { TUNABLE_USE_LIVE, TUNABLE_USE_IDLE };
 /* clang-format off */
 /* ID, name, default, least, most, unit, use, what it says */
 #define TUNABLES(X)                                                                        \
-	X(ICMP_ACCEPT_CLEAR,      "_icmp_accept_clear_messages",      1, 0, 1, "", IDLE,   \
+	X(ICMP_ACCEPT_CLEAR,      "_icmp_accept_clear_messages",      1, 0, 1, "", LIVE,   \
 		"the stack's own ICMP is taken in clear, whatever policy says")            \
-	X(IGMP_ACCEPT_CLEAR,      "_igmp_accept_clear_messages",      1, 0, 1, "", IDLE,   \
+	X(IGMP_ACCEPT_CLEAR,      "_igmp_accept_clear_messages",      1, 0, 1, "", LIVE,   \
 		"IGMP is taken in clear, whatever policy says")                            \
-	X(PIM_ACCEPT_CLEAR,       "_pim_accept_clear_messages",       1, 0, 1, "", IDLE,   \
+	X(PIM_ACCEPT_CLEAR,       "_pim_accept_clear_messages",       1, 0, 1, "", LIVE,   \
 		"PIM is taken in clear, whatever policy says")                             \
 	X(POLICY_LOG_INTERVAL,    "_ipsec_policy_log_interval",       0, 0, 999999, "ms", LIVE, \
 		"at most one policy message in this time; 0: none")                        \

@@ -78,6 +78,7 @@ static void add_routes(void)
 
 static void setup(void)
 {
+	static const struct steer_tunables by_policy = { false, false, false };
 	struct steer_options options = { .interface = "ipsec0",
 		.route_table = 0x4950,
 		.rule_priority = 100,
@@ -99,6 +100,7 @@ static void setup(void)
 		lab.in6[i] = open_raw(AF_INET6, protocols[i]);
 	}
 	ck_assert_int_eq(steer_new(&options, &lab.steer), 0);
+	ck_assert_int_eq(steer_set_tunables(lab.steer, &by_policy), 0);
 	ck_assert_int_eq(steer_routes(lab.steer), 0);
 }
 

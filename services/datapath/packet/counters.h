@@ -26,6 +26,7 @@
 	X(SPD_EXPLICIT,         spd_explicit,         "policy says drop")                  \
 	X(SPD_GOT_CLEAR,        spd_got_clear,        "in clear, policy asks for protection") \
 	X(SPD_GOT_SECURE,       spd_got_secure,       "protected, policy does not ask for it") \
+	X(SPD_LOOPBACK_MISMATCH, spd_loopback_mismatch, "on this machine, for the sender another action than for the receiver") \
 	X(SPD_GOT_AH,           spd_got_ah,           "AH that policy does not ask for")   \
 	X(SPD_GOT_ESP,          spd_got_esp,          "ESP that policy does not ask for")  \
 	X(SPD_BAD_AHALG,        spd_bad_ahalg,        "AH algorithm is not the policy's")  \

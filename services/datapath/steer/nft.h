@@ -85,6 +85,8 @@ void nft_match_ipv6_later_fragment(struct nft_batch *batch);
 
 void nft_set_mark(struct nft_batch *batch, uint32_t mask, uint32_t value); /* only these bits */
 void nft_count(struct nft_batch *batch, const char *counter);
+/* To listeners of an nflog group, the first octets of the packet and a word; at most @rate a second. */
+void nft_log(struct nft_batch *batch, uint16_t group, const char *prefix, uint64_t rate);
 void nft_accept(struct nft_batch *batch);
 void nft_drop(struct nft_batch *batch);
 void nft_jump(struct nft_batch *batch, const char *chain);

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#define LOG_OCTETS  128 /* headers and the first of the payload */
 #define IPV4_SRC_AT 12
 #define IPV4_DST_AT 16
 #define IPV6_SRC_AT 8
@@ -266,6 +267,25 @@ void nft_count(struct nft_batch *batch, const char *counter)
 		return;
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
 	if (nftnl_expr_set_str(expr, NFTNL_EXPR_OBJREF_IMM_NAME, counter) < 0)
+		batch->failed = true;
+}
+
+void nft_log(struct nft_batch *batch, uint16_t group, const char *prefix, uint64_t rate)
+{
+	struct nftnl_expr *expr = add(batch, "limit");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_RATE, rate);
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_UNIT, 1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_BURST, (uint32_t)rate);
+	expr = add(batch, "log");
+	if (!expr)
+		return;
+	nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_GROUP, group);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOG_SNAPLEN, LOG_OCTETS);
+	nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_QTHRESHOLD, 1);
+	if (nftnl_expr_set_str(expr, NFTNL_EXPR_LOG_PREFIX, prefix) < 0)
 		batch->failed = true;
 }
 

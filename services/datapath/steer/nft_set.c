@@ -195,14 +195,14 @@ void nft_key_network(struct nft_batch *batch, struct nft_key *key, uint32_t offs
 	key->len += len;
 }
 
-void nft_key_transport(
-	struct nft_batch *batch, struct nft_key *key, uint32_t len, const uint8_t *mask)
+void nft_key_transport(struct nft_batch *batch, struct nft_key *key, uint32_t offset, uint32_t len,
+	const uint8_t *mask)
 {
 	struct nftnl_expr *expr = load(batch, key, NFT_PAYLOAD_TRANSPORT_HEADER);
 
 	if (!expr)
 		return;
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, 0);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
 	if (mask)
 		mask_field(batch, key, len, mask);
@@ -218,5 +218,49 @@ void nft_decide(struct nft_batch *batch, const char *map)
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG32_00);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 	if (nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, map) < 0)
+		batch->failed = true;
+}
+
+void nft_memory_add(struct nft_batch *batch, const struct nft_memory *memory)
+{
+	struct nlmsghdr *msg = nft_message_begin(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
+	struct nlattr *desc;
+
+	if (!msg)
+		return;
+	mnl_attr_put_strz(msg, NFTA_SET_TABLE, batch->table);
+	mnl_attr_put_strz(msg, NFTA_SET_NAME, memory->name);
+	put_u32(msg, NFTA_SET_FLAGS, NFT_SET_EVAL | NFT_SET_TIMEOUT);
+	put_u32(msg, NFTA_SET_KEY_TYPE, TYPE_INTEGER);
+	put_u32(msg, NFTA_SET_KEY_LEN, memory->key_len);
+	put_u32(msg, NFTA_SET_ID, 1);
+	mnl_attr_put_u64(msg, NFTA_SET_TIMEOUT, htobe64(memory->msec));
+	desc = mnl_attr_nest_start(msg, NFTA_SET_DESC);
+	put_u32(msg, NFTA_SET_DESC_SIZE, memory->size);
+	mnl_attr_nest_end(msg, desc);
+	nft_message_end(batch, msg);
+}
+
+void nft_remember(struct nft_batch *batch, const struct nft_memory *memory)
+{
+	struct nftnl_expr *expr = add(batch, "dynset");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG32_00);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, memory->msec);
+	if (nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, memory->name) < 0)
+		batch->failed = true;
+}
+
+void nft_among(struct nft_batch *batch, const char *set)
+{
+	struct nftnl_expr *expr = add(batch, "lookup");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG32_00);
+	if (nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, set) < 0)
 		batch->failed = true;
 }

@@ -46,10 +46,21 @@ void nft_key_protocol(struct nft_batch *batch, struct nft_key *key);
 /* @mask: @len octets, a multiple of four; NULL: all of the field. */
 void nft_key_network(struct nft_batch *batch, struct nft_key *key, uint32_t offset, uint32_t len,
 	const uint8_t *mask);
-void nft_key_transport(
-	struct nft_batch *batch, struct nft_key *key, uint32_t len, const uint8_t *mask);
+void nft_key_transport(struct nft_batch *batch, struct nft_key *key, uint32_t offset, uint32_t len,
+	const uint8_t *mask);
 /* What the map says about the key; no element: the rule does not match. */
 void nft_decide(struct nft_batch *batch, const char *map);
+
+/* A set that packets fill: keys are forgotten after a while, and no more than so many are kept. */
+struct nft_memory {
+	const char *name;
+	uint32_t key_len, size;
+	uint64_t msec;
+};
+void nft_memory_add(struct nft_batch *batch, const struct nft_memory *memory);
+void nft_remember(struct nft_batch *batch, const struct nft_memory *memory);
+/* The key is in the set; else the rule does not match. */
+void nft_among(struct nft_batch *batch, const char *set);
 
 int nft_list_maps(struct netlink *nl, const char *table, nft_name_fn fn, void *userdata) MUST_CHECK;
 /* Those elements of a map that have a name. */

@@ -24,7 +24,9 @@ struct steer {
 	size_t n_lids;
 	struct steer_program *program; /* what was loaded last; NULL: nothing yet */
 	const struct tunnel_table *tunnels;
+	struct steer_tunables tunables;
 	bool no_sockets; /* the kernel has no matches on sockets */
+	bool no_log; /* nor nflog */
 };
 
 static int open_lids(struct steer *steer)
@@ -59,6 +61,7 @@ int steer_new(const struct steer_options *options, struct steer **ret_steer)
 	if (!steer)
 		return -ENOMEM;
 	steer->options = *options;
+	steer->tunables = (struct steer_tunables){ true, true, true };
 	steer->route.fd = steer->notify.fd = -1;
 	for (size_t i = 0; i < LIDS; i++)
 		steer->lids[i].nl.fd = -1;
@@ -139,7 +142,9 @@ static int load_lid(const struct steer *steer, struct lid *lid)
 		.frame = { .options = &steer->options,
 			.tunnels = steer->tunnels,
 			.diverts = steer->program->diverts,
-			.no_sockets = steer->no_sockets } };
+			.log_group = steer->no_log ? 0 : steer->options.log_group,
+			.no_sockets = steer->no_sockets },
+		.tunables = &steer->tunables };
 
 	return lid_load(lid, &image);
 }
@@ -206,6 +211,11 @@ int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_t
 	steer->program = next;
 	steer->tunnels = tunnels;
 	r = load_lids(steer, all);
+	if (r == -ENOENT && !steer->no_log) {
+		/* A kernel without nflog: its drops are counted, and nothing tells of them. */
+		steer->no_log = true;
+		r = load_lids(steer, all);
+	}
 	if (r == -ENOENT && !steer->no_sockets) {
 		/* A kernel without matches on sockets: ESP in UDP needs a bypass rule there. */
 		steer->no_sockets = true;
@@ -220,6 +230,18 @@ int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_t
 	}
 	steer_program_free(former);
 	return 0;
+}
+
+int steer_set_tunables(struct steer *steer, const struct steer_tunables *tunables)
+{
+	int r = 0;
+
+	if (memcmp(&steer->tunables, tunables, sizeof(*tunables)) == 0)
+		return 0;
+	steer->tunables = *tunables;
+	for (size_t i = 0; steer->program && i < steer->n_lids && r == 0; i++)
+		r = lid_exempt(&steer->lids[i], tunables);
+	return r;
 }
 
 int steer_notify_fd(const struct steer *steer)

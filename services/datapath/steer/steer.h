@@ -31,7 +31,13 @@ struct steer_options {
 	uid_t uids[STEER_MAX_UIDS]; /* whose bypass mark counts, and who may send from port 500 */
 	size_t n_uids;
 	bool two_tables; /* do as on a kernel before 6.9 */
+	uint16_t log_group; /* nflog group that hears of drops, 0: none */
 	int owner_fd; /* netlink socket of a former life from the fd store, consumed; -1: none */
+};
+
+/* What may come in clear against policy; all of it until steer_set_tunables() says otherwise. */
+struct steer_tunables {
+	bool icmp_accept_clear, igmp_accept_clear, pim_accept_clear;
 };
 
 int steer_new(const struct steer_options *options, struct steer **ret_steer) MUST_CHECK;
@@ -48,6 +54,8 @@ int steer_present(struct steer *steer, bool *ret_present) MUST_CHECK;
  */
 int steer_load(
 	struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels) MUST_CHECK;
+/* In force at once, without loading the program again. */
+int steer_set_tunables(struct steer *steer, const struct steer_tunables *tunables) MUST_CHECK;
 /* Readable when somebody changed nftables. */
 int steer_notify_fd(const struct steer *steer);
 /* Restores what somebody took away. *ret_restored: was there anything to restore? */

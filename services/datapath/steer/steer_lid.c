@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 
 #include "services/datapath/steer/nft_set.h"
+#include "services/datapath/steer/steer_exempt.h"
 #include "services/datapath/steer/steer_former.h"
+#include "services/datapath/steer/steer_intra.h"
 
 #define CHUNK_LEAST (96U << 10) /* fits the send buffer of an unprivileged user */
 #define CHUNK_MOST  (1U << 20)
@@ -99,7 +101,7 @@ static int find_wanted(struct loading *loading, const struct steer_program *prog
 	const struct steer_plan *plans[] = { program->out_plan, program->in_plan };
 	size_t n = 0, unique = 0;
 	struct former_count *wanted = calloc(program->out.count - plans[0]->list_from +
-						     program->in.count - plans[1]->list_from + 1,
+						     program->in.count - plans[1]->list_from + 2,
 		sizeof(*wanted));
 
 	if (!wanted)
@@ -108,6 +110,8 @@ static int find_wanted(struct loading *loading, const struct steer_program *prog
 		for (size_t i = plans[k]->list_from; i < sides[k]->count; i++)
 			if (steer_counter_name(&sides[k]->lines[i], k == 0, wanted[n].name)[0])
 				n++;
+	n += (size_t)(text_copy(wanted[n].name, STEER_COUNTER_MAX, STEER_COUNTER_MISMATCH) == 0);
+	n += (size_t)(text_copy(wanted[n].name, STEER_COUNTER_MAX, STEER_COUNTER_GOT_SECURE) == 0);
 	if (n)
 		qsort(wanted, n, sizeof(*wanted), compare_names);
 	for (size_t i = 0; i < n; i++)
@@ -276,6 +280,23 @@ static int add_side(struct loading *loading, const struct side *side)
 	return r;
 }
 
+static bool has_layers(const struct steer_program *program)
+{
+	return program->out_plan->n_layers || program->in_plan->n_layers;
+}
+
+static int add_intra(struct loading *loading, const struct steer_program *program,
+	const struct steer_frame *frame)
+{
+	bool counts = loading->lid->counts;
+
+	nft_chain_add(loading->batch, frame->intra_out_chain);
+	steer_intra_out(loading->batch, frame->intra_out_chain, program, counts);
+	nft_chain_add(loading->batch, frame->intra_in_chain);
+	steer_intra_in(loading->batch, frame->intra_in_chain, program, counts);
+	return commit_when_full(loading->batch, loading->lid);
+}
+
 /*
  * Maps and lines go where nothing leads to, in as many transactions as they take. The last one
  * changes only the rules of the hooked chains, which stay where they are: a packet sees all of the
@@ -284,6 +305,7 @@ static int add_side(struct loading *loading, const struct side *side)
 static int fill(struct loading *loading, const struct steer_image *image)
 {
 	char out[STEER_NAME_MAX], in[STEER_NAME_MAX];
+	char intra_out[STEER_NAME_MAX], intra_in[STEER_NAME_MAX];
 	struct steer_frame frame = image->frame;
 	const struct former *former = loading->former;
 	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", former->serial + 1);
@@ -294,11 +316,20 @@ static int fill(struct loading *loading, const struct steer_image *image)
 	if (r == 0)
 		r = text_fixed(in, sizeof(in), IN_PREFIX "%u", former->serial + 1);
 	if (r == 0)
+		r = text_fixed(intra_out, sizeof(intra_out), "%s-lo", out);
+	if (r == 0)
+		r = text_fixed(intra_in, sizeof(intra_in), "%s-lo", in);
+	if (r == 0)
 		r = add_side(loading, &(struct side){ &image->program->out,
 					      image->program->out_plan, out, true });
 	if (r == 0)
 		r = add_side(loading,
 			&(struct side){ &image->program->in, image->program->in_plan, in, false });
+	if (r == 0 && !has_layers(image->program)) {
+		frame.intra_out_chain = intra_out;
+		frame.intra_in_chain = intra_in;
+		r = add_intra(loading, image->program, &frame);
+	}
 	if (r < 0)
 		return r;
 	steer_rules_frame(loading->batch, &frame);
@@ -325,13 +356,23 @@ int lid_load(struct lid *lid, const struct steer_image *image)
 	if (r < 0)
 		return r;
 	nft_table_add(&batch, lid->flags);
-	steer_rules_targets(&batch);
+	steer_rules_targets(&batch, image->frame.log_group, lid->counts);
+	steer_exempt_add(&batch, image->tunables);
 	r = add_counters(&loading);
 	if (r == 0)
 		r = fill(&loading, image);
 	if (r == 0)
 		drop_counters(&loading);
 	return r;
+}
+
+int lid_exempt(struct lid *lid, const struct steer_tunables *tunables)
+{
+	CLEANUP(nft_done) struct nft_batch batch;
+
+	nft_begin(&batch, lid->table);
+	steer_exempt_add(&batch, tunables);
+	return commit(&batch, lid);
 }
 
 int lid_counters(struct lid *lid, nft_counter_fn fn, void *userdata)

@@ -22,6 +22,7 @@ struct lid {
 /* What is to be loaded; all borrowed. */
 struct steer_image {
 	const struct steer_program *program;
+	const struct steer_tunables *tunables;
 	struct steer_frame frame; /* its chains and delay are filled in for each lid */
 };
 
@@ -31,6 +32,8 @@ int lid_open(struct lid *lid, const char *table, uint32_t flags, int owner_fd) M
 int lid_try(struct lid *lid) MUST_CHECK;
 int lid_exists(struct lid *lid, bool *ret_exists) MUST_CHECK;
 int lid_load(struct lid *lid, const struct steer_image *image) MUST_CHECK;
+/* Other tunables for what was loaded. */
+int lid_exempt(struct lid *lid, const struct steer_tunables *tunables) MUST_CHECK;
 /* What counters and elements say, summed up by name. */
 int lid_counters(struct lid *lid, nft_counter_fn fn, void *userdata) MUST_CHECK;
 

@@ -13,6 +13,8 @@ static const char verdict_letters[] = {
 	[STEER_DROP] = 'd',
 	[STEER_PROTECT] = 'p',
 	[STEER_GOT_CLEAR] = 'c',
+	[STEER_MISMATCH] = 'm',
+	[STEER_GOT_SECURE] = 's',
 };
 
 static const char *const verdict_names[] = {
@@ -20,6 +22,8 @@ static const char *const verdict_names[] = {
 	[STEER_DROP] = "drop",
 	[STEER_PROTECT] = "protect",
 	[STEER_GOT_CLEAR] = "got-clear",
+	[STEER_MISMATCH] = "mismatch",
+	[STEER_GOT_SECURE] = "got-secure",
 };
 
 static int lines_add(struct steer_lines *lines, const struct steer_line *line)
@@ -75,14 +79,65 @@ static void line_from_selector(
 	line->dport_last = out ? sel->remote_port_last : sel->local_port_last;
 }
 
+static int number_of(
+	struct steer_program *program, const struct action *action, uint8_t *ret_number)
+{
+	struct action *more;
+
+	for (size_t i = 0; i < program->n_actions; i++) {
+		if (action_equal(&program->actions[i], action)) {
+			*ret_number = (uint8_t)(i + 1);
+			return 0;
+		}
+	}
+	*ret_number = STEER_ACTION_OTHER;
+	if (program->n_actions + 1 == STEER_ACTION_OTHER)
+		return 0;
+	more = reallocarray(program->actions, program->n_actions + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	program->actions = more;
+	program->actions[program->n_actions++] = *action;
+	*ret_number = (uint8_t)program->n_actions;
+	return 0;
+}
+
+/* Numbers for what the rule's alternatives ask for. */
+static int number_actions(
+	struct steer_program *program, const struct rule *rule, struct steer_line *line)
+{
+	uint8_t *more;
+	int r = 0;
+
+	more = realloc(program->alternatives, program->n_alternatives + rule->n_actions);
+	if (!more)
+		return -ENOMEM;
+	program->alternatives = more;
+	line->alternatives_at = (uint32_t)program->n_alternatives;
+	for (size_t i = 0; i < rule->n_actions && r == 0; i++) {
+		uint8_t number = 0;
+
+		if (rule->actions[i].kind != ACTION_PROTECT)
+			continue;
+		r = number_of(program, &rule->actions[i], &number);
+		program->alternatives[program->n_alternatives++] = number;
+		line->n_alternatives++;
+		if (i == 0)
+			line->action = number;
+	}
+	return r;
+}
+
 static int compile_rule(
 	struct steer_program *program, const struct rule *rule, enum direction direction)
 {
 	static const uint8_t ported[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 	struct steer_lines *lines = direction == DIRECTION_OUT ? &program->out : &program->in;
 	struct steer_line line = { .rule_id = rule->id, .verdict = rule_verdict(rule, direction) };
-	int r = 0;
+	int r = number_actions(program, rule, &line);
 
+	if (r < 0)
+		return r;
 	line_from_selector(&line, &rule->selector, direction);
 	if (direction == DIRECTION_OUT && line.verdict != STEER_ACCEPT)
 		program->diverts = true;
@@ -135,6 +190,8 @@ struct steer_program *steer_program_free(struct steer_program *program)
 		return NULL;
 	steer_plan_free(program->out_plan);
 	steer_plan_free(program->in_plan);
+	free(program->alternatives);
+	free(program->actions);
 	free(program->out.lines);
 	free(program->in.lines);
 	free(program);

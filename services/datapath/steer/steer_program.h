@@ -20,7 +20,13 @@ enum steer_verdict {
 	STEER_DROP, /* refused by policy, counted */
 	STEER_PROTECT, /* outbound: to the engine, which counts */
 	STEER_GOT_CLEAR, /* inbound: came in clear, must not */
+	/* On this machine, counted for no rule: */
+	STEER_MISMATCH, /* sender's and receiver's actions differ */
+	STEER_GOT_SECURE, /* the sender's rule protects, the receiver has none */
 };
+
+/* Of more actions than can be told apart; equal to none. */
+#define STEER_ACTION_OTHER 255
 
 /* In packet direction; what is absent matches anything. */
 struct steer_line {
@@ -33,6 +39,8 @@ struct steer_line {
 	uint16_t sport, dport;
 	uint16_t sport_last, dport_last; /* 0: that port alone */
 	struct prefix src, dst;
+	uint8_t action; /* number of the first alternative, if that protects, within the program; 0 */
+	uint32_t alternatives_at, n_alternatives; /* numbers of all that protect */
 };
 
 static inline uint16_t steer_port_last(uint16_t port, uint16_t last)
@@ -50,6 +58,10 @@ struct steer_plan;
 struct steer_program {
 	struct steer_lines out, in;
 	struct steer_plan *out_plan, *in_plan; /* owned: how they stand in the kernel */
+	uint8_t *alternatives; /* owned */
+	size_t n_alternatives;
+	struct action *actions; /* owned: the one with number n stands at n - 1 */
+	size_t n_actions;
 	bool diverts; /* some outbound line is not STEER_ACCEPT: source routes must be looked at */
 };
 
@@ -60,7 +72,9 @@ DEFINE_CLEANUP(struct steer_program *, steer_program_free)
 /* One line each: "out ip saddr 192.0.2.1/32 tcp dport 80 -> protect 0123456789abcdef". */
 void steer_program_print(const struct steer_program *program, struct text *text);
 
-#define STEER_COUNTER_MAX 24
+#define STEER_COUNTER_MAX	 24
+#define STEER_COUNTER_MISMATCH	 "im0000000000000000"
+#define STEER_COUNTER_GOT_SECURE "is0000000000000000"
 /* The kernel's name for what a line counts: "od0123456789abcdef" is outbound, dropped; "" for none. */
 const char *steer_counter_name(
 	const struct steer_line *line, bool outbound, char ret_name[static STEER_COUNTER_MAX]);

@@ -6,6 +6,7 @@
 
 #include "common/marks.h"
 #include "services/datapath/steer/nft_set.h"
+#include "services/datapath/steer/steer_exempt.h"
 
 #define IKE_PORT       500
 #define NATT_PORT      4500
@@ -15,6 +16,7 @@
 #define PORT_DEST_AT   2
 #define ICMP_TYPE_AT   0
 #define ICMP_CODE_AT   1
+#define LOGS_A_SECOND  100 /* more than the log takes */
 
 /* "ipsec", "out" and "in" are words of the nft language, so the chains are called otherwise. */
 static const struct nft_hook hooks[] = {
@@ -110,18 +112,32 @@ static void jump(struct nft_batch *batch, const char *from, const char *to)
 	nft_rule_end(batch);
 }
 
+/* What does not leave the machine never comes to the engine. */
+static void judge_intra(struct nft_batch *batch, const char *from, bool in, const char *chain)
+{
+	if (!chain) {
+		accept_interface(batch, from, in, "lo");
+		return;
+	}
+	nft_rule_begin(batch, from);
+	nft_match_interface(batch, in, "lo", NFT_IS);
+	nft_goto(batch, chain);
+	nft_rule_end(batch);
+}
+
 static void add_divert(struct nft_batch *batch, const struct steer_frame *frame)
 {
 	const struct steer_options *options = frame->options;
 
 	for (size_t i = 0; i < options->n_uids; i++)
 		accept_bypass(batch, options->uids[i]);
-	accept_interface(batch, DIVERT, false, "lo");
 	for (size_t i = 0; frame->tunnels && i < frame->tunnels->count; i++)
 		accept_interface(batch, DIVERT, false, frame->tunnels->tunnels[i].name);
 	accept_discovery(batch, DIVERT);
 	for (size_t i = 0; i < options->n_uids; i++)
 		accept_ike_out(batch, options->uids[i]);
+	judge_intra(batch, DIVERT, false, frame->intra_out_chain);
+	jump(batch, DIVERT, STEER_EXEMPT_OUT);
 	if (frame->diverts)
 		divert_source_routed(batch);
 	jump(batch, DIVERT, frame->out_chain);
@@ -163,7 +179,6 @@ static void accept_natt_in(struct nft_batch *batch)
 
 static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
 {
-	accept_interface(batch, ADMIT, true, "lo");
 	nft_rule_begin(batch, ADMIT);
 	nft_match_interface(batch, true, frame->options->interface, NFT_IS);
 	nft_match_mark(batch, MARK_DECRYPTED, MARK_DECRYPTED);
@@ -186,6 +201,8 @@ static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
 	nft_rule_end(batch);
 	if (!frame->no_sockets)
 		accept_natt_in(batch);
+	judge_intra(batch, ADMIT, true, frame->intra_in_chain);
+	jump(batch, ADMIT, STEER_EXEMPT_IN);
 	jump(batch, ADMIT, frame->in_chain);
 }
 
@@ -232,9 +249,9 @@ void steer_rules_frame(struct nft_batch *batch, const struct steer_frame *frame)
 }
 
 static const char *const targets[] = {
-	[STEER_DROP] = "explicit",
+	[STEER_DROP] = STEER_CHAIN_EXPLICIT,
 	[STEER_PROTECT] = "protect",
-	[STEER_GOT_CLEAR] = "got-clear",
+	[STEER_GOT_CLEAR] = STEER_CHAIN_GOT_CLEAR,
 };
 
 const char *steer_rules_target(enum steer_verdict verdict)
@@ -242,18 +259,43 @@ const char *steer_rules_target(enum steer_verdict verdict)
 	return targets[verdict];
 }
 
-void steer_rules_targets(struct nft_batch *batch)
+/* What is dropped there; the chain's name goes with what is told of it. */
+static const struct {
+	const char *chain, *counter; /* NULL: the lines that lead there count */
+} drops[] = {
+	{ STEER_CHAIN_EXPLICIT, NULL },
+	{ STEER_CHAIN_GOT_CLEAR, NULL },
+	{ STEER_CHAIN_MISMATCH, STEER_COUNTER_MISMATCH },
+	{ STEER_CHAIN_GOT_SECURE, STEER_COUNTER_GOT_SECURE },
+};
+
+static void add_target(struct nft_batch *batch, const char *chain)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
-		if (!targets[i])
-			continue;
-		nft_chain_add(batch, targets[i]);
-		nft_chain_flush(batch, targets[i]);
-		nft_rule_begin(batch, targets[i]);
-		if (i == STEER_PROTECT)
-			protect(batch);
-		else
-			nft_drop(batch);
+	nft_chain_add(batch, chain);
+	nft_chain_flush(batch, chain);
+}
+
+void steer_rules_targets(struct nft_batch *batch, uint16_t log_group, bool counted)
+{
+	add_target(batch, targets[STEER_PROTECT]);
+	nft_rule_begin(batch, targets[STEER_PROTECT]);
+	protect(batch);
+	nft_rule_end(batch);
+	for (size_t i = 0; i < ARRAY_SIZE(drops); i++) {
+		const char *chain = drops[i].chain, *counter = drops[i].counter;
+
+		add_target(batch, chain);
+		if (log_group) {
+			nft_rule_begin(batch, chain);
+			nft_log(batch, log_group, chain, LOGS_A_SECOND);
+			nft_rule_end(batch);
+		}
+		if (counter && counted)
+			nft_counter_add(batch, counter, 0, 0);
+		nft_rule_begin(batch, chain);
+		if (counter && counted)
+			nft_count(batch, counter);
+		nft_drop(batch);
 		nft_rule_end(batch);
 	}
 }
@@ -294,7 +336,7 @@ void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *m
 	if (layer->has_protocol)
 		nft_key_protocol(batch, &key);
 	if (steer_layer_has_th(layer))
-		nft_key_transport(batch, &key, STEER_TH_LEN,
+		nft_key_transport(batch, &key, 0, STEER_TH_LEN,
 			memcmp(layer->th_mask, whole, sizeof(whole)) ? layer->th_mask : NULL);
 	add_address(batch, &key, layer, outbound, layer->local_bits);
 	add_address(batch, &key, layer, !outbound, layer->remote_bits);
@@ -302,7 +344,7 @@ void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *m
 	nft_rule_end(batch);
 }
 
-static void match_line(struct nft_batch *batch, const struct steer_line *line)
+void steer_rules_match(struct nft_batch *batch, const struct steer_line *line)
 {
 	if (line->family != AF_UNSPEC)
 		nft_match_family(batch, line->family);
@@ -330,7 +372,7 @@ void steer_rules_line(struct nft_batch *batch, const char *chain, const struct s
 	char counter[STEER_COUNTER_MAX];
 
 	nft_rule_begin(batch, chain);
-	match_line(batch, line);
+	steer_rules_match(batch, line);
 	if (counted && steer_counter_name(line, outbound, counter)[0] != '\0')
 		nft_count(batch, counter);
 	if (line->verdict == STEER_ACCEPT)

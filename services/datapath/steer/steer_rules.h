@@ -11,6 +11,8 @@ struct steer_frame {
 	const struct steer_options *options;
 	const struct tunnel_table *tunnels; /* NULL: none */
 	const char *out_chain, *in_chain; /* where the program's lines stand */
+	const char *intra_out_chain, *intra_in_chain; /* of packets on lo; NULL: they pass */
+	uint16_t log_group; /* 0: none */
 	bool diverts;
 	bool no_sockets; /* the kernel cannot tell whose socket takes a packet */
 	int32_t delay; /* added to the hooks' priorities, so that of two tables one is first */
@@ -19,7 +21,12 @@ struct steer_frame {
 /* The chains that hang on hooks: made if missing, their rules replaced. */
 void steer_rules_frame(struct nft_batch *batch, const struct steer_frame *frame);
 /* The chains where verdicts lead: made if missing, their rules replaced. */
-void steer_rules_targets(struct nft_batch *batch);
+/* @counted: what counts for no rule has its counters. */
+void steer_rules_targets(struct nft_batch *batch, uint16_t log_group, bool counted);
+#define STEER_CHAIN_EXPLICIT   "explicit"
+#define STEER_CHAIN_GOT_CLEAR  "got-clear"
+#define STEER_CHAIN_MISMATCH   "mismatch" /* on this machine, sender's action is not the receiver's */
+#define STEER_CHAIN_GOT_SECURE "got-secure" /* on this machine, protected for nobody */
 /* The chain of a verdict; NULL: accept. */
 const char *steer_rules_target(enum steer_verdict verdict);
 /* Packets of a family go through another chain, and come back when nothing there decides. */
@@ -27,6 +34,8 @@ void steer_rules_family(struct nft_batch *batch, const char *chain, int family, 
 /* The map of a layer is asked. */
 void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *map,
 	const struct steer_layer *layer, bool outbound);
+/* What a line matches, into the rule in the making. */
+void steer_rules_match(struct nft_batch *batch, const struct steer_line *line);
 /* One line at the end of a chain. @counted: names a counter that exists. */
 void steer_rules_line(struct nft_batch *batch, const char *chain, const struct steer_line *line,
 	bool outbound, bool counted);
