@@ -210,8 +210,8 @@ int spd_diff(const struct spd *before, const struct spd *after, struct spd_diff 
 
 	if (r == 0)
 		r = side_init(&new, after);
-	if (r < 0)
-		return r;
+	if (r < 0 || !old.sorted || !new.sorted)
+		return r < 0 ? r : -ENOMEM;
 	pair_by_id(&old, &new);
 	pair_by_selectors(&old, &new);
 	r = make_changes(&old, &new, &diff);

@@ -249,17 +249,22 @@ START_TEST(kept_rules_end)
 	static struct host host;
 	struct engine_view_parts parts = { .generation = 1 };
 	struct engine_view *old, *next;
-	struct rule *drop = rule_new(1);
+	struct rule *rules[] = { rule_new(1), rule_new(1) };
 
-	ck_assert_ptr_nonnull(drop);
 	host_init(&host);
 	add_rule(&host, "", 0, plain_action(ACTION_BYPASS), NULL);
 	host_start(&host, HERE, HERE6);
 	test_udp(&t, HERE, THERE, 20);
 	expect(send_one(&host, &t.pkt, -1), ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED, "pass");
-	drop->directions = DIRECTION_BIT_BOTH;
-	drop->actions[0] = plain_action(ACTION_DISCARD);
-	ck_assert_int_eq(spd_new(&drop, 1, SPD_FIRST_MATCH, &parts.spd), 0);
+	/* In the place of the former rule stands one for other packets. */
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_ptr_nonnull(rules[i]);
+		rules[i]->order = (uint32_t)i;
+		rules[i]->directions = DIRECTION_BIT_BOTH;
+		rules[i]->actions[0] = plain_action(i ? ACTION_DISCARD : ACTION_BYPASS);
+	}
+	rules[0]->selector.protocol = IPPROTO_TCP;
+	ck_assert_int_eq(spd_new(rules, 2, SPD_FIRST_MATCH, &parts.spd), 0);
 	parts.sad = host.sad;
 	old = rcu_read(&host.view);
 	ck_assert_int_eq(engine_view_new(&parts, &next), 0);

@@ -200,7 +200,7 @@ static int leave(struct tree_builder *t, const struct item *next)
 {
 	while (t->depth > 0) {
 		const struct node *top = &t->stack[t->depth - 1];
-		struct wide at;
+		struct wide at = { 0, 0 };
 		int r = 0;
 
 		if (next) {
@@ -367,7 +367,7 @@ static int write_tree(struct tree_builder *t, int family, struct tree *ret_tree)
 	if (r == 0) {
 		tree.values = (uint32_t)t->b->values.count;
 		values = vec_extend(&t->b->values, bottom.values.count);
-		if (values)
+		if (values && bottom.values.bytes)
 			memcpy(values, bottom.values.bytes, bottom.values.count * sizeof(*values));
 		else
 			r = -ENOMEM;
