@@ -502,6 +502,8 @@ static void add_count(const struct steer_count *count, void *userdata)
 	};
 	uint64_t *packets = userdata;
 
+	if (count->verdict == STEER_PASS || count->verdict == STEER_AUDIT)
+		return; /* it passed, as packets do of which no rule knows */
 	packets[verdicts[count->verdict][count->outbound]] += count->packets;
 }
 

@@ -207,6 +207,36 @@ static void arrive(const struct tun *tun, int from_octet, uint16_t to_port)
 	ck_assert_uint_eq(tun_write(tun->queues[0], pkts, 1), 1);
 }
 
+START_TEST(audit_rules_count_and_change_nothing)
+{
+	struct rule *audit[RULES + FILLERS];
+	struct spd spd = { .count = 1, .rules = lab.rules, .audit = audit };
+	uint64_t packets[4] = { 0 };
+
+	for (spd.n_audit = 0; spd.n_audit < lab.n_rules; spd.n_audit++) {
+		audit[spd.n_audit] = rule_copy(lab.rules[spd.n_audit]);
+		ck_assert_ptr_nonnull(audit[spd.n_audit]);
+		audit[spd.n_audit]->audit = true;
+	}
+	load(&spd);
+	ck_assert_int_eq(send_from(NULL, 0, 0, PROTECTED), 0);
+	expect_only_wire(2);
+	ck_assert_int_eq(send_from(NULL, 0, 0, DROPPED), 0);
+	expect_only_wire(3);
+	ck_assert_int_eq(send_from(NULL, 0, 0, DROPPED), 0);
+	expect_only_wire(3);
+	ck_assert_int_eq(send_from(NULL, 0, 0, PASSED), 0);
+	expect_only_wire(4);
+	load(&spd);
+	ck_assert_int_eq(steer_counters(lab.steer, find_count, packets), 0);
+	ck_assert_uint_eq(packets[1], 1); /* of the rule in force */
+	ck_assert_uint_eq(packets[2], 1);
+	ck_assert_uint_eq(packets[3], 2);
+	for (size_t i = 0; i < spd.n_audit; i++)
+		rule_free(audit[i]);
+}
+END_TEST
+
 START_TEST(clear_arrivals_are_judged)
 {
 	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -311,6 +341,7 @@ static TCase *make_case(const char *name, SFun fixture)
 	tcase_add_test(tc, the_owner_socket_goes_on);
 	tcase_add_test(tc, a_flush_by_others_leaks_nothing);
 	tcase_add_test(tc, counters_survive_replacement);
+	tcase_add_test(tc, audit_rules_count_and_change_nothing);
 	tcase_add_test(tc, clear_arrivals_are_judged);
 	tcase_add_test(tc, the_port_of_encapsulation_is_ours);
 	tcase_add_test(tc, many_rules_load_in_chunks);

@@ -97,18 +97,21 @@ static int compare_names(const void *a, const void *b)
 /* Names of the counters of lines in the list, sorted, each once. */
 static int find_wanted(struct loading *loading, const struct steer_program *program)
 {
-	const struct steer_lines *sides[] = { &program->out, &program->in };
-	const struct steer_plan *plans[] = { program->out_plan, program->in_plan };
-	size_t n = 0, unique = 0;
-	struct former_count *wanted = calloc(program->out.count - plans[0]->list_from +
-						     program->in.count - plans[1]->list_from + 2,
-		sizeof(*wanted));
+	const struct steer_lines *sides[] = { &program->out, &program->in,
+		&program->audit_out.lines, &program->audit_in.lines };
+	const struct steer_plan *plans[] = { program->out_plan, program->in_plan,
+		program->audit_out.plan, program->audit_in.plan };
+	size_t n = 0, unique = 0, room = 2;
+	struct former_count *wanted;
 
+	for (size_t k = 0; k < ARRAY_SIZE(sides); k++)
+		room += sides[k]->count - plans[k]->list_from;
+	wanted = calloc(room, sizeof(*wanted));
 	if (!wanted)
 		return -ENOMEM;
 	for (size_t k = 0; k < ARRAY_SIZE(sides); k++)
 		for (size_t i = plans[k]->list_from; i < sides[k]->count; i++)
-			if (steer_counter_name(&sides[k]->lines[i], k == 0, wanted[n].name)[0])
+			if (steer_counter_name(&sides[k]->lines[i], k % 2 == 0, wanted[n].name)[0])
 				n++;
 	n += (size_t)(text_copy(wanted[n].name, STEER_COUNTER_MAX, STEER_COUNTER_MISMATCH) == 0);
 	n += (size_t)(text_copy(wanted[n].name, STEER_COUNTER_MAX, STEER_COUNTER_GOT_SECURE) == 0);
@@ -174,6 +177,7 @@ struct side {
 	const struct steer_lines *lines;
 	const struct steer_plan *plan;
 	const char *chain;
+	const char *then; /* where packets go that no line knows; NULL: back */
 	bool outbound;
 };
 
@@ -277,7 +281,27 @@ static int add_side(struct loading *loading, const struct side *side)
 			side->outbound, loading->lid->counts);
 		r = commit_when_full(loading->batch, loading->lid);
 	}
+	if (side->then)
+		steer_rules_jump(loading->batch, side->chain, side->then);
 	return r;
+}
+
+/* Behind the lines of a side those of the audit rules, if there are any. */
+static int add_sides(
+	struct loading *loading, const struct side *side, const struct steer_side *audit)
+{
+	char chain[STEER_NAME_MAX];
+	struct side with = *side,
+		    behind = { &audit->lines, audit->plan, chain, NULL, side->outbound };
+	int r;
+
+	if (audit->lines.count == 0)
+		return add_side(loading, side);
+	with.then = chain;
+	r = text_fixed(chain, sizeof(chain), "%s-audit", side->chain);
+	if (r == 0)
+		r = add_side(loading, &behind);
+	return r < 0 ? r : add_side(loading, &with);
 }
 
 static bool has_layers(const struct steer_program *program)
@@ -308,6 +332,7 @@ static int fill(struct loading *loading, const struct steer_image *image)
 	char intra_out[STEER_NAME_MAX], intra_in[STEER_NAME_MAX];
 	struct steer_frame frame = image->frame;
 	const struct former *former = loading->former;
+	const struct steer_program *program = image->program;
 	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", former->serial + 1);
 
 	frame.out_chain = out;
@@ -320,15 +345,17 @@ static int fill(struct loading *loading, const struct steer_image *image)
 	if (r == 0)
 		r = text_fixed(intra_in, sizeof(intra_in), "%s-lo", in);
 	if (r == 0)
-		r = add_side(loading, &(struct side){ &image->program->out,
-					      image->program->out_plan, out, true });
+		r = add_sides(loading,
+			&(struct side){ &program->out, program->out_plan, out, NULL, true },
+			&program->audit_out);
 	if (r == 0)
-		r = add_side(loading,
-			&(struct side){ &image->program->in, image->program->in_plan, in, false });
-	if (r == 0 && !has_layers(image->program)) {
+		r = add_sides(loading,
+			&(struct side){ &program->in, program->in_plan, in, NULL, false },
+			&program->audit_in);
+	if (r == 0 && !has_layers(program)) {
 		frame.intra_out_chain = intra_out;
 		frame.intra_in_chain = intra_in;
-		r = add_intra(loading, image->program, &frame);
+		r = add_intra(loading, program, &frame);
 	}
 	if (r < 0)
 		return r;

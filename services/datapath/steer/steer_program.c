@@ -13,6 +13,8 @@ static const char verdict_letters[] = {
 	[STEER_DROP] = 'd',
 	[STEER_PROTECT] = 'p',
 	[STEER_GOT_CLEAR] = 'c',
+	[STEER_PASS] = 'n',
+	[STEER_AUDIT] = 'u',
 	[STEER_MISMATCH] = 'm',
 	[STEER_GOT_SECURE] = 's',
 };
@@ -22,6 +24,8 @@ static const char *const verdict_names[] = {
 	[STEER_DROP] = "drop",
 	[STEER_PROTECT] = "protect",
 	[STEER_GOT_CLEAR] = "got-clear",
+	[STEER_PASS] = "pass",
+	[STEER_AUDIT] = "audit",
 	[STEER_MISMATCH] = "mismatch",
 	[STEER_GOT_SECURE] = "got-secure",
 };
@@ -128,18 +132,29 @@ static int number_actions(
 	return r;
 }
 
+static struct steer_lines *lines_of(
+	struct steer_program *program, const struct rule *rule, enum direction direction)
+{
+	if (rule->audit)
+		return direction == DIRECTION_OUT ? &program->audit_out.lines
+						  : &program->audit_in.lines;
+	return direction == DIRECTION_OUT ? &program->out : &program->in;
+}
+
 static int compile_rule(
 	struct steer_program *program, const struct rule *rule, enum direction direction)
 {
 	static const uint8_t ported[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
-	struct steer_lines *lines = direction == DIRECTION_OUT ? &program->out : &program->in;
+	struct steer_lines *lines = lines_of(program, rule, direction);
 	struct steer_line line = { .rule_id = rule->id, .verdict = rule_verdict(rule, direction) };
 	int r = number_actions(program, rule, &line);
 
 	if (r < 0)
 		return r;
 	line_from_selector(&line, &rule->selector, direction);
-	if (direction == DIRECTION_OUT && line.verdict != STEER_ACCEPT)
+	if (rule->audit)
+		line.verdict = line.verdict == STEER_ACCEPT ? STEER_PASS : STEER_AUDIT;
+	else if (direction == DIRECTION_OUT && line.verdict != STEER_ACCEPT)
 		program->diverts = true;
 	if (line.has_type || line.has_code) {
 		/* Types are those of the family's own ICMP: the other family's protocol has none. */
@@ -157,15 +172,12 @@ static int compile_rule(
 	return lines_add(lines, &line);
 }
 
-int steer_compile(const struct spd *spd, struct steer_program **ret_program)
+static int compile_rules(struct steer_program *program, struct rule *const *rules, size_t count)
 {
-	CLEANUP(steer_program_freep) struct steer_program *program = calloc(1, sizeof(*program));
 	int r = 0;
 
-	if (!program)
-		return -ENOMEM;
-	for (size_t i = 0; spd && i < spd->count && r == 0; i++) {
-		const struct rule *rule = spd->rules[i];
+	for (size_t i = 0; i < count && r == 0; i++) {
+		const struct rule *rule = rules[i];
 
 		if (rule->tunnel[0] != '\0')
 			continue; /* what enters a tunnel's device is judged in the engine */
@@ -174,10 +186,29 @@ int steer_compile(const struct spd *spd, struct steer_program **ret_program)
 		if (r == 0 && rule->directions & DIRECTION_BIT_IN)
 			r = compile_rule(program, rule, DIRECTION_IN);
 	}
+	return r;
+}
+
+int steer_compile(const struct spd *spd, struct steer_program **ret_program)
+{
+	CLEANUP(steer_program_freep) struct steer_program *program = calloc(1, sizeof(*program));
+	int r = 0;
+
+	if (!program)
+		return -ENOMEM;
+	if (spd) {
+		r = compile_rules(program, spd->rules, spd->count);
+		if (r == 0)
+			r = compile_rules(program, spd->audit, spd->n_audit);
+	}
 	if (r == 0)
 		r = steer_plan_new(&program->out, true, &program->out_plan);
 	if (r == 0)
 		r = steer_plan_new(&program->in, false, &program->in_plan);
+	if (r == 0)
+		r = steer_plan_new(&program->audit_out.lines, true, &program->audit_out.plan);
+	if (r == 0)
+		r = steer_plan_new(&program->audit_in.lines, false, &program->audit_in.plan);
 	if (r < 0)
 		return r;
 	*ret_program = STEAL(program);
@@ -188,6 +219,10 @@ struct steer_program *steer_program_free(struct steer_program *program)
 {
 	if (!program)
 		return NULL;
+	steer_plan_free(program->audit_out.plan);
+	steer_plan_free(program->audit_in.plan);
+	free(program->audit_out.lines.lines);
+	free(program->audit_in.lines.lines);
 	steer_plan_free(program->out_plan);
 	steer_plan_free(program->in_plan);
 	free(program->alternatives);
@@ -244,6 +279,10 @@ void steer_program_print(const struct steer_program *program, struct text *text)
 		print_line(&program->out.lines[i], "out", text);
 	for (size_t i = 0; i < program->in.count; i++)
 		print_line(&program->in.lines[i], "in", text);
+	for (size_t i = 0; i < program->audit_out.lines.count; i++)
+		print_line(&program->audit_out.lines.lines[i], "out", text);
+	for (size_t i = 0; i < program->audit_in.lines.count; i++)
+		print_line(&program->audit_in.lines.lines[i], "in", text);
 }
 
 const char *steer_counter_name(
@@ -253,7 +292,7 @@ const char *steer_counter_name(
 	int r;
 
 	ret_name[0] = '\0';
-	if (line->verdict == STEER_PROTECT)
+	if (line->verdict == STEER_PROTECT || line->verdict == STEER_PASS)
 		return ret_name;
 	r = text_fixed(ret_name, STEER_COUNTER_MAX, "%c%c%s", outbound ? 'o' : 'i',
 		verdict_letters[line->verdict], rule_id_format(line->rule_id, id));

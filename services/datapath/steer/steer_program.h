@@ -20,6 +20,8 @@ enum steer_verdict {
 	STEER_DROP, /* refused by policy, counted */
 	STEER_PROTECT, /* outbound: to the engine, which counts */
 	STEER_GOT_CLEAR, /* inbound: came in clear, must not */
+	STEER_PASS, /* audit rules: would let it through; not counted */
+	STEER_AUDIT, /* audit rules: would protect or drop it; counted, and passes */
 	/* On this machine, counted for no rule: */
 	STEER_MISMATCH, /* sender's and receiver's actions differ */
 	STEER_GOT_SECURE, /* the sender's rule protects, the receiver has none */
@@ -55,9 +57,17 @@ struct steer_lines {
 
 struct steer_plan;
 
+/* Lines of one direction, and how they stand in the kernel. */
+struct steer_side {
+	struct steer_lines lines;
+	struct steer_plan *plan; /* owned */
+};
+
 struct steer_program {
 	struct steer_lines out, in;
 	struct steer_plan *out_plan, *in_plan; /* owned: how they stand in the kernel */
+	/* Of the audit rules, for packets that no line before them knows. */
+	struct steer_side audit_out, audit_in;
 	uint8_t *alternatives; /* owned */
 	size_t n_alternatives;
 	struct action *actions; /* owned: the one with number n stands at n - 1 */

@@ -256,7 +256,7 @@ static const char *const targets[] = {
 
 const char *steer_rules_target(enum steer_verdict verdict)
 {
-	return targets[verdict];
+	return (size_t)verdict < ARRAY_SIZE(targets) ? targets[verdict] : NULL;
 }
 
 /* What is dropped there; the chain's name goes with what is told of it. */
@@ -298,6 +298,11 @@ void steer_rules_targets(struct nft_batch *batch, uint16_t log_group, bool count
 		nft_drop(batch);
 		nft_rule_end(batch);
 	}
+}
+
+void steer_rules_jump(struct nft_batch *batch, const char *from, const char *to)
+{
+	jump(batch, from, to);
 }
 
 void steer_rules_family(struct nft_batch *batch, const char *chain, int family, const char *part)
@@ -375,9 +380,9 @@ void steer_rules_line(struct nft_batch *batch, const char *chain, const struct s
 	steer_rules_match(batch, line);
 	if (counted && steer_counter_name(line, outbound, counter)[0] != '\0')
 		nft_count(batch, counter);
-	if (line->verdict == STEER_ACCEPT)
-		nft_accept(batch);
-	else
+	if (steer_rules_target(line->verdict))
 		nft_goto(batch, steer_rules_target(line->verdict));
+	else
+		nft_accept(batch);
 	nft_rule_end(batch);
 }

@@ -29,6 +29,7 @@ void steer_rules_targets(struct nft_batch *batch, uint16_t log_group, bool count
 #define STEER_CHAIN_GOT_SECURE "got-secure" /* on this machine, protected for nobody */
 /* The chain of a verdict; NULL: accept. */
 const char *steer_rules_target(enum steer_verdict verdict);
+void steer_rules_jump(struct nft_batch *batch, const char *from, const char *to);
 /* Packets of a family go through another chain, and come back when nothing there decides. */
 void steer_rules_family(struct nft_batch *batch, const char *chain, int family, const char *part);
 /* The map of a layer is asked. */

@@ -47,7 +47,7 @@ struct sorting {
 
 static bool lets_through(const struct steer_line *line)
 {
-	return line->verdict == STEER_ACCEPT;
+	return line->verdict == STEER_ACCEPT || line->verdict == STEER_PASS;
 }
 
 /* The lowest stratum above every earlier line of the other kind that overlaps. */
