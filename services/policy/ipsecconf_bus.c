@@ -88,7 +88,7 @@ int conf_ask_json(struct bus *bus, const struct bus_place *place, const char *me
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
 	CLEANUP(freep) char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = bus_method_call(
 		bus_method_writer(bus, place->name, place->path, place->interface, method),
 		CALL_USEC, &reply, ret_error);
@@ -165,14 +165,14 @@ int conf_show(const struct conf_request *request)
 	CLEANUP(bus_freep) struct bus *bus = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
 	CLEANUP(freep) char *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int r = conf_bus_open(request, &bus);
 
 	if (r == 0)
 		r = conf_policy_call(conf_policy_method(bus, "ListConfigured"), &reply);
 	if (r == 0)
 		r = conf_reply_text(reply, &text, &len);
-	if (r < 0)
+	if (r < 0 || !text)
 		return r;
 	if (request->json)
 		return print_configured(text);

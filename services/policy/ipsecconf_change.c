@@ -76,7 +76,7 @@ static int send_removal(
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
 	struct bus_writer *wr = conf_policy_method(bus, "Remove");
 	const char *warnings = "";
-	uint32_t removed, unmatched;
+	uint32_t removed = 0, unmatched = 0;
 	uint64_t generation;
 	int r;
 

@@ -218,27 +218,30 @@ static bool is_brace(char c)
 	return c == '{' || c == '}';
 }
 
-/* Lower case, one blank between words, none beside braces: what is equal for ipsecconf -r. */
+/* A blank in the place of all white space, but none beside braces and at the ends. */
+static const char *skip_space(const char *at, char former, struct text *text)
+{
+	const char *word = at;
+
+	while (isspace((unsigned char)*word))
+		word++;
+	if (word > at && *word != '\0' && !is_brace(*word) && !is_brace(former))
+		text_add_char(text, ' ');
+	return word;
+}
+
+/* Lower case, white space made equal: what is equal for ipsecconf -r. */
 static int normal_text(const char *written, char **ret_normal)
 {
 	struct text text = { 0 };
 	char former = '{'; /* nothing stands before the first word */
-	bool blank = false;
 
-	for (const char *at = written; *at; at++) {
-		char c = (char)tolower((unsigned char)*at);
-
-		if (isspace((unsigned char)c)) {
-			blank = true;
-			continue;
-		}
-		if (blank && !is_brace(c) && !is_brace(former))
-			text_add_char(&text, ' ');
-		text_add_char(&text, c);
-		former = c;
-		blank = false;
-	}
 	text_add(&text, "");
+	for (const char *at = skip_space(written, former, &text); *at != '\0';
+		at = skip_space(at + 1, former, &text)) {
+		former = (char)(tolower)((unsigned char)*at); /* not the macro */
+		text_add_char(&text, former);
+	}
 	return text_take(&text, ret_normal);
 }
 
