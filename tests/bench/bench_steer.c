@@ -138,10 +138,14 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	begun = now();
 	r = steer_load(steer, spd, NULL);
-	printf("loaded %d in %.3f s\n", r, now() - begun);
+	if (r < 0)
+		return EXIT_FAILURE;
+	printf("loaded in %.3f s\n", now() - begun);
 	begun = now();
 	r = steer_load(steer, spd, NULL);
-	printf("again %d in %.3f s\n", r, now() - begun);
-	printf("packet: %.0f ns\n", packet_nsec());
+	if (r < 0)
+		return EXIT_FAILURE;
+	printf("in place of themselves in %.3f s\n", now() - begun);
+	printf("a datagram sent: %.0f ns\n", packet_nsec());
 	return EXIT_SUCCESS;
 }
