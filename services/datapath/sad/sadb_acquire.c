@@ -88,6 +88,7 @@ static void forget(struct sadb *sadb, struct sadb_question *question, enum verdi
 {
 	struct sadb_packet *packet;
 
+	sadb->n_questions -= question->seq != 0;
 	question->seq = 0;
 	while ((packet = take(question)))
 		sadb_packet_lost(sadb, packet, why);
@@ -148,6 +149,7 @@ void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire)
 		.dst = acquire->dst,
 		.rule_id = acquire->rule_id,
 		.flow = acquire->flow };
+	sadb->n_questions++;
 	keep(sadb, question, packet);
 	sadb_emit(sadb, &event);
 }
@@ -163,6 +165,8 @@ void sadb_answered(struct sadb *sadb, const struct sa *sa)
 {
 	struct sadb_packet *released = NULL, **end = &released, *packet;
 
+	if (sadb->n_questions == 0) /* a hundred thousand SAs at once have nothing to answer */
+		return;
 	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++) {
 		struct sadb_question *question = &sadb->questions[i];
 
@@ -173,6 +177,7 @@ void sadb_answered(struct sadb *sadb, const struct sa *sa)
 		} else if (question->proto == sa->proto &&
 			   address_equal(&question->dst, &sa->dst)) {
 			question->seq = 0;
+			sadb->n_questions--;
 			while ((packet = take(question))) {
 				packet->next = NULL;
 				*end = packet;
@@ -189,6 +194,8 @@ void sadb_answered(struct sadb *sadb, const struct sa *sa)
 
 void sadb_acquires_expire(struct sadb *sadb, uint64_t now)
 {
+	if (sadb->n_questions == 0)
+		return;
 	for (size_t i = 0; i < SADB_MAX_ACQUIRES; i++)
 		if (sadb->questions[i].seq && is_over(sadb, &sadb->questions[i], now))
 			forget(sadb, &sadb->questions[i], VERDICT_SADB_ACQUIRE_TIMEOUT);

@@ -45,6 +45,7 @@ struct sadb {
 	struct sad_entry *granted; /* chain of those with numbers that wait for the disk */
 	size_t n_natt; /* SAs that may need to be kept alive */
 	struct sadb_question questions[SADB_MAX_ACQUIRES];
+	size_t n_questions; /* that stand */
 	uint32_t next_acquire;
 };
 
