@@ -135,6 +135,19 @@ bool sa_equal(const struct sa *a, const struct sa *b)
 	       a->tfc_pad == b->tfc_pad;
 }
 
+static bool is_host(const struct prefix *prefix, const struct address *addr)
+{
+	struct prefix host = prefix_host(addr);
+
+	return !address_is_unspecified(addr) && prefix_equal(prefix, &host);
+}
+
+bool sa_is_self_encapsulating(const struct sa *sa)
+{
+	return sa->mode == SA_MODE_TUNNEL && is_host(&sa->inner_src, &sa->src) &&
+	       is_host(&sa->inner_dst, &sa->dst);
+}
+
 void sa_normalise(struct sa *sa)
 {
 	bool unique;

@@ -113,6 +113,11 @@ struct sa_key sa_key_of(const struct sa *sa);
 bool sa_key_equal(const struct sa_key *a, const struct sa_key *b);
 /* The same configuration, keys included (compared in constant time)? */
 bool sa_equal(const struct sa *a, const struct sa *b);
+/*
+ * Tunnel mode whose inner addresses are its ends and nobody else: it may stand in for transport mode
+ * between them, and hides the IP options too.
+ */
+bool sa_is_self_encapsulating(const struct sa *sa);
 /* Derived flags and the filled-in protocol 4 / 41 of tunnel mode; idempotent. */
 void sa_normalise(struct sa *sa);
 /* "esp spi 0x1001 192.0.2.1 > 192.0.2.17 transport": never key bytes. */

@@ -25,6 +25,28 @@ static const struct {
 	{ ALG_ENCR_AES_CBC, ALG_AUTH_HMAC_SHA512, 256, 0, 512 },
 	{ ALG_ENCR_AES_GCM8, ALG_AUTH_NONE, 192, 32, 0 },
 	{ ALG_ENCR_AES_GCM16, ALG_AUTH_NONE, 128, 32, 0 },
+	{ ALG_ENCR_NULL, ALG_AUTH_HMAC_MD5, 0, 0, 128 },
+	{ ALG_ENCR_NULL, ALG_AUTH_HMAC_SHA256, 0, 0, 256 },
+	{ ALG_ENCR_NULL, ALG_AUTH_HMAC_SHA384, 0, 0, 384 },
+	{ ALG_ENCR_NULL, ALG_AUTH_HMAC_SHA512, 0, 0, 512 },
+	{ ALG_ENCR_NULL, ALG_AUTH_AES_CMAC, 0, 0, 128 },
+	{ ALG_ENCR_AES_CBC, ALG_AUTH_HMAC_SHA1, 128, 0, 160 },
+	{ ALG_ENCR_AES_CBC, ALG_AUTH_AES_XCBC, 128, 0, 128 },
+	{ ALG_ENCR_AES_CBC, ALG_AUTH_HMAC_SHA384, 192, 0, 384 },
+	{ ALG_ENCR_DES, ALG_AUTH_HMAC_MD5, 64, 0, 128 },
+	{ ALG_ENCR_3DES, ALG_AUTH_HMAC_SHA1, 192, 0, 160 },
+	{ ALG_ENCR_BLOWFISH, ALG_AUTH_HMAC_SHA1, 128, 0, 160 },
+	{ ALG_ENCR_AES_CTR, ALG_AUTH_HMAC_SHA256, 128, 32, 256 },
+	{ ALG_ENCR_AES_CTR, ALG_AUTH_AES_CMAC, 256, 32, 128 },
+	{ ALG_ENCR_AES_CCM8, ALG_AUTH_NONE, 128, 24, 0 },
+	{ ALG_ENCR_AES_CCM12, ALG_AUTH_NONE, 192, 24, 0 },
+	{ ALG_ENCR_AES_CCM16, ALG_AUTH_NONE, 256, 24, 0 },
+	{ ALG_ENCR_AES_GCM12, ALG_AUTH_NONE, 192, 32, 0 },
+	{ ALG_ENCR_AES_GCM16, ALG_AUTH_NONE, 192, 32, 0 },
+	{ ALG_ENCR_AES_GCM16, ALG_AUTH_NONE, 256, 32, 0 },
+	{ ALG_ENCR_AES_GMAC, ALG_AUTH_NONE, 128, 32, 0 },
+	{ ALG_ENCR_AES_GMAC, ALG_AUTH_NONE, 256, 32, 0 },
+	{ ALG_ENCR_CHACHA20, ALG_AUTH_NONE, 256, 32, 0 },
 };
 
 struct door {
@@ -53,7 +75,9 @@ static struct secret *key_of(unsigned int bits)
 
 static void door_init(struct door *door, uint8_t choice)
 {
-	size_t row = (choice & 0x0fU) % (sizeof(suites) / sizeof(suites[0]));
+	/* Four low bits and, for the second half of the table, bit 6. */
+	size_t row = ((choice & 0x0fU) | (choice & 0x40U) >> 2) %
+		     (sizeof(suites) / sizeof(suites[0]));
 	struct sa *sa = sa_new();
 
 	require(sa != NULL);

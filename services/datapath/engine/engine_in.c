@@ -183,12 +183,39 @@ static void decide_tunnel_mode(struct inbound *in)
 		drop(in, verdict);
 }
 
-static void decide_opened(struct inbound *in)
+/* Host policy for what an SA carried between the two hosts themselves. */
+static void decide_host(struct inbound *in)
 {
 	enum verdict verdict;
 	struct flow flow;
+
+	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
+	verdict = check_host(in, &flow);
+	if (is_accepted(verdict))
+		admit(in, verdict);
+	else
+		drop(in, verdict);
+}
+
+/* The same addresses twice: no tunnel, but transport mode that hides the options as well. */
+static bool is_self_encapsulated(const struct inbound *in)
+{
+	return sa_is_self_encapsulating(in->sa) &&
+	       address_equal(&in->view->src, &in->outer_remote) &&
+	       address_equal(&in->view->dst, &in->outer_local);
+}
+
+static void decide_opened(struct inbound *in)
+{
 	int index;
 
+	if (is_self_encapsulated(in)) {
+		if (packet_is_plain(in->view))
+			decide_host(in);
+		else
+			drop(in, VERDICT_ESP_BAD_INNER);
+		return;
+	}
 	if (in->sa->mode == SA_MODE_TUNNEL) {
 		decide_tunnel_mode(in);
 		return;
@@ -201,12 +228,7 @@ static void decide_opened(struct inbound *in)
 		}
 	}
 	engine_repair_checksum(in->pkt, in->view, in->sa);
-	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
-	verdict = check_host(in, &flow);
-	if (is_accepted(verdict))
-		admit(in, verdict);
-	else
-		drop(in, verdict);
+	decide_host(in);
 }
 
 /* Plain IP in IP is ours only between the ends of a tunnel. */

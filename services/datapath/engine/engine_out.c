@@ -120,6 +120,7 @@ static void make_query(const struct outbound *out, enum sa_mode mode, const stru
 	ret_query->flow = flow;
 	ret_query->rule = mode == SA_MODE_TUNNEL ? rule : NULL;
 	ret_query->action = NULL;
+	ret_query->between_ends = false;
 }
 
 /* Both from the same alternative. False: one is missing, and query->proto says of which kind. */
@@ -187,6 +188,28 @@ static bool wait_for_sa(const struct outbound *out, const struct sadb_acquire *r
 
 	return setup->hold && out->engine->view->sad && sad_is_managed(out->engine->view->sad) &&
 	       !out->result->more && setup->hold(request, out->pkt, waiting, setup->userdata);
+}
+
+/* Host policy asks for transport mode; a tunnel between the very ends of the packet does as well. */
+static bool find_self_encapsulating(const struct outbound *out, const struct sad_query *asked,
+	struct engine_match *match, struct engine_pair *ret_pair)
+{
+	struct sad_query query = *asked;
+
+	if (out->tunnel || query.mode != SA_MODE_TRANSPORT)
+		return false;
+	query.mode = SA_MODE_TUNNEL;
+	query.rule = match->rule;
+	query.between_ends = true;
+	return find_sas(out->engine, &query, match, ret_pair);
+}
+
+/* What the receiver would not take out of an SA of that kind. */
+static bool spoils_self_encapsulation(const struct outbound *out, const struct engine_pair *pair)
+{
+	const struct sad_entry *entry = pair->esp ? pair->esp : pair->ah;
+
+	return !out->tunnel && entry->sa->mode == SA_MODE_TUNNEL && !packet_is_plain(out->view);
 }
 
 static void acquire(struct outbound *out, const struct sad_query *query, const struct rule *rule)
@@ -271,7 +294,8 @@ static void protect(struct outbound *out, struct engine_match *match, const stru
 		};
 		query.flow = &outer;
 	}
-	if (!find_sas(out->engine, &query, match, &pair)) {
+	if (!find_sas(out->engine, &query, match, &pair) &&
+		!find_self_encapsulating(out, &query, match, &pair)) {
 		engine_hit(out->engine, match, out->pkt->len);
 		acquire(out, &query, rule);
 		return;
@@ -279,6 +303,10 @@ static void protect(struct outbound *out, struct engine_match *match, const stru
 	if (hand_over(out, &pair))
 		return;
 	engine_hit(out->engine, match, out->pkt->len);
+	if (spoils_self_encapsulation(out, &pair)) {
+		drop(out, VERDICT_ESP_BAD_INNER);
+		return;
+	}
 	if (refuse_sealed_length(out, &pair))
 		return;
 	/* RFC 4301 section 7: fragments without ports must not go where ports are agreed on. */

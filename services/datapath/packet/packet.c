@@ -272,6 +272,12 @@ bool packet_parse(struct packet *pkt, struct packet_view *ret_view)
 	return true;
 }
 
+bool packet_is_plain(const struct packet_view *view)
+{
+	return !view->is_fragment && address_equal(&view->dst, &view->final_dst) &&
+	       view->protocol != IPPROTO_IPIP && view->protocol != IPPROTO_IPV6;
+}
+
 void packet_flow(const struct packet *pkt, const struct packet_view *view, enum direction direction,
 	struct flow *ret_flow)
 {

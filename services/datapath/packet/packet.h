@@ -68,6 +68,8 @@ struct packet_view {
  * trimmed off), extension headers whole, IPv4 header checksum not looked at.
  */
 bool packet_parse(struct packet *pkt, struct packet_view *ret_view);
+/* Whole, straight to its destination, and with no IP packet inside. */
+bool packet_is_plain(const struct packet_view *view);
 /* Selector fields: ports when the transport header is there and this is no later fragment. */
 void packet_flow(const struct packet *pkt, const struct packet_view *view, enum direction direction,
 	struct flow *ret_flow);

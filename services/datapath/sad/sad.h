@@ -177,6 +177,7 @@ struct sad_query {
 	const struct flow *flow;
 	const struct rule *rule;
 	const struct action *action;
+	bool between_ends; /* tunnel mode: by an SA for packets of its own ends alone */
 };
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query);
 

@@ -65,6 +65,8 @@ static bool qualifies(const struct sad_entry *entry, const struct sad_query *que
 		return false;
 	if (query->action && !action_fits(query->action, sa))
 		return false;
+	if (query->between_ends && !sa_is_self_encapsulating(sa))
+		return false;
 	if (sa->mode == SA_MODE_TUNNEL &&
 		(!inner_fits(
 			 &sa->inner_src, selector ? &selector->local : NULL, &query->flow->local) ||
