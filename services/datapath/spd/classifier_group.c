@@ -112,12 +112,11 @@ static int add_tuples(struct builder *b, struct group *group, const struct piece
 
 	group->tuples = (uint32_t)b->tuples.count;
 	for (size_t i = 0; i < pieces->list.count; i++) {
-		const struct tuple *known = (const struct tuple *)(const void *)b->tuples.bytes +
-					    group->tuples;
-		struct tuple *tuple;
+		struct tuple *tuple = (struct tuple *)(void *)b->tuples.bytes;
 		uint32_t k = 0;
 
-		while (k < group->n_tuples && !tuples_agree(&known[k], &list[i].tuple))
+		while (k < group->n_tuples &&
+			!tuples_agree(&tuple[group->tuples + k], &list[i].tuple))
 			k++;
 		if (k < group->n_tuples)
 			continue;
