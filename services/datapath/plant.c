@@ -63,6 +63,7 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 	parts.arena = plant->arena;
 	parts.seqstore = plant->seqstore;
 	parts.no_udp = plant->natt_error < 0;
+	parts.tunables = &plant->tunables;
 	r = sadb_new(&parts, &plant->sadb);
 	return r < 0 ? r : sadb_restore(plant->sadb);
 }

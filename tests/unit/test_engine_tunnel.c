@@ -85,6 +85,23 @@ START_TEST(through_tunnels)
 }
 END_TEST
 
+/* What was still in the queue of a tunnel's interface when the tunnel was removed. */
+START_TEST(an_empty_slot_takes_nothing)
+{
+	static struct test_packet sent;
+	static struct host a, b;
+
+	make_gateways(&a, &b, TUNNEL_NONE, plain_action(ACTION_BYPASS));
+	a.tunnels.tunnels[1].name[0] = '\0';
+	host_start(&a, HERE, HERE6);
+	host_start(&b, THERE, THERE6);
+	test_udp(&sent, "10.1.0.5", "10.2.0.6", 40);
+	expect(send_one(&a, &sent.pkt, 1), ENGINE_DROP, VERDICT_SPD_NO_POLICY, "empty");
+	host_done(&a);
+	host_done(&b);
+}
+END_TEST
+
 /* A tunnel without rules: host policy protects the outer packet, and speaks of the inner length. */
 START_TEST(host_policy_for_tunnels)
 {
@@ -346,6 +363,7 @@ int main(void)
 	tcase_add_loop_test(tc, through_tunnels, 0, (int)ARRAY_SIZE(ways));
 	tcase_add_loop_test(tc, path_mtu, 0, (int)ARRAY_SIZE(lengths));
 	tcase_add_test(tc, tunnel_refusals);
+	tcase_add_test(tc, an_empty_slot_takes_nothing);
 	tcase_add_test(tc, host_policy_for_tunnels);
 	tcase_add_test(tc, modes_do_not_mix);
 	tcase_add_test(tc, no_error_about_errors);
