@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a policy makes of packets on the wire: each scenario first without it, so that it shows."""
+
+import pytest
+from lablib import wire
+
+POLICY = "/etc/inet/ipsecinit.conf"
+ENDS = {"ipv4": ("192.0.2.1", "192.0.2.2", "192.0.2.0/24",
+                 "encr_algs aes encr_auth_algs sha256 sa shared"),
+        "ipv6": ("2001:db8::1", "2001:db8::2", "2001:db8::/64", "encr_algs aes-gcm16 sa shared")}
+PLAIN = "{raddr 198.51.100.250} drop {}\n"  # says nothing about these hosts
+COUNT = 3
+families = pytest.mark.parametrize("family", ENDS)
+
+SENDER = f"""
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+for port in map(int, sys.argv[2:]):
+    for _ in range({COUNT}):
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.sendto(b"x", (sys.argv[1], port))
+            except PermissionError:
+                pass
+"""
+HERE = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+got = []
+for address in (sys.argv[1], "::1" if family == socket.AF_INET6 else "127.0.0.1"):
+    with socket.socket(family, socket.SOCK_DGRAM) as taker, \
+            socket.socket(family, socket.SOCK_DGRAM) as giver:
+        taker.bind((address, 0))
+        taker.settimeout(1)
+        giver.sendto(b"x", taker.getsockname())
+        try:
+            got.append(bool(taker.recv(9)))
+        except TimeoutError:
+            got.append(False)
+print(*got)
+"""
+
+
+def load(host, text):
+    host.write(POLICY, text)
+    host.systemctl("reload", "ipsec-policy")
+
+
+def sent(pair, to, *ports):
+    """Datagrams in clear by port, and was there ESP, as the other end sees them."""
+    with wire.Capture(pair["beta"], "eth0") as capture:
+        pair["alpha"].exec("/usr/bin/python3", "-c", SENDER, to, *map(str, ports))
+    clear = [int.from_bytes(frame.payload[2:4], "big") for frame in capture.of(wire.UDP)]
+    return {port: clear.count(port) for port in ports}, bool(capture.of(wire.ESP))
+
+
+@families
+def test_bypass_wins_before_and_after(pair, family):
+    """A bypass rule that overlaps a protecting one decides, wherever it stands."""
+    _, there, _, how = ENDS[family]
+    protect = f"{{raddr {there}}} ipsec {{{how}}}\n"
+    bypass = f"{{raddr {there} rport 7000 ulp udp dir both}} bypass {{}}\n"
+    load(pair["alpha"], PLAIN)
+    assert sent(pair, there, 7000, 7001) == ({7000: COUNT, 7001: COUNT}, False)
+    for text in (bypass + protect, protect + bypass):
+        load(pair["alpha"], text)
+        assert sent(pair, there, 7000, 7001) == ({7000: COUNT, 7001: 0}, True)
+
+
+@families
+def test_first_match_not_longest_prefix(pair, family):
+    _, there, net, how = ENDS[family]
+    drop, protect = f"{{raddr {net} ulp udp}} drop {{}}\n", f"{{raddr {there}}} ipsec {{{how}}}\n"
+    load(pair["alpha"], PLAIN)
+    assert sent(pair, there, 7000) == ({7000: COUNT}, False)
+    load(pair["alpha"], drop + protect)
+    assert sent(pair, there, 7000) == ({7000: 0}, False)
+    load(pair["alpha"], protect + drop)
+    assert sent(pair, there, 7000) == ({7000: 0}, True)
+
+
+@families
+def test_the_same_in_a_long_policy(pair, family):
+    """Maps in the place of a list: as above, between rules about others."""
+    _, there, net, how = ENDS[family]
+    others = "".join(f"{{raddr 198.51.100.{i}}} ipsec {{{how}}}\n{{raddr 203.0.113.{i}}} drop {{}}\n"
+                     for i in range(1, 80))
+    drop, protect = f"{{raddr {net} ulp udp}} drop {{}}\n", f"{{raddr {there}}} ipsec {{{how}}}\n"
+    bypass = f"{{raddr {there} rport 7001 ulp udp dir both}} bypass {{}}\n"
+    load(pair["alpha"], drop + others + protect + bypass)
+    assert sent(pair, there, 7000, 7001) == ({7000: 0, 7001: COUNT}, False)
+    load(pair["alpha"], protect + others + drop + bypass)
+    assert sent(pair, there, 7000, 7001) == ({7000: 0, 7001: COUNT}, True)
+
+
+@families
+def test_local_traffic_needs_the_same_action(pair, family):
+    here, _, _, how = ENDS[family]
+    out = f"{{laddr {here} raddr {here} ulp udp dir out}} ipsec {{{how}}}\n"
+    same = f"{{laddr {here} raddr {here} ulp udp dir in}} ipsec {{{how}}}\n"
+    other = f"{{laddr {here} raddr {here} ulp udp dir in}} ipsec {{encr_algs 3des sa shared}}\n"
+    for text, arrives in ((PLAIN, True), (out + same, True), (out + other, False), (same, False)):
+        load(pair["alpha"], text)
+        done = pair["alpha"].exec("/usr/bin/python3", "-c", HERE, here)
+        assert done.split() == [str(arrives), "True"], text
