@@ -67,13 +67,16 @@ def test_drift_of_file_and_service(alpha):
     assert done.returncode == 1 and "only the service: stdin:1: " in done.stdout
 
 
-def test_an_audit_rule_is_listed_and_lets_through(alpha):
-    add(alpha, DROP.format("192.0.2.2"), "--fragment", "look", "--audit")
-    assert answers(alpha)
+def test_an_audit_rule_counts_and_lets_through(alpha):
+    """Of what no rule in force knows: nobody answers there, but the packets set out."""
+    add(alpha, DROP.format("192.0.2.77"), "--fragment", "look", "--audit")
+    assert explain(alpha, "out icmp 192.0.2.1 192.0.2.77 type 8 code 0")["verdict"] == "none"
+    assert not answers(alpha, "192.0.2.77")
     listing = alpha.exec("ipsecconf", "-ln", "--counters")
     rule = listing[listing.index("#AUDIT INDEX"):].splitlines()
+    assert not rule[1].startswith("#COUNTERS packets=0 ")
     assert rule[1].endswith(" source=fragment look:1") and "drop" in rule[2]
-    # The same in earnest is another thing; it stands behind the file's rule for the same host.
+    # The same in earnest is another thing.
     add(alpha, DROP.format("192.0.2.77"), "--fragment", "look")
     assert explain(alpha, "out icmp 192.0.2.1 192.0.2.77 type 8 code 0")["verdict"] == "drop"
     alpha.exec("ipsecconf", "--fragment", "look", "-f")
