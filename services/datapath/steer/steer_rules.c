@@ -319,14 +319,13 @@ static void add_address(struct nft_batch *batch, struct nft_key *key,
 {
 	static const uint32_t at[2][2] = { { 12, 16 }, { 8, 24 } };
 	uint32_t len = (uint32_t)address_len(layer->family);
-	uint8_t mask[16];
+	uint8_t mask[16] = { 0 };
 
 	if (bits == 0)
 		return;
-	for (size_t i = 0; i < sizeof(mask); i++)
-		mask[i] = bits >= (i + 1) * 8 ? 0xff
-			  : bits <= i * 8     ? 0
-					      : (uint8_t)(0xff00U >> bits % 8);
+	memset(mask, 0xff, bits / 8U);
+	if (bits % 8)
+		mask[bits / 8] = (uint8_t)(0xff00U >> bits % 8);
 	nft_key_network(batch, key, at[layer->family == AF_INET6][!source], len,
 		bits == len * 8 ? NULL : mask);
 }
