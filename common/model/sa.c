@@ -132,7 +132,7 @@ bool sa_equal(const struct sa *a, const struct sa *b)
 	       sa_identity_equal(a->identity_src, b->identity_src) &&
 	       sa_identity_equal(a->identity_dst, b->identity_dst) &&
 	       a->km_protocol == b->km_protocol && a->km_cookie == b->km_cookie &&
-	       a->tfc_pad == b->tfc_pad;
+	       a->tfc_pad == b->tfc_pad && a->tfc_dummy_msec == b->tfc_dummy_msec;
 }
 
 static bool is_host(const struct prefix *prefix, const struct address *addr)

@@ -293,6 +293,11 @@ static int encode_fixed(struct writer *wr, const struct pfkey_message *msg, uint
 		write_host32(wr, msg->sa->tfc_pad);
 		write_host64(wr, 0);
 		return 0;
+	case PFKEY_EXT_DUMMY:
+		write_head(wr, PFKEY_DUMMY_BYTES, PFKEY_DUMMY_NUMBER);
+		write_host32(wr, msg->sa->tfc_dummy_msec);
+		write_host64(wr, 0);
+		return 0;
 	default: /* labels and extended proposals are never made here */
 		return -EINVAL;
 	}
@@ -346,6 +351,7 @@ static int encode_extension(
 	case PFKEY_EXT_EDUMP:
 	case PFKEY_EXT_WINDOW:
 	case PFKEY_EXT_PADDING:
+	case PFKEY_EXT_DUMMY:
 	case PFKEY_EXT_SENSITIVITY:
 	case PFKEY_EXT_EPROP:
 	case PFKEY_EXT_OUTER_SENS:

@@ -373,6 +373,9 @@ static int decode_fixed(
 			return malformed(in, row);
 		msg->sa->tfc_pad = (uint16_t)load_host32(ext + 4);
 		return 0;
+	case PFKEY_EXT_DUMMY:
+		msg->sa->tfc_dummy_msec = load_host32(ext + 4);
+		return 0;
 	default: /* X_EPROP: its length is all that is checked */
 		return 0;
 	}
@@ -411,6 +414,7 @@ static const struct pfkey_row rows[] = {
 	{ 27, PFKEY_EXT_OUTER_SENS, 0, 0, PFKEY_SENS_BYTES, 0, decode_sensitivity },
 	{ PFKEY_WINDOW_NUMBER, PFKEY_EXT_WINDOW, 0, 0, EXACTLY(PFKEY_WINDOW_BYTES), decode_fixed },
 	{ PFKEY_PADDING_NUMBER, PFKEY_EXT_PADDING, 0, 0, EXACTLY(PFKEY_PADDING_BYTES), decode_fixed },
+	{ PFKEY_DUMMY_NUMBER, PFKEY_EXT_DUMMY, 0, 0, EXACTLY(PFKEY_DUMMY_BYTES), decode_fixed },
 };
 /* clang-format on */
 
@@ -418,7 +422,7 @@ const struct pfkey_row *pfkey_row_find(uint16_t number)
 {
 	if (number >= 1 && number <= PFKEY_EXT_OUTER_SENS)
 		return &rows[number - 1];
-	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_PADDING_NUMBER)
+	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_DUMMY_NUMBER)
 		return &rows[PFKEY_EXT_OUTER_SENS + number - PFKEY_WINDOW_NUMBER];
 	return NULL;
 }

@@ -53,6 +53,7 @@ uint64_t pfkey_extensions_of(const struct sa *sa, bool keys)
 	present |= bit_if(sa->replay_value != 0, PFKEY_EXT_REPLAY_VALUE);
 	present |= bit_if(sa->replay_window > UINT8_MAX, PFKEY_EXT_WINDOW);
 	present |= bit_if(sa->tfc_pad != 0, PFKEY_EXT_PADDING);
+	present |= bit_if(sa->tfc_dummy_msec != 0, PFKEY_EXT_DUMMY);
 	present |= bit_if(sa->identity_src != NULL, PFKEY_EXT_IDENTITY_SRC);
 	present |= bit_if(sa->identity_dst != NULL, PFKEY_EXT_IDENTITY_DST);
 	present |= bit_if(sa->km_protocol || sa->km_cookie, PFKEY_EXT_KM_COOKIE);

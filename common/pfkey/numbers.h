@@ -52,11 +52,14 @@ enum pfkey_extension {
 	PFKEY_EXT_WINDOW,
 	/* Ours: traffic flow padding; on the wire PFKEY_PADDING_NUMBER. */
 	PFKEY_EXT_PADDING,
+	/* Ours: dummy packets; on the wire PFKEY_DUMMY_NUMBER. */
+	PFKEY_EXT_DUMMY,
 	PFKEY_EXT_END
 };
 /* clang-format on */
 #define PFKEY_WINDOW_NUMBER  128
 #define PFKEY_PADDING_NUMBER 129
+#define PFKEY_DUMMY_NUMBER   130
 
 #define PFKEY_BIT(extension) (UINT64_C(1) << (extension))
 
@@ -82,6 +85,7 @@ enum pfkey_extension {
 #define PFKEY_EDUMP_BYTES     16
 #define PFKEY_WINDOW_BYTES    16
 #define PFKEY_PADDING_BYTES   16
+#define PFKEY_DUMMY_BYTES     16
 
 #define PFKEY_STATE_ACTIVE_ELSEWHERE 4
 #define PFKEY_STATE_IDLE	     5

@@ -121,6 +121,7 @@ static void put_sa(struct writer *wr, const struct sa *sa)
 	(void)write_le16(wr, sa->natt_local_port);
 	(void)write_le16(wr, sa->natt_remote_port);
 	(void)write_le16(wr, sa->tfc_pad);
+	(void)write_le32(wr, sa->tfc_dummy_msec);
 	put_identity(wr, sa->identity_src);
 	put_identity(wr, sa->identity_dst);
 	(void)write_le32(wr, sa->km_protocol);
@@ -257,7 +258,8 @@ static bool take_rest(struct reader *rd, struct sa *sa)
 	(void)read_le64(rd, &sa->idle_use_sec);
 	return !rd->failed && codec_take_address(rd, &sa->natt_local) &&
 	       codec_take_address(rd, &sa->natt_remote) && read_le16(rd, &sa->natt_local_port) &&
-	       read_le16(rd, &sa->natt_remote_port) && read_le16(rd, &sa->tfc_pad);
+	       read_le16(rd, &sa->natt_remote_port) && read_le16(rd, &sa->tfc_pad) &&
+	       read_le32(rd, &sa->tfc_dummy_msec);
 }
 
 /* Return: 0, -EBADMSG, -ENOMEM. */

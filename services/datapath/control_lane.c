@@ -85,6 +85,18 @@ bool control_lane_put(
 	return true;
 }
 
+void control_lane_dummy(struct control_lane *lane, struct sad_entry *entry)
+{
+	struct engine_result result;
+	struct packet pkt, *one = &pkt;
+
+	packet_init(&pkt, lane->buffer, sizeof(lane->buffer));
+	station_refresh(lane->station);
+	engine_dummy(station_engine(lane->station), entry, &pkt, &result);
+	if (result.exit == ENGINE_TO_WIRE)
+		station_deliver(lane->station, &one, &result, 1, DIRECTION_OUT);
+}
+
 void control_lane_run(struct control_lane *lane, struct handover *handover)
 {
 	struct budget_account account;

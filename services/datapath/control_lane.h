@@ -20,6 +20,9 @@ DEFINE_CLEANUP(struct control_lane *, control_lane_free)
 bool control_lane_put(
 	struct control_lane *lane, const uint8_t *bytes, size_t len, struct handover_way way);
 
+/* Send a dummy packet of this SA. */
+void control_lane_dummy(struct control_lane *lane, struct sad_entry *entry);
+
 struct mailbox *control_lane_mailbox(struct control_lane *lane);
 /* Work some of what one worker has handed over; raises the wake_fd again when more is there. */
 void control_lane_run(struct control_lane *lane, struct handover *handover);

@@ -412,6 +412,13 @@ static void send_keep_alive(const struct sad_entry *entry, void *userdata)
 	(void)!wire_keep_alive(&plant->wire, &path);
 }
 
+static void send_dummy(struct sad_entry *entry, void *userdata)
+{
+	struct plant *plant = userdata;
+
+	control_lane_dummy(plant->lane, entry);
+}
+
 void plant_tick(struct plant *plant)
 {
 	uint64_t alive_usec = tunables_get(&plant->tunables, TUNABLE_ESP_NAT_KEEPALIVE) *
@@ -422,6 +429,8 @@ void plant_tick(struct plant *plant)
 	plant_groups_tick(plant);
 	if (alive_usec > 0)
 		sadb_keep_alive(plant->sadb, alive_usec, send_keep_alive, plant);
+	if (plant->lane)
+		sadb_break_silence(plant->sadb, send_dummy, plant);
 	(void)rcu_poll(plant->rcu); /* what is not ripe waits for the next tick */
 	if (clock_boot_usec() - plant->enforced_usec > SETTLING_USEC)
 		atomic_store_explicit(&view->settling, false, memory_order_relaxed);

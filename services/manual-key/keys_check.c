@@ -167,14 +167,15 @@ static void check_natt(struct keys_parser *p)
 			"Must specify NAT-T remote or local address for UDP encapsulation");
 }
 
-/* RFC 4303 section 2.7: only where what is inside tells how long it is. */
+/* RFC 4303 sections 2.6 and 2.7: only where what is inside tells how long it is. */
 static void check_padding(struct keys_parser *p, const struct keys_command *command)
 {
 	const struct sa *sa = command->sa;
+	enum keys_field word = is_given(p, KEYS_TFC_PAD) ? KEYS_TFC_PAD : KEYS_TFC_DUMMY;
 
-	if (is_given(p, KEYS_TFC_PAD) && (sa->proto != SA_PROTO_ESP || sa->mode != SA_MODE_TUNNEL))
-		keys_error(p, p->at[KEYS_TFC_PAD], "key-tfc",
-			"traffic flow padding is for esp in tunnel mode");
+	if (is_given(p, word) && (sa->proto != SA_PROTO_ESP || sa->mode != SA_MODE_TUNNEL))
+		keys_error(p, p->at[word], "key-tfc",
+			"traffic flow confidentiality is for esp in tunnel mode");
 }
 
 static void check_tunnel(struct keys_parser *p)

@@ -145,6 +145,7 @@ struct json_object *keys_print_json(
 		add_number(object, "replay_value", sa->replay_value);
 	add_nonzero(object, "pair_spi", sa->pair_spi);
 	add_nonzero(object, "tfc_pad", sa->tfc_pad);
+	add_nonzero(object, "tfc_dummy", sa->tfc_dummy_msec);
 	add_flags(object, msg->sa_flags);
 	if (has(msg, PFKEY_EXT_LIFETIME_CURRENT))
 		add_current(object, &msg->current);

@@ -53,6 +53,9 @@ static void print_padding(const struct sa *sa, struct text *text)
 {
 	if (sa->tfc_pad != 0)
 		text_addf(text, "SA: inner packets are padded to %u octets\n", sa->tfc_pad);
+	if (sa->tfc_dummy_msec != 0)
+		text_addf(text, "SA: a dummy packet after %" PRIu32 " ms of silence\n",
+			sa->tfc_dummy_msec);
 }
 
 static void print_algorithm(const char *what, uint8_t proto, uint8_t number,

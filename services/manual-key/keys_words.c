@@ -125,6 +125,8 @@ static const struct keys_keyword keywords[] = {
 	WORD("encap", "udp: UDP encapsulation", KEYS_ENCAP, 1, keys_parse_encap),
 	SA_NUMBER("tfc_pad", "octets to which shorter inner packets are padded", KEYS_TFC_PAD,
 		tfc_pad, UINT16_MAX),
+	SA_NUMBER("tfc_dummy", "milliseconds of silence before a dummy packet", KEYS_TFC_DUMMY,
+		tfc_dummy_msec, UINT32_MAX),
 	{ .name = "inbound", .help = "the SA is for packets coming in", .field = KEYS_INBOUND,
 		.lookup = true, .parse = keys_parse_direction },
 	{ .name = "outbound", .help = "the SA is for packets going out", .field = KEYS_OUTBOUND,

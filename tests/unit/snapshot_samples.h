@@ -167,7 +167,8 @@ static inline struct sa *sample_tunnel_sa(uint32_t spi)
 		.natt_local = sample_address("192.0.2.1"),
 		.natt_remote = sample_address("198.51.100.1"),
 		.natt_local_port = 4500,
-		.tfc_pad = 1400 };
+		.tfc_pad = 1400,
+		.tfc_dummy_msec = 70000 };
 	ck_assert_int_eq(secret_new(key, sizeof(key), &sa->encr_key), 0);
 	ck_assert_int_eq(sa_set_identity(&sa->identity_src, 2, 5, "alpha.example"), 0);
 	ck_assert_int_eq(sa_set_identity(&sa->identity_dst, 3, 0, ""), 0);

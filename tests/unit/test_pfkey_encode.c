@@ -31,6 +31,7 @@ static struct sa *sample(void)
 	sa->origin = SA_ORIGIN_PFKEY;
 	sa->replay_window = 1024;
 	sa->tfc_pad = 1400;
+	sa->tfc_dummy_msec = 70000;
 	sa->replay_value = UINT64_C(1) << 33;
 	sa->flags = SA_FLAG_ESN;
 	sa->directions = SA_OUTBOUND;

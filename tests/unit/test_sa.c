@@ -97,6 +97,7 @@ static const struct {
 	FIELD(km_protocol, true),
 	FIELD(km_cookie, true),
 	FIELD(tfc_pad, true),
+	FIELD(tfc_dummy_msec, true),
 	FIELD(state, false),
 	FIELD(origin, false),
 #undef FIELD

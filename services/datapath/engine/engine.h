@@ -147,6 +147,12 @@ void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu);
  */
 void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int tunnel,
 	struct engine_result *ret_results);
+/*
+ * A dummy packet of the SA, of random length up to its padding, into @pkt, which is empty: TO_WIRE
+ * or DROP.
+ */
+void engine_dummy(struct engine *engine, struct sad_entry *entry, struct packet *pkt,
+	struct engine_result *ret_result);
 /* Inbound: whole IP packets from the wire, protocol ESP (or AH, or 4/41 of a tunnel). */
 void engine_inbound(
 	struct engine *engine, struct packet **pkts, size_t n, struct engine_result *ret_results);

@@ -133,6 +133,8 @@ bool engine_cut(
 	struct engine_result *result, struct packet *pkt, struct packet_view *view, size_t limit);
 /* Count what became of the packet and, when it goes no further, of those that follow it. */
 void engine_end(struct engine *engine, struct engine_result *result);
+/* Of outer packets to this destination, 0: unknown. */
+size_t engine_path_mtu(const struct engine *engine, const struct address *dst);
 /* Plain IP in IP. False: there is no room. */
 bool engine_encapsulate(struct engine *engine, const struct tunnel *tunnel, struct packet *pkt);
 /* n <= ESP_BATCH packets of one SA; @how: entry, the AH that will be around it, tunnel. */

@@ -33,7 +33,7 @@ static void drop(struct outbound *out, enum verdict verdict)
 	settle(out, ENGINE_DROP, verdict);
 }
 
-static size_t path_mtu(const struct engine *engine, const struct address *dst)
+size_t engine_path_mtu(const struct engine *engine, const struct address *dst)
 {
 	const struct engine_setup *setup = &engine->setup;
 	uint32_t mtu = setup->mtu_of ? setup->mtu_of(dst, setup->userdata) : 0;
@@ -95,7 +95,7 @@ static bool encapsulate(struct outbound *out)
 
 static void send_encapsulated(struct outbound *out)
 {
-	size_t path = path_mtu(out->engine, &out->tunnel->dst),
+	size_t path = engine_path_mtu(out->engine, &out->tunnel->dst),
 	       header = packet_outer_len(&out->tunnel->dst);
 
 	if (path > header && refuse_length(out, path - header))
@@ -244,7 +244,7 @@ static bool refuse_sealed_length(struct outbound *out, const struct engine_pair 
 	bool wrapped = out->tunnel && entry->sa->mode == SA_MODE_TRANSPORT;
 	size_t header = wrapped ? packet_outer_len(&out->tunnel->dst) : 0;
 	size_t keep = entry->sa->mode == SA_MODE_TUNNEL ? 0 : wrapped ? header : out->view->esp_at;
-	size_t limit = path_mtu(out->engine, &entry->sa->dst);
+	size_t limit = engine_path_mtu(out->engine, &entry->sa->dst);
 
 	if (limit == 0)
 		return false;
@@ -392,7 +392,7 @@ static void decide(struct outbound *out)
 static size_t room_inside(const struct engine *engine, const struct engine_result *how)
 {
 	const struct sad_entry *entry = how->entry, *ah = how->ah;
-	size_t path = path_mtu(engine, &entry->sa->dst);
+	size_t path = engine_path_mtu(engine, &entry->sa->dst);
 
 	if (path == 0)
 		return SIZE_MAX;

@@ -56,6 +56,12 @@ void esp_seal_batch(
 	const struct esp_sa *esp, struct packet *const *pkts, size_t n, enum verdict *ret_verdicts);
 
 /*
+ * Dummy packet (RFC 4303 section 2.6) of the octets that are there, which need mean nothing. The SA
+ * names its source.
+ */
+enum verdict esp_seal_dummy(const struct esp_sa *esp, struct packet *pkt);
+
+/*
  * Open in place, in the order of RFC 4303 section 3.4: length, replay check, ICV, window, padding,
  * next header; the result is the clear IP packet (transport: header repaired; tunnel: inner one).
  * @view: of the packet, whose protocol is ESP (or UDP, then ESP follows the UDP header).

@@ -28,12 +28,21 @@ static uint8_t outer_protocol(const struct sa *sa)
 	return (sa->flags & SA_FLAG_ENCAP) != 0 ? IPPROTO_UDP : IPPROTO_ESP;
 }
 
+static enum verdict find_padding(const struct esp_sa *esp, const struct packet *pkt,
+	const struct esp_choice *choice, struct seal_place *place)
+{
+	size_t text = pkt->len - place->keep + ESP_TRAILER;
+
+	place->padding = choice && choice->padding ? choice->padding_len
+						   : round_up(text, esp->suite->align) - text;
+	return place->padding > UINT8_MAX ? VERDICT_ESP_BAD_PADLEN : VERDICT_OUT_PROTECTED;
+}
+
 /* What goes where; the packet is not changed yet. */
 static enum verdict find_places(const struct esp_sa *esp, const struct packet *pkt,
 	const struct packet_view *view, const struct esp_choice *choice, struct seal_place *place)
 {
 	const struct sa *sa = esp->sa;
-	size_t text;
 
 	*place = (struct seal_place){ 0 };
 	if (sa->mode == SA_MODE_TUNNEL) {
@@ -50,12 +59,7 @@ static enum verdict find_places(const struct esp_sa *esp, const struct packet *p
 		place->keep = view->esp_at;
 		place->next_header = view->esp_protocol;
 	}
-	text = pkt->len - place->keep + ESP_TRAILER;
-	place->padding = choice && choice->padding ? choice->padding_len
-						   : round_up(text, esp->suite->align) - text;
-	if (place->padding > UINT8_MAX)
-		return VERDICT_ESP_BAD_PADLEN;
-	return VERDICT_OUT_PROTECTED;
+	return find_padding(esp, pkt, choice, place);
 }
 
 /* RFC 3948 section 2.1; zero checksums are right for IPv4 and, RFC 6935, for tunnels over IPv6. */
@@ -90,15 +94,43 @@ static bool pad_traffic_flow(const struct esp_sa *esp, struct packet *pkt)
 }
 
 /* Room, headers and trailer; only number, IV and cryptography are missing then. */
-static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
+static enum verdict make_room(const struct esp_sa *esp, struct packet *pkt,
+	const struct packet_view *view, const struct seal_place *place,
 	const struct esp_choice *choice, struct suite_job *job)
 {
 	size_t udp = (esp->sa->flags & SA_FLAG_ENCAP) != 0 ? ESP_UDP_HEADER : 0;
-	size_t front = udp + ESP_HEADER + esp->suite->iv_bytes, payload;
+	size_t front = udp + ESP_HEADER + esp->suite->iv_bytes;
+	size_t payload = pkt->len - place->keep, before = place->outer_len + place->keep;
+	uint8_t *trailer = packet_append(pkt, place->padding + ESP_TRAILER + esp->suite->icv_bytes);
+
+	if (!trailer || !packet_push(pkt, front + place->outer_len))
+		return VERDICT_ESP_NOMEM;
+	if (place->outer_len == 0) {
+		memmove(pkt->data, pkt->data + front, place->keep);
+		pkt->data[view->esp_protocol_at] = outer_protocol(esp->sa);
+	} else {
+		packet_write_outer(pkt->data, &place->outer);
+	}
+	if (!fits_ip(pkt))
+		return VERDICT_ESP_TOO_BIG;
+	write_trailer(trailer, place, choice ? choice->padding : NULL);
+	if (udp != 0)
+		write_udp(esp, pkt->data + before, pkt->len - before);
+	*job = (struct suite_job){
+		.esp = pkt->data + before + udp,
+		.text_len = payload + place->padding + ESP_TRAILER,
+		.esn = (esp->sa->flags & SA_FLAG_ESN) != 0,
+	};
+	store_be32(job->esp, esp->sa->spi);
+	return VERDICT_OUT_PROTECTED;
+}
+
+static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
+	const struct esp_choice *choice, struct suite_job *job)
+{
 	struct seal_place place;
 	UNINITIALISED struct packet_view view;
 	enum verdict verdict;
-	uint8_t *trailer;
 
 	if (!packet_parse(pkt, &view))
 		return VERDICT_SPD_MALFORMED_PACKET;
@@ -107,29 +139,7 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 	verdict = find_places(esp, pkt, &view, choice, &place);
 	if (verdict != VERDICT_OUT_PROTECTED)
 		return verdict;
-	payload = pkt->len - place.keep;
-	trailer = packet_append(pkt, place.padding + ESP_TRAILER + esp->suite->icv_bytes);
-	if (!trailer || !packet_push(pkt, front + place.outer_len))
-		return VERDICT_ESP_NOMEM;
-	if (place.outer_len == 0) {
-		memmove(pkt->data, pkt->data + front, place.keep);
-		pkt->data[view.esp_protocol_at] = outer_protocol(esp->sa);
-	} else {
-		packet_write_outer(pkt->data, &place.outer);
-	}
-	if (!fits_ip(pkt))
-		return VERDICT_ESP_TOO_BIG;
-	write_trailer(trailer, &place, choice ? choice->padding : NULL);
-	if (udp != 0)
-		write_udp(esp, pkt->data + place.outer_len + place.keep,
-			pkt->len - place.outer_len - place.keep);
-	*job = (struct suite_job){
-		.esp = pkt->data + place.outer_len + place.keep + udp,
-		.text_len = payload + place.padding + ESP_TRAILER,
-		.esn = (esp->sa->flags & SA_FLAG_ESN) != 0,
-	};
-	store_be32(job->esp, esp->sa->spi);
-	return VERDICT_OUT_PROTECTED;
+	return make_room(esp, pkt, &view, &place, choice, job);
 }
 
 static enum verdict no_number(const struct esp_sa *esp)
@@ -243,5 +253,28 @@ enum verdict esp_seal(const struct esp_sa *esp, struct packet *pkt, const struct
 	enum verdict verdict;
 
 	seal_batch(esp, &pkt, 1, choice, &verdict);
+	return verdict;
+}
+
+enum verdict esp_seal_dummy(const struct esp_sa *esp, struct packet *pkt)
+{
+	const struct sa *sa = esp->sa;
+	struct seal_place place = {
+		.next_header = ESP_NEXT_DUMMY,
+		.outer_len = packet_outer_len(&sa->dst),
+		.outer = { .src = &sa->src, .dst = &sa->dst, .protocol = outer_protocol(sa) },
+	};
+	UNINITIALISED struct seal_run batch;
+	enum verdict verdict = find_padding(esp, pkt, NULL, &place);
+
+	if (verdict == VERDICT_OUT_PROTECTED)
+		verdict = make_room(esp, pkt, NULL, &place, NULL, &batch.jobs[0]);
+	if (verdict != VERDICT_OUT_PROTECTED)
+		return verdict;
+	batch.at[0] = 0;
+	batch.n = 1;
+	charge_all(esp, &batch, &verdict);
+	if (batch.n > 0)
+		seal_all(esp, &pkt, &batch, NULL, &verdict);
 	return verdict;
 }

@@ -194,6 +194,9 @@ void sadb_tick(struct sadb *sadb);
  */
 void sadb_keep_alive(struct sadb *sadb, uint64_t interval_usec,
 	void (*fn)(const struct sad_entry *entry, void *userdata), void *userdata);
+/* Outbound SAs that are to send a dummy packet, for they were silent too long. Called as often. */
+void sadb_break_silence(
+	struct sadb *sadb, void (*fn)(struct sad_entry *entry, void *userdata), void *userdata);
 /* Clean stop, no worker left: give unused numbers back, keep window tops, wait for the disk. */
 int sadb_settle(struct sadb *sadb) MUST_CHECK;
 

@@ -212,8 +212,9 @@ int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *re
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_MALFORMED_SA);
 	if (sa->replay_value > sadb_seq_limit(sa))
 		return sadb_refuse(ret_refusal, EOPNOTSUPP, PFKEY_DIAG_INVALID_REPLAY);
-	/* RFC 4303 section 2.7: only where what is inside tells how long it is. */
-	if (sa->tfc_pad != 0 && (sa->proto != SA_PROTO_ESP || sa->mode != SA_MODE_TUNNEL))
+	/* RFC 4303 sections 2.6 and 2.7: only where what is inside tells how long it is. */
+	if ((sa->tfc_pad != 0 || sa->tfc_dummy_msec != 0) &&
+		(sa->proto != SA_PROTO_ESP || sa->mode != SA_MODE_TUNNEL))
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_MALFORMED_SA);
 	r = sadb_check_natt(sadb, sa, ret_refusal);
 	if (r < 0)

@@ -44,6 +44,7 @@ struct sadb {
 	struct sadb_due due;
 	struct sad_entry *granted; /* chain of those with numbers that wait for the disk */
 	size_t n_natt; /* SAs that may need to be kept alive */
+	size_t n_dummies; /* SAs that may have dummy packets to send */
 	struct sadb_question questions[SADB_MAX_ACQUIRES];
 	size_t n_questions; /* that stand */
 	uint32_t next_acquire;
@@ -131,6 +132,7 @@ void sadb_arm(struct sadb *sadb, struct sad_entry *entry);
 /* It has left the SAD, or another stands in its place. */
 void sadb_left(struct sadb *sadb, struct sad_entry *entry);
 bool sadb_may_need_keeping(const struct sad_entry *entry); /* sadb_natt.c */
+bool sadb_may_send_dummies(const struct sad_entry *entry); /* sadb_dummy.c */
 
 /* sadb_pair.c */
 /* May it be the partner of the SA with this SPI on the other side? */

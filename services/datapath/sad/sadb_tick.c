@@ -192,6 +192,7 @@ void sadb_arm(struct sadb *sadb, struct sad_entry *entry)
 	}
 	if (!entry->control.armed)
 		sadb->n_natt += sadb_may_need_keeping(entry);
+	sadb->n_dummies += sadb_may_send_dummies(entry);
 	entry->control.armed = true;
 	sadb_due_set(sadb, entry, due);
 }
@@ -203,6 +204,7 @@ void sadb_left(struct sadb *sadb, struct sad_entry *entry)
 	sadb_packet_lost(sadb, STEAL(entry->control.held), VERDICT_SADB_INLARVAL_TIMEOUT);
 	if (entry->control.armed)
 		sadb->n_natt -= sadb_may_need_keeping(entry);
+	sadb->n_dummies -= sadb_may_send_dummies(entry);
 	entry->control.armed = false;
 }
 
