@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/packet/packet_group.h"
 #include "services/datapath/station.h"
 
 #define BATCH	   ENGINE_BATCH
@@ -30,6 +31,7 @@ struct worker {
 	unsigned int slot; /* of the reader that this thread is */
 	struct station *station;
 	struct handover *handover; /* to the control thread */
+	uint16_t group_id; /* identification of the last packet to a group */
 	unsigned int sync; /* protocols that went that way so far */
 	struct budget_account account;
 	uint8_t *buffers; /* BATCH of them; pages are taken as they are touched */
@@ -195,6 +197,12 @@ static void run_outbound(struct worker *worker, int tunnel)
 	left = n > 0 ? sift(worker, (size_t)n) : 0;
 	if (left == 0)
 		return;
+	for (size_t i = 0; tunnel == HOST && i < left; i++) {
+		/* Zero would be replaced, and AH covers it. */
+		if (++worker->group_id == 0)
+			worker->group_id = 1;
+		packet_take_device(worker->batch[i], worker->group_id);
+	}
 	follow_modes(worker);
 	engine_outbound(
 		station_engine(worker->station), worker->batch, left, tunnel, worker->results);

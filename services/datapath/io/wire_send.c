@@ -46,6 +46,26 @@ static struct address destination(const struct packet *pkt)
 			    : address_v6(pkt->data + IPV6_DST_AT);
 }
 
+/* By the interface that the sender chose: the kernel looks for a group's in its routes else. */
+static void choose_device(struct wire_port *port, size_t i, const struct packet *pkt)
+{
+	struct msghdr *msg = &port->msgs[i].msg_hdr;
+	struct cmsghdr *cmsg = (void *)port->control[i];
+	struct in_pktinfo info4 = { .ipi_ifindex = pkt->out_device };
+	struct in6_pktinfo info6 = { .ipi6_ifindex = pkt->out_device };
+	bool ipv4 = is_ipv4(pkt);
+
+	*cmsg = (struct cmsghdr){ .cmsg_level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6,
+		.cmsg_type = ipv4 ? IP_PKTINFO : IPV6_PKTINFO,
+		.cmsg_len = ipv4 ? CMSG_LEN(sizeof(info4)) : CMSG_LEN(sizeof(info6)) };
+	if (ipv4)
+		memcpy(CMSG_DATA(cmsg), &info4, sizeof(info4));
+	else
+		memcpy(CMSG_DATA(cmsg), &info6, sizeof(info6));
+	msg->msg_control = cmsg;
+	msg->msg_controllen = ipv4 ? CMSG_SPACE(sizeof(info4)) : CMSG_SPACE(sizeof(info6));
+}
+
 static void prepare(struct wire_port *port, size_t i, struct packet *pkt)
 {
 	struct msghdr *msg = &port->msgs[i].msg_hdr;
@@ -64,6 +84,8 @@ static void prepare(struct wire_port *port, size_t i, struct packet *pkt)
 		memcpy(&port->names[i].six.sin6_addr, pkt->data + IPV6_DST_AT, 16);
 		msg->msg_namelen = sizeof(port->names[i].six);
 	}
+	if (pkt->out_device)
+		choose_device(port, i, pkt);
 }
 
 static bool send_one(struct wire_port *port, int fd, struct packet *pkt)
@@ -97,6 +119,7 @@ static bool send_fragments(struct wire_port *port, int fd, struct packet *pkt, u
 		return false;
 	for (size_t i = 0; i < plan.count; i++) {
 		fragment_make(&plan, i, &out);
+		out.out_device = pkt->out_device;
 		if (!send_one(port, fd, &out))
 			return false;
 	}

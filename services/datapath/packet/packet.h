@@ -32,6 +32,7 @@ struct packet {
 	uint8_t *data; /* first byte of the IP header, inside buffer */
 	size_t len;
 	struct packet_offload offload;
+	uint16_t out_device; /* number of the interface it must leave by, 0: any */
 	bool decrypted; /* came in through one of our own devices, so out of an SA */
 };
 

@@ -24,7 +24,7 @@ struct nlmsghdr *nft_message_begin(struct nft_batch *batch, uint16_t type, uint1
 		batch->failed = true;
 		return NULL;
 	}
-	return nftnl_nlmsg_build_hdr(room, type, NFPROTO_INET, flags, batch->seq++);
+	return nftnl_nlmsg_build_hdr(room, type, batch->family, flags, batch->seq++);
 }
 
 void nft_message_end(struct nft_batch *batch, const struct nlmsghdr *msg)
@@ -43,7 +43,7 @@ static void open_transaction(struct nft_batch *batch)
 
 void nft_begin(struct nft_batch *batch, const char *table)
 {
-	*batch = (struct nft_batch){ .table = table, .seq = 1 };
+	*batch = (struct nft_batch){ .table = table, .seq = 1, .family = NFPROTO_INET };
 	open_transaction(batch);
 }
 
@@ -198,7 +198,7 @@ void nft_rule_begin(struct nft_batch *batch, const char *chain)
 		batch->failed = true;
 		return;
 	}
-	nftnl_rule_set_u32(batch->rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	nftnl_rule_set_u32(batch->rule, NFTNL_RULE_FAMILY, batch->family);
 }
 
 void nft_rule_end(struct nft_batch *batch)

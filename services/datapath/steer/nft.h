@@ -24,6 +24,7 @@ struct nft_batch {
 	const char *table; /* borrowed */
 	struct nftnl_rule *rule; /* in the making, owned */
 	uint32_t seq;
+	uint8_t family; /* of the table; NFPROTO_INET unless said otherwise */
 	size_t messages; /* of this transaction */
 	bool failed;
 };
@@ -84,6 +85,12 @@ void nft_match_ipv6_fragment_of(struct nft_batch *batch, uint8_t protocol);
 void nft_match_ipv6_later_fragment(struct nft_batch *batch);
 
 void nft_set_mark(struct nft_batch *batch, uint32_t mask, uint32_t value); /* only these bits */
+/* The number of the outgoing interface into two octets of the IP header; below 65536. */
+void nft_tag_interface(struct nft_batch *batch, int family, uint32_t offset);
+/* A copy to another interface, as if to that next hop; for tables of one family. */
+void nft_duplicate(struct nft_batch *batch, const struct address *next_hop, uint32_t ifindex);
+/* Octets of the IP header, whose checksum is left as it is. */
+void nft_write_header(struct nft_batch *batch, uint32_t offset, const void *bytes, size_t len);
 void nft_count(struct nft_batch *batch, const char *counter);
 /* To listeners of an nflog group, the first octets of the packet and a word; at most @rate a second. */
 void nft_log(struct nft_batch *batch, uint16_t group, const char *prefix, uint64_t rate);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LOG_OCTETS  128 /* headers and the first of the payload */
+#define IPV4_SUM_AT 10
 #define IPV4_SRC_AT 12
 #define IPV4_DST_AT 16
 #define IPV6_SRC_AT 8
@@ -257,6 +258,76 @@ void nft_set_mark(struct nft_batch *batch, uint32_t mask, uint32_t value)
 		return;
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, NFT_META_MARK);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_SREG, NFT_REG_1);
+}
+
+static void write_payload(struct nft_batch *batch, uint32_t offset, uint32_t len, bool checksum)
+{
+	struct nftnl_expr *expr = add(batch, "payload");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
+	if (!checksum)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, IPV4_SUM_AT);
+}
+
+void nft_tag_interface(struct nft_batch *batch, int family, uint32_t offset)
+{
+	uint32_t shift = 16; /* the low half is the one that comes first in network order then */
+	struct nftnl_expr *expr;
+
+	load_meta(batch, NFT_META_OIF);
+	expr = add(batch, "bitwise");
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_LSHIFT);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(shift));
+		set_bytes(batch, expr, NFTNL_EXPR_BITWISE_DATA, &shift, sizeof(shift));
+	}
+	expr = add(batch, "byteorder");
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(shift));
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(shift));
+	}
+	write_payload(batch, offset, sizeof(uint16_t), family == AF_INET);
+}
+
+static void load_constant(struct nft_batch *batch, uint32_t reg, const void *bytes, size_t len)
+{
+	struct nftnl_expr *expr = add(batch, "immediate");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, reg);
+	set_bytes(batch, expr, NFTNL_EXPR_IMM_DATA, bytes, len);
+}
+
+void nft_duplicate(struct nft_batch *batch, const struct address *next_hop, uint32_t ifindex)
+{
+	struct nftnl_expr *expr;
+
+	load_constant(batch, NFT_REG_1, next_hop->bytes, address_len(next_hop->family));
+	load_constant(batch, NFT_REG_2, &ifindex, sizeof(ifindex));
+	expr = add(batch, "dup");
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DUP_SREG_ADDR, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DUP_SREG_DEV, NFT_REG_2);
+}
+
+void nft_write_header(struct nft_batch *batch, uint32_t offset, const void *bytes, size_t len)
+{
+	load_constant(batch, NFT_REG_1, bytes, len);
+	write_payload(batch, offset, (uint32_t)len, false);
 }
 
 void nft_count(struct nft_batch *batch, const char *counter)

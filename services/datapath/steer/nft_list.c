@@ -33,12 +33,18 @@ static const char *find_string(const struct nlmsghdr *msg, uint16_t type)
 	return NULL;
 }
 
+/* The lid's own tables are of the first. */
+static bool is_our_family(uint8_t family)
+{
+	return family == NFPROTO_INET || family == NFPROTO_IPV4 || family == NFPROTO_IPV6;
+}
+
 static bool is_of_table(const struct nlmsghdr *msg, uint16_t type, const char *table)
 {
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(msg);
 	const char *name;
 
-	if (mnl_nlmsg_get_payload_len(msg) < sizeof(*nfg) || nfg->nfgen_family != NFPROTO_INET)
+	if (mnl_nlmsg_get_payload_len(msg) < sizeof(*nfg) || !is_our_family(nfg->nfgen_family))
 		return false;
 	name = find_string(msg, type);
 	return name && strcmp(name, table) == 0;

@@ -197,6 +197,19 @@ int rtnl_route_default(struct netlink *nl, int family, int ifindex, uint32_t tab
 	return netlink_request(nl, msg.header);
 }
 
+int rtnl_route_prefix(struct netlink *nl, const struct prefix *prefix, int ifindex, uint32_t table)
+{
+	struct message msg;
+	struct rtmsg *rtm;
+
+	route_begin(&msg, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix->addr.family, table);
+	rtm = mnl_nlmsg_get_payload(msg.header);
+	rtm->rtm_dst_len = prefix->bits;
+	mnl_attr_put(msg.header, RTA_DST, address_len(prefix->addr.family), prefix->addr.bytes);
+	mnl_attr_put_u32(msg.header, RTA_OIF, (uint32_t)ifindex);
+	return netlink_request(nl, msg.header);
+}
+
 int rtnl_route_blackhole(struct netlink *nl, int family, uint32_t table, uint32_t metric)
 {
 	struct message msg;
@@ -239,8 +252,12 @@ static int rule_request(
 	frh->action = FR_ACT_TO_TBL;
 	mnl_attr_put_u32(msg.header, FRA_TABLE, rule->table);
 	mnl_attr_put_u32(msg.header, FRA_PRIORITY, rule->priority);
-	mnl_attr_put_u32(msg.header, FRA_FWMARK, rule->mark);
-	mnl_attr_put_u32(msg.header, FRA_FWMASK, rule->mask);
+	if (rule->out_interface) {
+		mnl_attr_put_strz(msg.header, FRA_OIFNAME, rule->out_interface);
+	} else {
+		mnl_attr_put_u32(msg.header, FRA_FWMARK, rule->mark);
+		mnl_attr_put_u32(msg.header, FRA_FWMASK, rule->mask);
+	}
 	return netlink_request(nl, msg.header);
 }
 

@@ -26,6 +26,9 @@ int rtnl_address_delete(
 	struct netlink *nl, int ifindex, const struct address *addr, uint8_t bits) MUST_CHECK;
 /* "default dev IFINDEX table TABLE"; replaces its like. */
 int rtnl_route_default(struct netlink *nl, int family, int ifindex, uint32_t table) MUST_CHECK;
+/* "PREFIX dev IFINDEX table TABLE"; replaces its like. */
+int rtnl_route_prefix(
+	struct netlink *nl, const struct prefix *prefix, int ifindex, uint32_t table) MUST_CHECK;
 /* "blackhole default metric METRIC table TABLE". */
 int rtnl_route_blackhole(
 	struct netlink *nl, int family, uint32_t table, uint32_t metric) MUST_CHECK;
@@ -33,6 +36,8 @@ int rtnl_route_blackhole(
 int rtnl_route_flush(struct netlink *nl, int family, uint32_t table) MUST_CHECK;
 struct rtnl_mark_rule {
 	uint32_t mark, mask, table, priority;
+	const char
+		*out_interface; /* NULL: by the mark; else what is bound for there, marked or not */
 };
 /* "fwmark MARK/MASK lookup TABLE priority PRIORITY"; adding what is there is fine, so is deleting what is not. */
 int rtnl_rule_add(struct netlink *nl, int family, const struct rtnl_mark_rule *rule) MUST_CHECK;

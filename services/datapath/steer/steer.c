@@ -10,6 +10,7 @@
 
 #include "common/marks.h"
 #include "services/datapath/steer/rtnl.h"
+#include "services/datapath/steer/steer_group.h"
 #include "services/datapath/steer/steer_lid.h"
 
 #define LIDS		 2
@@ -116,6 +117,9 @@ int steer_routes(struct steer *steer)
 		if (r == 0 && ifindex)
 			r = rtnl_route_default(
 				&steer->route, families[i], (int)ifindex, rule.table);
+		if (r == 0 && ifindex)
+			r = steer_group_routes(&steer->route, families[i], steer->options.interface,
+				rule.table, rule.priority);
 		if (r < 0)
 			return r;
 	}
@@ -156,6 +160,8 @@ static int load_each(struct steer *steer, const bool wanted[static LIDS])
 	for (size_t i = 0; i < steer->n_lids && r == 0; i++)
 		if (wanted[i])
 			r = load_lid(steer, &steer->lids[i]);
+	if (r == 0 && wanted[0])
+		r = steer_group_load(&steer->lids[0], steer->options.interface);
 	return r;
 }
 
@@ -331,10 +337,16 @@ int steer_remove(struct steer *steer)
 	}
 	if (r < 0 && r != -ENOENT)
 		return r;
+	r = steer_group_remove(&steer->lids[0]);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		r = rtnl_rule_delete(&steer->route, families[i], &rule);
 		if (is_family_absent(families[i], r))
 			continue;
+		if (r == 0)
+			r = steer_group_unroute(&steer->route, families[i],
+				steer->options.interface, rule.table, rule.priority);
 		if (r == 0)
 			r = rtnl_route_flush(&steer->route, families[i], rule.table);
 		if (r < 0)

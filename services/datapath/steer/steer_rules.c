@@ -7,6 +7,7 @@
 #include "common/marks.h"
 #include "services/datapath/steer/nft_set.h"
 #include "services/datapath/steer/steer_exempt.h"
+#include "services/datapath/steer/steer_group.h"
 
 #define IKE_PORT       500
 #define NATT_PORT      4500
@@ -226,6 +227,7 @@ static void add_arrive(struct nft_batch *batch, const struct steer_frame *frame)
 /* A socket bound to a device does not follow the mark: the kernel takes the peer for on-link. */
 static void add_guard(struct nft_batch *batch, const struct steer_frame *frame)
 {
+	steer_group_pass(batch, GUARD);
 	nft_rule_begin(batch, GUARD);
 	nft_match_mark(batch, MARK_PROTECT, MARK_PROTECT);
 	nft_match_interface(batch, false, frame->options->interface, NFT_IS_NOT);
