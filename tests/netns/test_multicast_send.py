@@ -185,3 +185,12 @@ def test_what_becomes_too_long_is_cut(lab, host, member, family):
         assert sink.recvfrom(65535)[0] == payload
     assert len(of_group(far, family)) == 2
     assert not [frame for frame in far.frames if payload[:64] in frame.raw]
+
+
+@families
+def test_it_goes_on_after_a_restart(host, member, family):
+    """The engine's device may have another number then."""
+    host.host.systemctl("restart", "ipsec-datapath")
+    with member.sink(family, "eth0") as sink:
+        host.send(family, "eth1", FAR[family], b"after the restart")
+        assert sink.recvfrom(65535)[0] == b"after the restart"
