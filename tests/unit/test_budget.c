@@ -8,7 +8,7 @@
 #include "common/base/clock.h"
 #include "tests/unit/suite.h"
 
-#define MSEC UINT64_C(1000000)
+#define MSEC	 UINT64_C(1000000)
 #define LONG_AGO (1000 * MSEC)
 
 START_TEST(all_is_not_counted)
@@ -102,7 +102,8 @@ START_TEST(threads_share_one_bucket)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	/* Spans are cut to whole hundreds of nanoseconds: a little less is earned. */
 	ck_assert_int_le(atomic_load(&budget.balance_nsec), earned - spent);
-	ck_assert_int_ge(atomic_load(&budget.balance_nsec), earned - spent - SPENDERS * STEPS * 50LL);
+	ck_assert_int_ge(
+		atomic_load(&budget.balance_nsec), earned - spent - SPENDERS * STEPS * 50LL);
 }
 END_TEST
 

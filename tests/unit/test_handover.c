@@ -47,7 +47,8 @@ static void *write_all(void *userdata)
 	struct ends *ends = userdata;
 
 	for (uint32_t i = 0; i < PACKETS; i++) {
-		struct handover_way way = { .inbound = i / 1000 % 2 != 0, .tunnel = (int)(i / 500) };
+		struct handover_way way = { .inbound = i / 1000 % 2 != 0,
+			.tunnel = (int)(i / 500) };
 
 		number(&t, i);
 		while (!handover_put(ends->handover, &t.pkt, way)) {

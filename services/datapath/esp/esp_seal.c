@@ -14,6 +14,7 @@ struct seal_place {
 	size_t keep; /* octets that stay before ESP */
 	size_t outer_len;
 	size_t padding;
+	size_t protocol_at; /* transport mode: the octet that will name ESP */
 	uint8_t next_header;
 	struct packet_outer outer; /* tunnel mode */
 };
@@ -57,6 +58,7 @@ static enum verdict find_places(const struct esp_sa *esp, const struct packet *p
 		if (view->is_fragment) /* RFC 4303 section 3.3.4: whole datagrams only */
 			return VERDICT_SPD_MALFORMED_FRAG;
 		place->keep = view->esp_at;
+		place->protocol_at = view->esp_protocol_at;
 		place->next_header = view->esp_protocol;
 	}
 	return find_padding(esp, pkt, choice, place);
@@ -95,8 +97,7 @@ static bool pad_traffic_flow(const struct esp_sa *esp, struct packet *pkt)
 
 /* Room, headers and trailer; only number, IV and cryptography are missing then. */
 static enum verdict make_room(const struct esp_sa *esp, struct packet *pkt,
-	const struct packet_view *view, const struct seal_place *place,
-	const struct esp_choice *choice, struct suite_job *job)
+	const struct seal_place *place, const struct esp_choice *choice, struct suite_job *job)
 {
 	size_t udp = (esp->sa->flags & SA_FLAG_ENCAP) != 0 ? ESP_UDP_HEADER : 0;
 	size_t front = udp + ESP_HEADER + esp->suite->iv_bytes;
@@ -107,7 +108,7 @@ static enum verdict make_room(const struct esp_sa *esp, struct packet *pkt,
 		return VERDICT_ESP_NOMEM;
 	if (place->outer_len == 0) {
 		memmove(pkt->data, pkt->data + front, place->keep);
-		pkt->data[view->esp_protocol_at] = outer_protocol(esp->sa);
+		pkt->data[place->protocol_at] = outer_protocol(esp->sa);
 	} else {
 		packet_write_outer(pkt->data, &place->outer);
 	}
@@ -139,7 +140,7 @@ static enum verdict lay_out(const struct esp_sa *esp, struct packet *pkt,
 	verdict = find_places(esp, pkt, &view, choice, &place);
 	if (verdict != VERDICT_OUT_PROTECTED)
 		return verdict;
-	return make_room(esp, pkt, &view, &place, choice, job);
+	return make_room(esp, pkt, &place, choice, job);
 }
 
 static enum verdict no_number(const struct esp_sa *esp)
@@ -268,7 +269,7 @@ enum verdict esp_seal_dummy(const struct esp_sa *esp, struct packet *pkt)
 	enum verdict verdict = find_padding(esp, pkt, NULL, &place);
 
 	if (verdict == VERDICT_OUT_PROTECTED)
-		verdict = make_room(esp, pkt, NULL, &place, NULL, &batch.jobs[0]);
+		verdict = make_room(esp, pkt, &place, NULL, &batch.jobs[0]);
 	if (verdict != VERDICT_OUT_PROTECTED)
 		return verdict;
 	batch.at[0] = 0;
