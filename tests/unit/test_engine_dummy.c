@@ -75,6 +75,27 @@ START_TEST(opened_as_dummies)
 }
 END_TEST
 
+/* They look like the tunnel's other packets. */
+START_TEST(header_of_the_tunnel)
+{
+	static struct test_packet sent;
+	static struct host sender;
+	struct tunnel *tunnel;
+
+	(void)make_host(&sender, HERE, THERE);
+	tunnel = add_tunnel(&sender, "vpn0", HERE, THERE);
+	tunnel->outer = (struct packet_outer_rules){
+		.df = PACKET_DF_SET, .set_dscp = true, .dscp = 46, .hop_limit = 200
+	};
+	host_start(&sender, HERE, HERE6);
+	expect(dummy(&sender, &sent), ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, "dummy");
+	ck_assert_uint_eq(sent.pkt.data[1], 46 << 2);
+	ck_assert_uint_eq(load_be16(sent.pkt.data + 6), 0x4000);
+	ck_assert_uint_eq(sent.pkt.data[8], 200);
+	host_done(&sender);
+}
+END_TEST
+
 /* An SA that has no numbers, or octets, left sends no dummies either. */
 START_TEST(limits_hold)
 {
@@ -101,6 +122,7 @@ int main(void)
 	TCase *tc = tcase_create("engine_dummy");
 
 	tcase_add_loop_test(tc, opened_as_dummies, 0, (int)ARRAY_SIZE(ways));
+	tcase_add_test(tc, header_of_the_tunnel);
 	tcase_add_test(tc, limits_hold);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);

@@ -25,12 +25,17 @@ static bool choose_length(struct engine *engine, const struct sad_entry *entry, 
 
 static enum verdict seal(struct engine *engine, struct sad_entry *entry, struct packet *pkt)
 {
+	const struct engine_view *view = rcu_read(engine->setup.view);
+	int tunnel = view ? engine_find_tunnel(view, &entry->sa->src, &entry->sa->dst)
+			  : ENGINE_HOST;
 	struct esp_sa esp;
 	size_t len = 0;
 	uint8_t *at;
 
 	if (!engine_prepare(engine, entry, &esp) || !choose_length(engine, entry, &len))
 		return VERDICT_IP_IPSEC_NOT_LOADED;
+	if (tunnel != ENGINE_HOST)
+		esp.outer_rules = &view->tunnels->tunnels[tunnel].outer;
 	at = packet_append(pkt, len);
 	if (!at)
 		return VERDICT_ESP_NOMEM;

@@ -268,6 +268,13 @@ enum verdict esp_seal_dummy(const struct esp_sa *esp, struct packet *pkt)
 	UNINITIALISED struct seal_run batch;
 	enum verdict verdict = find_padding(esp, pkt, NULL, &place);
 
+	/* As far as nothing inside has a say in it; or the header would tell what is no traffic. */
+	if (esp->outer_rules) {
+		place.outer.dont_fragment = esp->outer_rules->df == PACKET_DF_SET;
+		place.outer.hop_limit = esp->outer_rules->hop_limit;
+		if (esp->outer_rules->set_dscp)
+			place.outer.traffic_class = (uint8_t)(esp->outer_rules->dscp << 2);
+	}
 	if (verdict == VERDICT_OUT_PROTECTED)
 		verdict = make_room(esp, pkt, &place, NULL, &batch.jobs[0]);
 	if (verdict != VERDICT_OUT_PROTECTED)
