@@ -184,6 +184,14 @@ int policy_seen_add(struct policy_seen *seen, const struct rule *rule) MUST_CHEC
 const struct rule *policy_seen_find(const struct policy_seen *seen, const struct rule *rule);
 /* An earlier rule of the same tunnel, NULL: none. */
 const struct rule *policy_seen_tunnel(const struct policy_seen *seen, const char *tunnel);
+/* Same head, a direction in common, and a packet that both may match. */
+bool policy_rules_meet(const struct rule *a, const struct rule *b);
+bool policy_same_actions(const struct rule *a, const struct rule *b);
+
+/* ---- policy_order.c ---- */
+/* Pairs of rules whose remote ends meet that are looked at; that more were not is noted. */
+#define POLICY_ORDER_PAIRS_MAX 2000000U
+
 /* Warn of rules that the other precedence would decide differently. Return: 0 or -ENOMEM. */
 int policy_warn_order(const struct policy_file *file, size_t first, const char *label,
 	struct conf_diags *diags) MUST_CHECK;

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rules against those before them: duplicates, ICMP rules that disagree, order that is ambiguous. */
+/* Rules against those before them: duplicates, ICMP rules that disagree. */
 #include <errno.h>
 #include <string.h>
 
 #include "services/policy/policy_parser.h"
-
-/* Beyond this many rules their order is not compared pair by pair. */
-#define ORDER_RULES_MAX 2000
 
 #define NO_RULE SIZE_MAX
 
@@ -170,7 +167,7 @@ int policy_seen_add(struct policy_seen *seen, const struct rule *rule)
 	return r;
 }
 
-static bool same_actions(const struct rule *a, const struct rule *b)
+bool policy_same_actions(const struct rule *a, const struct rule *b)
 {
 	if (a->n_actions != b->n_actions)
 		return false;
@@ -180,8 +177,7 @@ static bool same_actions(const struct rule *a, const struct rule *b)
 	return true;
 }
 
-/* Same head, a direction in common, and a packet that both may match. */
-static bool rules_meet(const struct rule *a, const struct rule *b)
+bool policy_rules_meet(const struct rule *a, const struct rule *b)
 {
 	return (a->directions & b->directions) != 0 && strcmp(a->tunnel, b->tunnel) == 0 &&
 	       selector_overlaps(&a->selector, &b->selector);
@@ -194,7 +190,7 @@ static const struct rule *find_icmp(const struct policy_seen *seen, const struct
 		const struct rule *other = seen->icmp[i];
 
 		if (other->selector.protocol == rule->selector.protocol &&
-			rules_meet(other, rule) && !same_actions(other, rule))
+			policy_rules_meet(other, rule) && !policy_same_actions(other, rule))
 			return other;
 	}
 	return NULL;
@@ -218,36 +214,4 @@ const struct rule *policy_seen_tunnel(const struct policy_seen *seen, const char
 		if (strcmp(seen->tunnels[i]->tunnel, tunnel) == 0)
 			return seen->tunnels[i];
 	return NULL;
-}
-
-/* Under "solaris-priority", does the later rule stand before the earlier one, and only there? */
-static bool order_differs(const struct rule *earlier, const struct rule *later)
-{
-	bool now = rule_is_bypass(later) && !rule_is_bypass(earlier);
-	bool then = spd_solaris_priority(later) > spd_solaris_priority(earlier);
-
-	return now != then && rules_meet(earlier, later) && !same_actions(earlier, later);
-}
-
-int policy_warn_order(
-	const struct policy_file *file, size_t first, const char *label, struct conf_diags *diags)
-{
-	if (file->n_rules > ORDER_RULES_MAX)
-		return 0;
-	for (size_t later = first; later < file->n_rules; later++) {
-		const struct rule *rule = file->rules[later];
-
-		for (size_t earlier = first; earlier < later; earlier++) {
-			struct conf_loc at = { .file = label, .line = rule->line };
-
-			if (!order_differs(file->rules[earlier], rule))
-				continue;
-			conf_warning(diags, at, "rule-order",
-				"with precedence \"solaris-priority\" this rule and the one on "
-				"line %u would be ranked the other way round",
-				file->rules[earlier]->line);
-			break;
-		}
-	}
-	return conf_diags_failed(diags) ? -ENOMEM : 0;
 }

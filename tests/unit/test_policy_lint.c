@@ -3,7 +3,9 @@
 #include "services/policy/lint.h"
 
 #include "common/conf/hosts_file.h"
+#include "services/policy/policy_parser.h"
 #include "tests/unit/policy_world.h"
+#include "tests/unit/random_policy.h"
 #include "tests/unit/suite.h"
 
 static int parse(const struct policy_input *given, const char *source, struct conf_diags *diags,
@@ -209,6 +211,108 @@ START_TEST(rules_that_no_sa_serves)
 }
 END_TEST
 
+/* What the search by prefixes has to find, from every rule and every one before it. */
+static void print_order(const struct policy_file *file, struct text *text)
+{
+	for (size_t later = 1; later < file->n_rules; later++) {
+		const struct rule *b = file->rules[later];
+
+		for (size_t earlier = 0; earlier < later; earlier++) {
+			const struct rule *a = file->rules[earlier];
+			bool now = rule_is_bypass(b) && !rule_is_bypass(a);
+			bool then = spd_solaris_priority(b) > spd_solaris_priority(a);
+
+			if (now == then || !policy_rules_meet(a, b) || policy_same_actions(a, b))
+				continue;
+			text_addf(text, "%u line %u\n", b->line, a->line);
+			break;
+		}
+	}
+	text_add(text, "");
+}
+
+static void print_order_said(const struct conf_diags *diags, struct text *text)
+{
+	for (size_t i = 0; i < conf_diags_count(diags); i++) {
+		const struct conf_diag *diag = conf_diags_get(diags, i);
+		const char *line = strstr(diag->message, "line ");
+
+		ck_assert_str_eq(diag->code, "rule-order");
+		ck_assert_ptr_nonnull(line);
+		text_addf(text, "%u %.*s\n", diag->loc.line,
+			(int)(5 + strspn(line + 5, "0123456789")), line);
+	}
+	text_add(text, "");
+}
+
+static void add_random_rules(struct text *text, uint64_t *state)
+{
+	static const char *const remotes[] = { "", "raddr 10.0.0.0/8", "raddr 10.1.0.0/16",
+		"raddr 10.1.1.0/24", "raddr 10.1.1.1", "raddr 10.2.0.0/16", "raddr 192.0.2.1",
+		"raddr 2001:db8::/32", "raddr 2001:db8::1", "raddr 0.0.0.0/0" };
+	static const char *const actions[] = { "drop {}", "pass {}", "ipsec {encr_algs aes-gcm}",
+		"ipsec {auth_algs sha256}" };
+
+	for (unsigned int i = 0; i < 24; i++)
+		text_addf(text, "{%s lport %u dir in} %s\n",
+			remotes[random_below(state, ARRAY_SIZE(remotes))],
+			1 + random_below(state, 3),
+			actions[random_below(state, ARRAY_SIZE(actions))]);
+}
+
+/* Duplicates make many of the texts invalid: these are not looked at. */
+START_TEST(order_as_pair_by_pair)
+{
+	uint64_t state = 88172645463325252 + (uint64_t)_i;
+	unsigned int found = 0, valid = 0;
+
+	for (unsigned int round = 0; round < 400; round++) {
+		CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+		CLEANUP(conf_diags_freep) struct conf_diags *order = conf_diags_new();
+		CLEANUP(policy_file_freep) struct policy_file *file = NULL;
+		CLEANUP(text_done) struct text source = { 0 }, want = { 0 }, said = { 0 };
+		struct policy_input input = { 0 };
+
+		add_random_rules(&source, &state);
+		if (parse(&input, source.str, diags, &file) < 0)
+			continue;
+		valid++;
+		ck_assert_int_eq(policy_warn_order(file, 0, "in", order), 0);
+		print_order(file, &want);
+		print_order_said(order, &said);
+		ck_assert_str_eq(said.str, want.str);
+		found += conf_diags_count(order) > 0;
+	}
+	ck_assert_msg(valid > 20 && found > 10, "%u texts, %u with warnings", valid, found);
+}
+END_TEST
+
+/* Thousands of hosts are compared with those that they meet; thousands of rules for any are not. */
+START_TEST(order_of_many)
+{
+	CLEANUP(text_done) struct text hosts = { 0 }, ports = { 0 };
+	const struct text *texts[] = { &hosts, &ports };
+	static const char *const want[] = { "5001 rule-order\n", "0 rule-order\n" };
+
+	for (unsigned int i = 0; i < 5000; i++) {
+		text_addf(&hosts, "{raddr 10.0.%u.%u dir in} drop {}\n", i / 250, i % 250 + 1);
+		text_addf(&ports, "{lport %u dir in} drop {}\n", i + 1);
+	}
+	text_add(&hosts, "{raddr 10.0.3.0/24 lport 7} ipsec " GCM "\n");
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+		CLEANUP(policy_file_freep) struct policy_file *file = NULL;
+		struct policy_input input = { .lint = true };
+		char *said;
+
+		ck_assert_int_eq(parse(&input, texts[i]->str, diags, &file), 0);
+		said = codes_of(diags);
+		ck_assert_str_eq(said, want[i]);
+		free(said);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("policy_lint");
@@ -219,6 +323,8 @@ int main(void)
 	tcase_add_test(tc, tunnels_of_the_host);
 	tcase_add_test(tc, names_that_need_a_network);
 	tcase_add_test(tc, rules_that_no_sa_serves);
+	tcase_add_loop_test(tc, order_as_pair_by_pair, 0, 3);
+	tcase_add_test(tc, order_of_many);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }
