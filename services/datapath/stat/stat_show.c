@@ -34,6 +34,16 @@ static void cell_id(struct json_object *entry, struct text *text)
 	text_add(text, stat_string(entry, "id"));
 }
 
+/* Where somebody wrote it: "FILE:LINE", or how it came. */
+static void cell_place(struct json_object *entry, struct text *text)
+{
+	uint64_t line = stat_number(entry, "line");
+
+	text_add(text, stat_string(entry, "source"));
+	if (line)
+		text_addf(text, ":%" PRIu64, line);
+}
+
 static void cell_rule(struct json_object *entry, struct text *text)
 {
 	text_add(text, stat_string(entry, "text"));
@@ -44,6 +54,7 @@ static const struct stat_column rule_columns[] = {
 	{ "PACKETS", SCOLS_FL_RIGHT, cell_packets },
 	{ "BYTES", SCOLS_FL_RIGHT, cell_bytes },
 	{ "ID", 0, cell_id },
+	{ "PLACE", 0, cell_place },
 	{ "RULE", 0, cell_rule },
 };
 
