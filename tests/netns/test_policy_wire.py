@@ -2,27 +2,8 @@
 """What a policy makes of packets on the wire: each scenario first without it, so that it shows."""
 
 import pytest
-from lablib import wire
+from nettest.policy import COUNT, ENDS, PLAIN, families, load, sent
 
-POLICY = "/etc/inet/ipsecinit.conf"
-ENDS = {"ipv4": ("192.0.2.1", "192.0.2.2", "192.0.2.0/24",
-                 "encr_algs aes encr_auth_algs sha256 sa shared"),
-        "ipv6": ("2001:db8::1", "2001:db8::2", "2001:db8::/64", "encr_algs aes-gcm16 sa shared")}
-PLAIN = "{raddr 198.51.100.250} drop {}\n"  # says nothing about these hosts
-COUNT = 3
-families = pytest.mark.parametrize("family", ENDS)
-
-SENDER = f"""
-import socket, sys
-family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-for port in map(int, sys.argv[2:]):
-    for _ in range({COUNT}):
-        with socket.socket(family, socket.SOCK_DGRAM) as sock:
-            try:
-                sock.sendto(b"x", (sys.argv[1], port))
-            except PermissionError:
-                pass
-"""
 HERE = """
 import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
@@ -41,19 +22,6 @@ print(*got)
 """
 
 
-def load(host, text):
-    host.write(POLICY, text)
-    host.systemctl("reload", "ipsec-policy")
-
-
-def sent(pair, to, *ports):
-    """Datagrams in clear by port, and was there ESP, as the other end sees them."""
-    with wire.Capture(pair["beta"], "eth0") as capture:
-        pair["alpha"].exec("/usr/bin/python3", "-c", SENDER, to, *map(str, ports))
-    clear = [int.from_bytes(frame.payload[2:4], "big") for frame in capture.of(wire.UDP)]
-    return {port: clear.count(port) for port in ports}, bool(capture.of(wire.ESP))
-
-
 @families
 def test_bypass_wins_before_and_after(pair, family):
     """A bypass rule that overlaps a protecting one decides, wherever it stands."""
@@ -64,7 +32,7 @@ def test_bypass_wins_before_and_after(pair, family):
     assert sent(pair, there, 7000, 7001) == ({7000: COUNT, 7001: COUNT}, False)
     for text in (bypass + protect, protect + bypass):
         load(pair["alpha"], text)
-        assert sent(pair, there, 7000, 7001) == ({7000: COUNT, 7001: 0}, True)
+        assert sent(pair, there, 7000, 7001, esp=True) == ({7000: COUNT, 7001: 0}, True)
 
 
 @families
@@ -76,7 +44,7 @@ def test_first_match_not_longest_prefix(pair, family):
     load(pair["alpha"], drop + protect)
     assert sent(pair, there, 7000) == ({7000: 0}, False)
     load(pair["alpha"], protect + drop)
-    assert sent(pair, there, 7000) == ({7000: 0}, True)
+    assert sent(pair, there, 7000, esp=True) == ({7000: 0}, True)
 
 
 @families
@@ -90,7 +58,7 @@ def test_the_same_in_a_long_policy(pair, family):
     load(pair["alpha"], drop + others + protect + bypass)
     assert sent(pair, there, 7000, 7001) == ({7000: 0, 7001: COUNT}, False)
     load(pair["alpha"], protect + others + drop + bypass)
-    assert sent(pair, there, 7000, 7001) == ({7000: 0, 7001: COUNT}, True)
+    assert sent(pair, there, 7000, 7001, esp=True) == ({7000: 0, 7001: COUNT}, True)
 
 
 @families

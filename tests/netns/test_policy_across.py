@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two hosts with a router between them: one TCP port is protected; a tunnel takes what its rules name."""
+
+import itertools
+import socket
+
+import pytest
+from lablib import wire
+from nettest.policy import COUNT, PLAIN, arrives, kind_of, load
+
+ENDS = {4: ("10.1.0.2", "10.2.0.2"), 6: ("fd00:1::2", "fd00:2::2")}
+INNER = {4: ("10.8.0.1", "10.8.0.2"), 6: ("fd00:8::1", "fd00:8::2")}
+PROTECT = "ipsec {encr_algs aes-gcm16 sa shared}"
+WAIT_SEC = 10
+families = pytest.mark.parametrize("family", ENDS, ids=["ipv4", "ipv6"])
+
+LAB = """
+host alpha
+	address  eth0 10.1.0.2/24 fd00:1::2/64
+	route    default via 10.1.0.1
+	route    default via fd00:1::1
+	files    alpha
+	services all
+host router
+	address  left 10.1.0.1/24 fd00:1::1/64
+	address  right 10.2.0.1/24 fd00:2::1/64
+	forward
+	files    router
+	services all
+host beta
+	address  eth0 10.2.0.2/24 fd00:2::2/64
+	route    default via 10.2.0.1
+	route    default via fd00:2::1
+	files    beta
+	services all
+link alpha:eth0 router:left
+link router:right beta:eth0
+"""
+# What is forwarded is not the router's own: this rule has nothing to say about it.
+ROUTER = "{laddr 10.0.0.0/8 ulp tcp} drop {}\n{laddr fd00::/16 ulp tcp} drop {}\n"
+
+
+def keys():
+    lines = []
+    for number, (family, way) in enumerate(itertools.product(ENDS, (1, -1))):
+        src, dst = ENDS[family][::way]
+        mark = "6" if family == 6 else ""
+        lines.append(f"add esp spi {0x9001 + number:#x} src{mark} {src} dst{mark} {dst} "
+                     f"encr_alg aes-gcm16 encrkey {bytes([number + 1] * 20).hex()}\n")
+    return "".join(lines)
+
+
+def tunnel(side):
+    here, there = ENDS[4] if side == "alpha" else ENDS[4][::-1]
+    four, six = (INNER[family][side != "alpha"] for family in INNER)
+    return (f'tunnels = ( {{ name = "tun0"; source = "{here}"; destination = "{there}"; '
+            f'addresses = ( "{four}/30", "{six}/64" ); }} );\n')
+
+
+@pytest.fixture(name="lab", scope="module")
+def lab_fixture(labs, tmp_path_factory):
+    top = tmp_path_factory.mktemp("across")
+    for name in ("alpha", "beta", "router"):
+        (top / name).mkdir()
+        (top / name / "ipsecinit.conf").write_text(PLAIN if name != "router" else ROUTER)
+        if name != "router":
+            (top / name / "ipseckeys").write_text(keys())
+            (top / name / "datapath.cfg").write_text(tunnel(name))
+    (top / "across.lab").write_text(LAB)
+    return labs(top / "across.lab")
+
+
+def connects(lab, address, port):
+    """A connection from alpha carries a word to beta's port and one back."""
+    kind = kind_of(address)
+    with lab["beta"].socket(kind, socket.SOCK_STREAM, 0, [address, port],
+                            [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)]) as server, \
+            lab["alpha"].socket(kind, socket.SOCK_STREAM) as client:
+        server.listen()
+        server.settimeout(WAIT_SEC)
+        client.settimeout(WAIT_SEC)
+        client.connect((address, port))
+        taken, _ = server.accept()
+        with taken:
+            taken.settimeout(WAIT_SEC)
+            client.sendall(b"there")
+            assert taken.recv(9) == b"there"
+            taken.sendall(b"back")
+            return client.recv(9) == b"back"
+
+
+def ports_in_clear(capture, protocol):
+    return {int.from_bytes(frame.payload[at:at + 2], "big")
+            for frame in capture.of(protocol) for at in (0, 2)}
+
+
+@families
+def test_one_tcp_port_is_protected(lab, family):
+    here, there = ENDS[family]
+    for rules, protected in (((PLAIN, PLAIN), False),
+                             ((f"{{raddr {there} rport 1234 ulp tcp}} {PROTECT}\n",
+                               f"{{raddr {here} lport 1234 ulp tcp}} {PROTECT}\n"), True)):
+        load(lab["alpha"], rules[0])
+        load(lab["beta"], rules[1])
+        with wire.Capture(lab["router"], "right") as capture:
+            assert connects(lab, there, 1234) and connects(lab, there, 1235)
+            assert arrives(lab["alpha"], lab["beta"], there, some=[1234])
+            lab["alpha"].exec("ping", "-c1", "-W5", there)
+        assert (1234 in ports_in_clear(capture, wire.TCP)) is not protected
+        assert 1235 in ports_in_clear(capture, wire.TCP)
+        assert 1234 in ports_in_clear(capture, wire.UDP)
+        assert capture.of(wire.ICMP, wire.ICMPV6)
+        assert bool(capture.of(wire.ESP)) is protected
+
+
+@families
+def test_a_tunnel_takes_what_its_rules_name(lab, family):
+    """With no rule of its own all passes as IP in IP; with one, nothing but what it names."""
+    there = INNER[family][1]
+    for name in ("alpha", "beta"):
+        load(lab[name], PLAIN)
+    ping = ["ping", "-c2", "-i0.05", "-W1", there]
+    assert arrives(lab["alpha"], lab["beta"], there, some=[5000, 5001])
+    lab["alpha"].exec(*ping)
+    load(lab["alpha"], f"{{tunnel tun0 negotiate tunnel raddr {there} ulp udp rport 5000 dir both}} "
+                       "bypass {}\n")
+    with wire.Capture(lab["router"], "left") as capture:
+        assert arrives(lab["alpha"], lab["beta"], there, some=[5000], none=[5001])
+        assert lab["alpha"].run(*ping).returncode
+    assert len(capture.of(4, 41)) == COUNT and not capture.clear()
+    # And the way in: beta, whose tunnel has no rules, sends both.
+    back = INNER[family][0]
+    load(lab["alpha"], f"{{tunnel tun0 negotiate tunnel laddr {back} ulp udp lport 5000 dir both}} "
+                       "bypass {}\n")
+    assert arrives(lab["beta"], lab["alpha"], back, some=[5000], none=[5001])

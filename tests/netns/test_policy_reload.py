@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A policy of 1,000 rules is loaded again and again under traffic: nothing is lost, nothing in clear.
+
+NETIPSEC_RELOAD_SEC (./run soak reload) makes it last, with a TCP stream beside the probes.
+"""
+
+import contextlib
+import os
+import subprocess
+import threading
+import time
+
+from lablib import wire
+from nettest.policy import ENDS, PLAIN, arrives, families, load
+from nettest.probe import SteadyProbe, loses_nothing
+
+RULES = 1000
+LASTING = "NETIPSEC_RELOAD_SEC" in os.environ
+SECONDS = float(os.environ.get("NETIPSEC_RELOAD_SEC", "4"))
+PERIOD_SEC = 1.0 if LASTING else 0.0
+STREAM_RATE = "20M"
+
+
+def rules(family, turn):
+    """The rule that protects, among others that come, go and change their places each time."""
+    here, there, _, how = ENDS[family]
+    net = "2001:db8:{:x}::{:x}" if family == "ipv6" else "10.{}.0.{}"
+    others = [f"{{raddr {net.format(number % 7 + turn % 5, number % 250 + 1)} "
+              f"rport {number + 1} ulp tcp}} " + ("drop {}" if number % 3 else f"ipsec {{{how}}}")
+              for number in range(RULES - 1)]
+    place = (turn * 331) % RULES
+    others.insert(place, f"{{laddr {here} raddr {there}}} ipsec {{{how}}}")
+    return "\n".join(others) + "\n"
+
+
+@contextlib.contextmanager
+def traffic(pair, there):
+    """The probes, and when it is to last a stream of TCP."""
+    with contextlib.ExitStack() as stack:
+        if LASTING:
+            server = stack.enter_context(pair["beta"].popen(
+                "iperf3", "-s", "-1", "--forceflush", stdout=subprocess.PIPE, text=True))
+            stack.callback(server.kill)
+            while "listening" not in server.stdout.readline():
+                pass
+            stream = stack.enter_context(pair["alpha"].popen(
+                "iperf3", "-c", there, "-t", "86400", "-b", STREAM_RATE, stdout=subprocess.DEVNULL))
+            stack.callback(stream.kill)
+        with SteadyProbe(pair["alpha"], pair["beta"], there) as probe:
+            yield probe
+
+
+@families
+def test_reloads_lose_nothing(pair, family):
+    here, there, _, how = ENDS[family]
+    alpha, beta = pair["alpha"], pair["beta"]
+    load(beta, PLAIN)
+    load(alpha, PLAIN)
+    with wire.Capture(beta, "eth0") as capture:
+        assert arrives(alpha, beta, there, some=[7777])
+    assert capture.clear() and not capture.of(wire.ESP)
+    load(beta, f"{{laddr {there} raddr {here}}} ipsec {{{how}}}\n")
+    load(alpha, rules(family, 0))
+    turns, idle = [], threading.Event()  # of which nobody ever tells
+
+    def reload():
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end or len(turns) < 2:
+            turns.append(time.monotonic())
+            load(alpha, rules(family, len(turns)))
+            idle.wait(max(0.0, turns[-1] + PERIOD_SEC - time.monotonic()))
+
+    with wire.Capture(beta, "eth0") as capture:
+        loses_nothing(lambda: traffic(pair, there), reload)
+    assert not capture.clear()
+    assert len(capture.of(wire.ESP)) > 1000 * SECONDS
