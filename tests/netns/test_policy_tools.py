@@ -83,6 +83,45 @@ def test_an_audit_rule_counts_and_lets_through(alpha):
     assert answers(alpha)
 
 
+def test_a_policy_that_is_not_enforced_counts(alpha):
+    """enforce = false: packets that the file would have dropped or protected leave in clear."""
+    alpha.write("/etc/netipsec/policy.cfg", "enforce = false;\n")
+    try:
+        alpha.write(POLICY, DROP.format("192.0.2.77"))
+        alpha.systemctl("restart", "ipsec-policy")
+        alpha.wait_active("ipsec-policy")
+        assert explain(alpha, "out icmp 192.0.2.1 192.0.2.77 type 8 code 0")["verdict"] == "none"
+        assert not answers(alpha, "192.0.2.77")
+        listing = alpha.exec("ipsecconf", "-ln", "--counters")
+        rule = listing[listing.index("#AUDIT INDEX"):].splitlines()
+        assert "packets=0 " not in rule[1] and "drop" in rule[2]
+    finally:
+        alpha.path("/etc/netipsec/policy.cfg").unlink()
+        alpha.systemctl("restart", "ipsec-policy")
+
+
+def test_a_name_follows_its_address(alpha):
+    """An address that comes to the host makes the service ask for its names again."""
+    hosts = alpha.exec("cat", "/etc/hosts")
+
+    def names(more):
+        alpha.run("tee", "/etc/hosts", stdin=hosts + more)
+
+    try:
+        names("192.0.2.88 moving.example\n")
+        add(alpha, "{raddr moving.example ulp tcp dir out} drop {}\n")
+        flow = "out tcp 192.0.2.1:1 192.0.2.99:9"
+        assert "192.0.2.88" in alpha.exec("ipsecconf", "-ln")
+        assert explain(alpha, flow)["verdict"] == "none"
+        names("192.0.2.99 moving.example\n")
+        alpha.exec("ip", "address", "add", "198.51.100.9/32", "dev", "lo")
+        wait_for_rules(alpha, lambda rules: "192.0.2.88" not in rules)
+        assert explain(alpha, flow)["verdict"] == "drop"
+    finally:
+        alpha.run("ip", "address", "del", "198.51.100.9/32", "dev", "lo")
+        names("")
+
+
 def test_what_is_deleted_is_out_of_force(alpha):
     add(alpha, "{raddr 192.0.2.99 ulp udp rport 9} drop {}\n")
     lines = alpha.exec("ipsecconf", "-ln").splitlines()

@@ -452,6 +452,30 @@ class TestTrial:
         assert world.properties("Policy1")["RuleCount"] == 6
         assert apply(world, "{lport 24 dir in} drop {}\n")[0] == 4
 
+    def test_what_was_rolled_back_is_not_published_again(self, world):
+        """A datapath that comes anew, with nothing, is given what was in force last."""
+        trial = world.fake.sections["policy"][2]
+        former = world.fake.trial[2]
+        assert trial != former
+        changed = world.wait_for_properties("Policy1")
+        world.fake.roll_back("policy")
+        assert changed("Generation") == 3
+        world.datapath_ends(world.fake)
+        world.fake = world.datapath()
+        assert world.fake.published.get(timeout=30) == "policy"
+        assert world.fake.sections["policy"][2] == former
+        assert configured(world) == self.before
+
+    def test_a_trial_dies_with_its_datapath(self, world):
+        """The next one knows nothing of it: what was in force before is what it is given."""
+        former = world.fake.trial[2]
+        world.datapath_ends(world.fake)
+        world.fake = world.datapath()
+        assert world.fake.published.get(timeout=30) == "policy"
+        assert world.fake.sections["policy"][2] == former
+        assert not world.properties("Policy1")["OnTrial"]
+        assert configured(world) == self.before
+
     def test_nothing_else_meanwhile(self, world):
         with pytest.raises(dbus.DBusException) as caught:
             apply(world, "{lport 24 dir in} drop {}\n")
