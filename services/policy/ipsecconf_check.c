@@ -104,6 +104,7 @@ struct surroundings {
 	struct alg_table *algs;
 	struct hosts_file *hosts; /* NULL: unknown */
 	struct policy_tunnels *tunnels; /* NULL: unknown */
+	struct conf_sas *sas; /* NULL: unknown */
 };
 
 static void surroundings_done(struct surroundings *s)
@@ -111,12 +112,18 @@ static void surroundings_done(struct surroundings *s)
 	(void)alg_table_free(s->algs);
 	(void)hosts_file_free(s->hosts);
 	(void)policy_tunnels_free(s->tunnels);
+	(void)conf_sas_free(s->sas);
 }
 
 static int check_source(const struct conf_request *request, const char *name,
 	const struct surroundings *around, struct conf_diags *diags, struct checked *ret)
 {
 	CLEANUP(freep) char *source = NULL;
+	const struct policy_sas sas = {
+		.count = around->sas ? around->sas->count : 0,
+		.list = around->sas ? (const struct sa *const *)around->sas->owned : NULL,
+		.negotiates = around->sas && around->sas->negotiates,
+	};
 	struct policy_input input = {
 		.algs = around->algs,
 		.resolver = &resolver_system,
@@ -124,6 +131,7 @@ static int check_source(const struct conf_request *request, const char *name,
 		.lint = true,
 		.hosts = around->hosts,
 		.tunnels = around->tunnels,
+		.sas = around->sas ? &sas : NULL,
 		.ret_bad = &ret->bad,
 	};
 	int r = conf_read_source(name, &source, &input.len, &input.label);
@@ -187,6 +195,8 @@ int conf_check(const struct conf_request *request)
 		around.hosts = NULL; /* fewer warnings, no more */
 	if (conf_tunnels(&around.tunnels) < 0)
 		around.tunnels = NULL;
+	if (conf_sas(request, around.algs, &around.sas) < 0)
+		around.sas = NULL;
 	r = check_sources(request, &around, diags, checked);
 	for (size_t i = 0; i <= request->n_more_files; i++)
 		(void)policy_file_free(checked[i].file);

@@ -79,6 +79,14 @@ int policy_file_spd(const struct policy_file *file, enum spd_precedence preceden
 
 struct policy_tunnels;
 struct hosts_file;
+struct sa;
+
+/* Those by which packets may leave this host. */
+struct policy_sas {
+	size_t count;
+	const struct sa *const *list;
+	bool negotiates; /* others are made when packets ask for them */
+};
 
 struct policy_input {
 	const char *label; /* the source's name in diagnostics */
@@ -92,6 +100,7 @@ struct policy_input {
 	bool lint; /* warn of what is suspicious about the rules, see lint.h */
 	const struct policy_tunnels *tunnels; /* of this host, for that; NULL: unknown */
 	const struct hosts_file *hosts; /* names that need no network, for that; NULL: unknown */
+	const struct policy_sas *sas; /* of this host, for that; NULL: unknown */
 	size_t *ret_bad; /* NULL, or where to count the entries that contain errors */
 };
 

@@ -343,6 +343,9 @@ static int lint(struct policy_parser *p, const char *label, size_t base_rules, s
 		r = policy_lint_rules(&lint);
 	if (r == 0 && p->in->tunnels)
 		r = policy_lint_tunnels(&lint, p->in->tunnels);
+	if (r == 0 && p->in->sas)
+		r = policy_lint_sas(
+			&lint, p->in->sas->list, p->in->sas->count, p->in->sas->negotiates);
 	return r;
 }
 

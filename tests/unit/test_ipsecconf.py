@@ -274,6 +274,31 @@ class TestDatapath:
         assert "an ACQUIRE for esp from 10.0.0.5 to 192.0.2.7 would be sent" in \
             conf(world, "--explain", flow).stdout
 
+    def test_rules_that_no_sa_serves(self, world):
+        text = ("{raddr 192.0.2.7} ipsec {encr_algs aes-gcm(256)}\n"
+                "{tunnel vpn0 negotiate tunnel raddr 10.9.0.0/16} ipsec {encr_algs aes-gcm(256)}\n")
+        tunnel = dict(SA, mode="tunnel", destination="198.51.100.1", encryption_bits=256,
+                      inner_destination="10.9.0.0/16")
+        whole = [dict(SA, encryption_bits=256), tunnel]
+
+        def unserved(*sas):
+            self.sas = list(sas)
+            done = conf(world, "-c", "-", source=text)
+            assert done.returncode == 0
+            return [line.split(":")[1] for line in done.stderr.splitlines()
+                    if "[rule-unserved]" in line]
+
+        assert unserved() == ["1", "2"]
+        assert unserved(*whole) == []
+        assert unserved(dict(whole[0], encryption_bits=128), tunnel) == ["1"]
+        assert unserved(dict(whole[0], direction="in"), tunnel) == ["1"]
+        assert unserved(dict(whole[0], destination="192.0.2.8"), tunnel) == ["1"]
+        assert unserved(whole[0], dict(tunnel, inner_destination="10.8.0.0/16")) == ["2"]
+        assert unserved(dict(SA, origin="pfkey", spi="0x00002001")) == []  # there are ways to more
+        # Nothing is said of what is not known.
+        world.datapath_ends(world.fake)
+        assert unserved() == []
+
     def rules_of(self, world):
         """The ids that the service's rules have, in match order: by what explain says of each."""
         flows = ["out tcp 10.0.0.5:22 192.0.2.7:80", "out tcp 10.0.0.5:1 192.0.2.7:80",
