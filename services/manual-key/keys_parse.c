@@ -17,6 +17,7 @@ static void command_done(struct keys_command *command)
 	free(command->dsts);
 	free(command->src_id);
 	free(command->dst_id);
+	free(command->argument);
 }
 
 struct keys_file *keys_file_free(struct keys_file *file)
@@ -164,6 +165,8 @@ static bool verb_allowed(const struct keys_parser *p, const struct keys_verb_row
 		return row->in_file;
 	case KEYS_OF_ARGUMENTS:
 		return row->in_arguments;
+	case KEYS_OF_SESSION:
+		return true;
 	}
 	return false;
 }
@@ -187,12 +190,30 @@ static void refuse_verb(struct keys_parser *p, const struct keys_verb_row *row)
 	skip_command(p);
 }
 
+static void take_argument(struct keys_parser *p)
+{
+	if (p->tok.kind != TOKEN_WORD)
+		return;
+	p->command->argument = strndup(p->tok.text, p->tok.len);
+	if (!p->command->argument)
+		p->no_memory = true;
+	advance(p);
+}
+
 static void parse_plain_command(struct keys_parser *p, const struct keys_verb_row *row)
 {
-	if (row->verb == KEYS_QUIT || !parse_satype(p, false)) {
+	bool has_type = row->verb != KEYS_HELP && row->verb != KEYS_MONITOR &&
+			row->verb != KEYS_PASSIVE_MONITOR;
+	bool typed = p->tok.kind == TOKEN_WORD;
+
+	if (row->verb == KEYS_QUIT || (has_type && !parse_satype(p, false))) {
 		skip_command(p);
 		return;
 	}
+	if (row->verb == KEYS_SAVE && !typed)
+		keys_error(p, p->command->at, "key-satype", "Must specify a specific SA type");
+	if (row->verb == KEYS_SAVE || row->verb == KEYS_HELP)
+		take_argument(p);
 	if (p->tok.kind == TOKEN_WORD) {
 		keys_error(p, p->tok.at, "key-surplus", "Too many arguments for %s command",
 			row->name);
@@ -292,6 +313,7 @@ int keys_parse(const struct keys_input *in, struct conf_diags *diags, struct key
 			return -ENOMEM;
 		file->n_failed += p.command->failed;
 		if (p.command->verb == KEYS_QUIT && !p.command->failed) {
+			file->quits = true;
 			file->count--; /* where reading stopped is of no use to anybody */
 			break;
 		}

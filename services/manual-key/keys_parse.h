@@ -35,7 +35,12 @@ enum keys_verb {
 	KEYS_FLUSH,
 	KEYS_DUMP,
 	KEYS_QUIT,
-	KEYS_OTHER, /* a word of the interactive mode that is refused elsewhere */
+	KEYS_MONITOR,
+	KEYS_PASSIVE_MONITOR,
+	KEYS_SAVE,
+	KEYS_FINGERPRINT,
+	KEYS_HELP,
+	KEYS_OTHER, /* a word that is no command */
 };
 
 /* clang-format off */
@@ -77,17 +82,20 @@ struct keys_command {
 	size_t n_srcs, n_dsts;
 	struct address *srcs, *dsts; /* owned */
 	struct keys_identity *src_id, *dst_id; /* owned, NULL: none */
+	char *argument; /* file of `save`, subject of `help`; owned, NULL: none */
 };
 
 struct keys_file {
 	size_t count, n_failed;
 	struct keys_command *commands; /* up to `quit` */
+	bool quits; /* it said so */
 };
 
 enum keys_place {
 	KEYS_OF_SERVICE, /* the file of the manual-key service: SAs are declared, nothing is asked */
 	KEYS_OF_FILE, /* ipseckey -f, -c */
 	KEYS_OF_ARGUMENTS, /* the command line of ipseckey */
+	KEYS_OF_SESSION, /* its interactive mode */
 };
 
 struct keys_input {

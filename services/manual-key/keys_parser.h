@@ -45,7 +45,8 @@ struct keys_verb_row {
 	bool in_service, in_file, in_arguments;
 };
 
-/* The whole table, ended by a NULL name. */
+/* The whole tables, ended by a NULL name. */
+const struct keys_verb_row *keys_verbs(void);
 const struct keys_keyword *keys_keywords(void);
 const struct keys_keyword *keys_keyword_find(const struct token *tok); /* NULL */
 const struct keys_verb_row *keys_verb_find(const struct token *tok); /* NULL */

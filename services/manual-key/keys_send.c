@@ -32,7 +32,13 @@ static uint8_t message_type(enum keys_verb verb)
 	case KEYS_FLUSH:
 		return PFKEY_FLUSH;
 	case KEYS_DUMP:
+	case KEYS_SAVE:
+	case KEYS_FINGERPRINT:
 		return PFKEY_DUMP;
+	case KEYS_MONITOR:
+		return PFKEY_X_PROMISC;
+	case KEYS_PASSIVE_MONITOR:
+	case KEYS_HELP:
 	case KEYS_QUIT:
 	case KEYS_OTHER:
 		break;
@@ -95,6 +101,8 @@ static int show_json(const struct sending *s, const struct pfkey_message *msg)
 
 static int show(const struct sending *s, const struct pfkey_message *msg)
 {
+	if (s->style->show)
+		return s->style->show(s->style->show_userdata, msg);
 	if (s->style->json)
 		return show_json(s, msg);
 	keys_print_message(msg, pfkey_client_bytes(s->client), &s->style->print, s->style->output);
@@ -127,10 +135,10 @@ static int receive_dump(const struct sending *s, const struct pfkey_message *ask
 		r = show(s, msg);
 		if (r < 0)
 			return r;
-		if (!s->style->json)
+		if (!s->style->json && !s->style->show)
 			text_add_char(s->style->output, '\n');
 	}
-	if (!s->style->json)
+	if (!s->style->json && !s->style->show)
 		text_addf(s->style->output, "Dump succeeded for SA type %u.\n", asked->satype);
 	return 0;
 }

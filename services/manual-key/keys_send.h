@@ -12,6 +12,9 @@ struct keys_sender_style {
 	bool verbose; /* show each message as it is sent */
 	bool json;
 	struct text *output; /* what get and dump found */
+	/* Instead of printing: called for each SA that is found. Return: 0 or negative errno. */
+	int (*show)(void *userdata, const struct pfkey_message *msg);
+	void *show_userdata;
 };
 
 /*

@@ -157,11 +157,13 @@ static const struct keys_verb_row verbs[] = {
 	{ "dump",        "show all SAs of a type",                KEYS_DUMP,        false, false, false, true },
 	{ "quit",        "end here",                              KEYS_QUIT,        false, true,  true,  false },
 	{ "exit",        "end here",                              KEYS_QUIT,        false, true,  true,  false },
-	{ "monitor",         "only for people",                   KEYS_OTHER,       false, false, false, false },
-	{ "passive_monitor", "only for people",                   KEYS_OTHER,       false, false, false, false },
-	{ "pmonitor",        "only for people",                   KEYS_OTHER,       false, false, false, false },
-	{ "save",            "only for people",                   KEYS_OTHER,       false, false, false, false },
-	{ "help",            "only for people",                   KEYS_OTHER,       false, false, false, false },
+	{ "monitor",     "show all PF_KEY messages",              KEYS_MONITOR,     false, false, false, true },
+	{ "passive_monitor", "show the messages that every socket hears", KEYS_PASSIVE_MONITOR, false, false, false, true },
+	{ "pmonitor",    "passive_monitor",                       KEYS_PASSIVE_MONITOR, false, false, false, true },
+	{ "save",        "write commands that make the SAs again", KEYS_SAVE,       false, false, false, true },
+	{ "fingerprint", "show a short check value of each SA",   KEYS_FINGERPRINT, false, false, false, true },
+	{ "help",        "help, help COMMAND or help attr",       KEYS_HELP,        false, false, false, true },
+	{ "?",           "help",                                  KEYS_HELP,        false, false, false, true },
 	{ .name = NULL },
 };
 /* clang-format on */
@@ -204,6 +206,11 @@ void keys_hint_verb(struct keys_parser *p, const struct token *tok)
 	nearest = value_nearest(tok->text, tok->len, names);
 	if (nearest)
 		conf_hint(p->diags, "did you mean '%s'?", nearest);
+}
+
+const struct keys_verb_row *keys_verbs(void)
+{
+	return verbs;
 }
 
 const struct keys_keyword *keys_keywords(void)

@@ -126,6 +126,61 @@ int pfkey_client_receive(struct pfkey_client *client, struct pfkey_message **ret
 	}
 }
 
+int pfkey_client_listen(struct pfkey_client *client)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
+	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
+	int r;
+
+	if (!msg)
+		return -ENOMEM;
+	msg->type = PFKEY_X_PROMISC;
+	msg->satype = 1; /* there, it is a switch */
+	r = pfkey_client_send(client, msg);
+	if (r == 0)
+		r = pfkey_client_receive(client, &answer);
+	if (r == 0 && answer->error != 0)
+		r = -answer->error;
+	return r;
+}
+
+/* A request of somebody else is told as it was made. */
+static int decode_any(struct pfkey_client *client, size_t len, struct pfkey_message **ret_msg)
+{
+	struct pfkey_fault fault;
+	int r = pfkey_decode(client->buffer, len, PFKEY_ANSWER, ret_msg, &fault);
+
+	if (r < 0 && r != -ENOMEM)
+		r = pfkey_decode(client->buffer, len, PFKEY_REQUEST, ret_msg, &fault);
+	secret_wipe(client->buffer, len);
+	if (r < 0)
+		*ret_msg = NULL;
+	return r == -ENOMEM ? r : 1;
+}
+
+int pfkey_client_hear(struct pfkey_client *client, int stop_fd, struct pfkey_message **ret_msg)
+{
+	for (;;) {
+		struct pollfd pfds[] = {
+			{ .fd = client->fd, .events = POLLIN },
+			{ .fd = stop_fd, .events = POLLIN },
+		};
+		ssize_t n;
+
+		if (poll(pfds, ARRAY_SIZE(pfds), -1) < 0 && errno != EINTR)
+			return -errno;
+		if (pfds[1].revents)
+			return 0;
+		n = recv(client->fd, client->buffer, sizeof(client->buffer), MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ECONNRESET;
+		client->len = (size_t)n;
+		return decode_any(client, (size_t)n, ret_msg);
+	}
+}
+
 size_t pfkey_client_bytes(const struct pfkey_client *client)
 {
 	return client->len;

@@ -21,6 +21,15 @@ int pfkey_client_send(struct pfkey_client *client, struct pfkey_message *msg) MU
  * Return: 0, -ETIMEDOUT after 10 s of silence, -ECONNRESET, -EBADMSG (not understood), -ENOMEM.
  */
 int pfkey_client_receive(struct pfkey_client *client, struct pfkey_message **ret_msg) MUST_CHECK;
+/* Ask for everybody's messages as well. Return: 0 or negative errno. */
+int pfkey_client_listen(struct pfkey_client *client) MUST_CHECK;
+/*
+ * Whatever comes next, waiting for it until @stop_fd can be read. *ret_msg is NULL for a message
+ * that is not understood.
+ * Return: 1, 0 (stopped), negative errno.
+ */
+int pfkey_client_hear(
+	struct pfkey_client *client, int stop_fd, struct pfkey_message **ret_msg) MUST_CHECK;
 /* Length of the message that was sent or received last. */
 size_t pfkey_client_bytes(const struct pfkey_client *client);
 
