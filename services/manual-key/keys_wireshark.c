@@ -23,7 +23,6 @@ static const struct row {
 	{ ALG_ENCR_AES_GCM8, "AES-GCM with 8 octet ICV [RFC4106]" },
 	{ ALG_ENCR_AES_GCM12, "AES-GCM with 12 octet ICV [RFC4106]" },
 	{ ALG_ENCR_AES_GCM16, "AES-GCM with 16 octet ICV [RFC4106]" },
-	{ ALG_ENCR_CHACHA20, "ChaCha20 with Poly1305 [RFC7634]" },
 	{ 0, NULL },
 }, digests[] = {
 	{ ALG_AUTH_NONE, "NULL" },
@@ -85,7 +84,7 @@ int keys_wireshark(const struct pfkey_message *msg, struct text *text)
 	add_key(text, sa->encr_key, (size_t)sa->encr_key_bits + sa->salt_bits);
 	text_addf(text, ",\"%s\"", digest);
 	add_key(text, sa->auth_key, sa->auth_key_bits);
-	text_addf(text, ",\"%s\",\"\"\n", sa->flags & SA_FLAG_ESN ? "64-bit" : "32-bit");
+	text_add_char(text, '\n');
 	return text->failed ? -ENOMEM : 0;
 }
 
