@@ -107,6 +107,24 @@ struct publication {
 	struct bus_call *call; /* to be answered, or NULL */
 };
 
+/* What is in force leaves something out: that is an error until a better file comes. */
+static bool note_complaint(struct service *service, const void *content)
+{
+	const char *complaint = service->hooks->complaint ? service->hooks->complaint(content)
+							  : NULL;
+
+	if (complaint)
+		service_load_failed(service, complaint);
+	return !complaint;
+}
+
+static int verdict(const struct service *service, int result)
+{
+	if (result != 0 && result != -ENOTCONN)
+		return result;
+	return service->load_error ? -EBADMSG : 0;
+}
+
 static void on_published(int result, uint64_t generation, const char *error, void *userdata)
 {
 	struct publication *pub = userdata;
@@ -114,16 +132,20 @@ static void on_published(int result, uint64_t generation, const char *error, voi
 	bool reloading = pub->call;
 
 	if (result == 0 || result == -ENOTCONN) {
+		bool complete = note_complaint(service, pub->content);
+
 		service->loaded = true;
 		service->hooks->take(service->userdata, STEAL(pub->content));
 		service_show(service);
-		if (pub->call && bus_call_reply(pub->call, "t", generation) < 0)
+		if (pub->call && !complete)
+			bus_call_fail(pub->call, "Syntax", "%s", service->load_error);
+		else if (pub->call && bus_call_reply(pub->call, "t", generation) < 0)
 			log_warning("cannot answer Reload");
 	} else if (pub->call) {
 		bus_call_fail(pub->call, "Invalid", "%s", error ? error : strerror(-result));
 	}
 	if (reloading)
-		daemon_reloaded(service->daemon, result == -ENOTCONN ? 0 : result);
+		daemon_reloaded(service->daemon, verdict(service, result));
 	if (pub->content)
 		service->hooks->discard(pub->content);
 	free(pub);
@@ -260,6 +282,8 @@ static int run(struct service *service, void *content)
 		r = service_publish(service, content, NULL);
 	if (r == 0)
 		r = publisher_wait(service->publisher);
+	if (r == 0 && service->load_error)
+		r = -EBADMSG; /* what is good of it is in force; the unit fails, as on Solaris */
 	if (r == 0)
 		r = daemon_ready(service->daemon);
 	if (r == 0)

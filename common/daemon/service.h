@@ -22,6 +22,8 @@ struct service_hooks {
 	int (*add_to_bus)(void *userdata);
 	/* The bytes of @content, to be moved out of it. Unused by a service with its own `publish`. */
 	struct snapshot_bytes *(*snapshot)(void *content);
+	/* What of the file is not in @content, because it was bad; NULL: nothing. NULL: not asked. */
+	const char *(*complaint)(const void *content);
 	/* It is in force, or will be when the datapath comes; consumed. As `snapshot`. */
 	void (*take)(void *userdata, void *content);
 	/* The status line of a service that is well; nothing: none. */

@@ -14,7 +14,7 @@
 static const char usage_text[] =
 	"usage: ipseckey [-nvp] [--json] -f FILE           carry out the commands of FILE\n"
 	"       ipseckey [-n] [--json] -c FILE             check FILE, send nothing\n"
-	"       ipseckey [-nvp] [--json] dump [all|ah|esp]\n"
+	"       ipseckey [-nvp] [--json [--reveal-keys]] dump [all|ah|esp]\n"
 	"       ipseckey [-nvp] [--json] get ah|esp spi N dst ADDRESS...\n"
 	"       ipseckey [-nv] delete|delete-pair ah|esp spi N dst ADDRESS...\n"
 	"       ipseckey [-nv] flush [all|ah|esp]\n"

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/memfd.h"
 #include "common/daemon/algs.h"
@@ -12,6 +13,9 @@
 #include "common/daemon/settings.h"
 #include "services/manual-key/keys_list.h"
 #include "services/manual-key/keys_source.h"
+
+#define CREDENTIAL	 "ipseckeys" /* LoadCredential= of the unit */
+#define CREDENTIAL_LABEL "credential " CREDENTIAL
 
 const struct daemon_identity keyd_identity = {
 	.program = "ipsec-manual-keyd",
@@ -27,6 +31,10 @@ static const struct setting settings_table[] = {
 		.name = "config_file",
 		.help = "the key file",
 		.offset = offsetof(struct keyd_settings, config_file) },
+	{ .type = SETTING_BOOL,
+		.name = "strict",
+		.help = "a file with an error changes nothing",
+		.offset = offsetof(struct keyd_settings, strict) },
 	{ .type = SETTING_END },
 };
 
@@ -34,6 +42,7 @@ struct keyd_load *keyd_load_free(struct keyd_load *load)
 {
 	if (load) {
 		snapshot_bytes_done(&load->snapshot);
+		free(load->complaint);
 		free(load);
 	}
 	return NULL;
@@ -102,18 +111,58 @@ static int parse(const struct keyd *d, const struct keys_source *source, struct 
 	r = keys_parse(&in, diags, &file);
 	if (r == 0)
 		r = keys_list_build(file, algs, true, diags, ret_list);
-	if (r == 0 && conf_diags_errors(diags) > 0)
+	if (r == 0 && conf_diags_errors(diags) > 0 && d->settings.strict)
 		r = -EBADMSG; /* all or nothing: what was published stays published */
+	if (r == 0 && file->count > 0 && file->n_failed == file->count)
+		r = -EBADMSG; /* nothing of it is good: it says nothing of what is wanted */
 	return r;
+}
+
+/*
+ * The manager gave the file to this process when it started, and gives no other one to it: reading
+ * it again would only seem to be a reload. Return: -ENOENT when there is none.
+ */
+static int read_credential(const struct keyd *d, const char *directory, struct conf_diags *diags,
+	struct keys_source *ret_source)
+{
+	CLEANUP(text_done) struct text path = { 0 };
+	struct conf_loc at = { .file = conf_diags_file(diags, CREDENTIAL_LABEL, "", 0, true) };
+
+	text_addf(&path, "%s/%s", directory, CREDENTIAL);
+	if (path.failed || !at.file)
+		return -ENOMEM;
+	if (access(path.str, F_OK) < 0)
+		return -ENOENT;
+	if (d->service.loaded)
+		return conf_error(diags, at, "key-credential",
+			"the keys are a credential: use restart (gapless)");
+	return keys_source_read(path.str, CREDENTIAL_LABEL, false, diags, ret_source);
 }
 
 static int read_source(
 	const struct keyd *d, struct conf_diags *diags, struct keys_source *ret_source)
 {
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
 	CLEANUP(freep) char *path = NULL;
-	int r = file_system_path(d->settings.config_file, &path);
+	int r = -ENOENT;
 
+	if (directory)
+		r = read_credential(d, directory, diags, ret_source);
+	if (r != -ENOENT)
+		return r;
+	r = file_system_path(d->settings.config_file, &path);
 	return r < 0 ? r : keys_source_read(path, d->settings.config_file, true, diags, ret_source);
+}
+
+/* What was passed over, for the status and for whoever asked for the reload. */
+static int complain(const struct conf_diags *diags, char **ret_complaint)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+
+	if (conf_diags_errors(diags) == 0)
+		return 0;
+	conf_diags_print(diags, &text);
+	return text_take(&text, ret_complaint);
 }
 
 int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load **ret_load)
@@ -130,6 +179,8 @@ int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load *
 	} else if (r == 0) {
 		r = parse(d, &source, diags, &list);
 	}
+	if (r == 0)
+		r = complain(diags, &load->complaint);
 	if (r == 0)
 		r = snapshot_write_keys(list, &load->snapshot);
 	if (r != 0)
@@ -158,6 +209,13 @@ static struct snapshot_bytes *load_snapshot(void *content)
 	struct keyd_load *load = content;
 
 	return &load->snapshot;
+}
+
+static const char *complaint(const void *content)
+{
+	const struct keyd_load *load = content;
+
+	return load->complaint;
 }
 
 static void take(void *userdata, void *content)
@@ -198,6 +256,7 @@ const struct service_hooks keyd_hooks = {
 	.tell = tell,
 	.add_to_bus = keyd_bus_add,
 	.snapshot = load_snapshot,
+	.complaint = complaint,
 	.take = take,
 	.describe = describe,
 };

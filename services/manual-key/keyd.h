@@ -12,11 +12,13 @@
 struct keyd_load {
 	uint32_t count; /* SAs */
 	bool absent; /* there is no file: no SAs, and no error */
+	char *complaint; /* commands that were passed over, in words; NULL: none */
 	struct snapshot_bytes snapshot;
 };
 
 struct keyd_settings {
 	char *config_file;
+	bool strict; /* a file with an error changes nothing */
 };
 
 struct keyd {

@@ -155,10 +155,13 @@ static int list_add(struct list *list, struct sa *sa, struct conf_loc at)
 		return 0;
 	}
 	other = find_counter_key(list, sa);
-	if (other)
+	if (other) {
 		(void)conf_error(list->diags, at, "key-reused",
 			"counter-mode key and salt are those of line %u: never use them twice",
 			other->at.line);
+		sa_free(sa);
+		return 0;
+	}
 	if (list->count == list->size) {
 		sa_free(sa);
 		return -ENOMEM; /* list_init() was given room for all */
@@ -243,7 +246,7 @@ static void carry_out_delete(struct list *list, const struct keys_command *comma
 		other->sa = sa_free(other->sa);
 }
 
-/* A pair has to be there, going the other way, once the file has been read. */
+/* A pair has to be there, going the other way, once the file has been read; else no SA is made. */
 static void check_pairs(struct list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -257,13 +260,16 @@ static void check_pairs(struct list *list)
 		other = find_name(list, &name);
 		if (!other && !list->whole)
 			continue;
+		if (other && address_equal(&other->sa->src, &sa->dst) &&
+			(other->sa->pair_spi == 0 || other->sa->pair_spi == sa->spi))
+			continue;
 		if (!other)
 			(void)conf_error(list->diags, list->entries[i].at, "key-pair",
 				"no SA going the other way has the SPI that pair-spi names");
-		else if (!address_equal(&other->sa->src, &sa->dst) ||
-			 (other->sa->pair_spi != 0 && other->sa->pair_spi != sa->spi))
+		else
 			(void)conf_error(list->diags, list->entries[i].at, "key-pair",
 				"the SA of line %u cannot be the pair of this one", other->at.line);
+		list->entries[i].sa = sa_free(list->entries[i].sa);
 	}
 }
 

@@ -34,11 +34,33 @@ static int check_rights(
 	return 0;
 }
 
+/* Who may write there may put another file in its place. */
+static int check_directory(const char *path, struct conf_loc at, struct conf_diags *diags)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	CLEANUP(freep) char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	struct stat st;
+
+	if (!dir)
+		return -ENOMEM;
+	if (slash)
+		slash[1] = '\0';
+	fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+		(st.st_mode & (S_IWGRP | S_IWOTH)) == 0)
+		return 0;
+	(void)conf_error(diags, at, "key-rights", "the directory has insecure permissions");
+	conf_hint(diags, "it must belong to root, and only root may write there");
+	return -EBADMSG;
+}
+
 int keys_source_read(const char *path, const char *label, bool strict, struct conf_diags *diags,
 	struct keys_source *ret_source)
 {
 	/* Without waiting: a pipe has no writer until somebody means to open one. */
-	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	CLEANUP(fd_closep) int fd = open(
+		path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (strict ? O_NOFOLLOW : 0));
 	const char *file = conf_diags_file(diags, label, "", 0, true);
 	struct conf_loc at = { .file = file };
 	struct stat st;
@@ -48,12 +70,16 @@ int keys_source_read(const char *path, const char *label, bool strict, struct co
 		return -ENOMEM;
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
+	if (fd < 0 && errno == ELOOP && strict)
+		return conf_error(diags, at, "key-rights", "the file is a symbolic link");
 	if (fd < 0)
 		return conf_error(diags, at, "key-file", "Unable to open configuration file: %s",
 			strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return conf_error(diags, at, "key-file", "Not a regular file");
 	r = check_rights(&st, at, strict, diags);
+	if (r == 0 && strict)
+		r = check_directory(path, at, diags);
 	if (r < 0)
 		return r;
 	r = file_read_fd(fd, KEYS_FILE_MAX_BYTES, &ret_source->text, &ret_source->len);

@@ -20,7 +20,7 @@ void keys_source_done(struct keys_source *source);
 /*
  * Open, check and read. @label: what diagnostics call the file. @strict: wrong owner or mode is an
  * error, not a warning: it has to belong to root or to this process, without any right for group
- * and others.
+ * and others, be no symbolic link, and stand where nobody else can replace it.
  * Return: 0, -ENOENT (no diagnostic: the caller knows whether a file must be there), -EBADMSG,
  * -ENOMEM.
  */

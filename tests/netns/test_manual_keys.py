@@ -8,6 +8,7 @@ import pytest
 from nettest.sas import dump_sas
 
 KEYS = "/etc/inet/secret/ipseckeys"
+SETTINGS = "/etc/netipsec/manual-key.cfg"
 UNIT = "ipsec-manual-key"
 OTHER = "add esp spi 0x5001 src 192.0.2.1 dst 203.0.113.5 encr_alg aes " \
         "encrkey 6b1f0c9be27d4853b0d2f4a697183c51 auth_alg sha1 " \
@@ -19,7 +20,11 @@ def alpha_fixture(pair):
     """A host whose key file is put back, and in force, afterwards."""
     host = pair["alpha"]
     before = host.path(KEYS).read_text()
+    settings = host.path(SETTINGS).read_text()
     yield host
+    if host.path(SETTINGS).read_text() != settings:
+        host.write(SETTINGS, settings)
+        host.systemctl("restart", UNIT)
     host.write(KEYS, before)
     os.chmod(host.path(KEYS), 0o600)
     host.systemctl("reload", UNIT)
@@ -46,7 +51,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("text,place,code", BAD.values(), ids=BAD)
-def test_a_bad_line_changes_nothing_in_force(alpha, text, place, code):
+def test_a_bad_line_changes_nothing_in_force_when_strict(alpha, text, place, code):
+    alpha.write(SETTINGS, "strict = true;\n")
+    alpha.systemctl("restart", UNIT)
     before = dump_sas(alpha)
     alpha.write(KEYS, text)
     done = alpha.systemctl("reload", UNIT, ok=False)

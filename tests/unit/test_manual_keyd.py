@@ -118,7 +118,8 @@ def test_without_a_file_there_are_no_keys(world):
     assert daemon.status == f"no key file {FILE} (generation 1)"
 
 
-def test_bad_file_on_reload_changes_nothing(world):
+def test_bad_file_on_reload_changes_nothing_when_strict(world):
+    world.write("/etc/netipsec/manual-key.cfg", "strict = true;\n")
     write(world, SA)
     there = datapath(world)
     daemon = world.start("ipsec-manual-keyd").ready()
@@ -198,12 +199,78 @@ def test_bad_file_at_the_start(world):
     assert DIAGNOSTIC.strip() in errors and KEY not in errors
 
 
+def test_bad_commands_are_passed_over_at_the_start(world):
+    write(world, BAD)
+    there = datapath(world)
+    daemon = world.start("ipsec-manual-keyd")
+    _, errors = daemon.process.communicate(timeout=30)
+    assert daemon.process.returncode == 95 and DIAGNOSTIC.strip() in errors
+    assert bytes.fromhex(KEY) in there.sections["keys"][2], "the good command is carried out"
+
+
+def test_bad_commands_are_passed_over_on_reload(world):
+    write(world, MORE)
+    there = datapath(world)
+    daemon = world.start("ipsec-manual-keyd").ready()
+    write(world, BAD)
+    done = world.run("ipsec-manual-keyd", "--reload")
+    assert (done.returncode, done.stderr) == (1, DIAGNOSTIC)
+    shown = world.properties("ManualKey1")
+    assert shown["State"] == "failed" and shown["LastError"] == DIAGNOSTIC
+    assert shown["Generation"] == 2 and shown["KeyCount"] == 1
+    assert there.sections["keys"][0] == 2
+    write(world, MORE)
+    assert world.run("ipsec-manual-keyd", "--reload").returncode == 0
+    shown = world.properties("ManualKey1")
+    assert shown["State"] == "enforced" and shown["LastError"] == "" and shown["KeyCount"] == 2
+    code, said = daemon.stop()
+    assert code == 0 and KEY not in said
+
+
+def test_file_without_a_good_command_changes_nothing(world):
+    write(world, MORE)
+    there = datapath(world)
+    world.start("ipsec-manual-keyd").ready()
+    write(world, "add esp spi\n")
+    assert world.run("ipsec-manual-keyd", "--reload").returncode == 1
+    assert world.properties("ManualKey1")["KeyCount"] == 2 and there.sections["keys"][0] == 1
+
+
+def test_credential_instead_of_the_file(world, tmp_path):
+    credential = tmp_path / "ipseckeys"
+    credential.write_text(MORE)
+    credential.chmod(0o400)
+    write(world, SA)
+    datapath(world)
+    world.start("ipsec-manual-keyd", env={"CREDENTIALS_DIRECTORY": str(tmp_path)}).ready()
+    assert world.properties("ManualKey1")["KeyCount"] == 2
+    done = world.run("ipsec-manual-keyd", "--reload")
+    assert done.returncode == 1 and "use restart (gapless)" in done.stderr
+    assert world.properties("ManualKey1")["KeyCount"] == 2
+
+
+def test_link_and_open_directory_are_refused(world):
+    write(world, SA)
+    datapath(world)
+    world.start("ipsec-manual-keyd").ready()
+    there = world.root / FILE.lstrip("/")
+    os.chmod(there.parent, 0o770)
+    done = world.run("ipsec-manual-keyd", "--reload")
+    assert done.returncode == 1 and "directory has insecure permissions" in done.stderr
+    os.chmod(there.parent, 0o700)
+    there.rename(there.parent / "elsewhere")
+    there.symlink_to("elsewhere")
+    done = world.run("ipsec-manual-keyd", "--reload")
+    assert done.returncode == 1 and "is a symbolic link [key-rights]" in done.stderr
+
+
 @pytest.mark.parametrize("text, code, out, err", [
     (MORE, 0, f"{FILE}: 2 SAs\n", ""),
     (None, 0, f"{FILE}: 0 SAs, there is no file\n", ""),
     (BAD, 1, "", DIAGNOSTIC),
 ], ids=["good", "missing", "bad"])
 def test_check(world, text, code, out, err):
+    world.write("/etc/netipsec/manual-key.cfg", "strict = true;\n")
     if text is not None:
         write(world, text)
     done = world.run("ipsec-manual-keyd", "--check")
