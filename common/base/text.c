@@ -57,19 +57,25 @@ void text_add_char(struct text *t, char c)
 
 void text_vaddf(struct text *t, const char *format, va_list args)
 {
+	size_t room = t->failed ? 0 : t->size - t->len;
 	va_list again;
 	int len;
 
 	va_copy(again, args);
-	len = vsnprintf(NULL, 0, format, args);
-	if (len < 0)
+	/* Most texts have the room: formatted once, where they belong. */
+	len = vsnprintf(room ? t->str + t->len : NULL, room, format, args);
+	if (len < 0) {
 		t->failed = true;
-	else if (text_grow(t, (size_t)len)) {
+	} else if ((size_t)len < room) {
+		t->len += (size_t)len;
+	} else if (text_grow(t, (size_t)len)) {
 		(void)vsnprintf(
 			t->str + t->len, (size_t)len + 1, format, again); /* measured above */
 		t->len += (size_t)len;
 	}
 	va_end(again);
+	if (t->failed && room)
+		t->str[t->len] = '\0'; /* nothing of what failed */
 }
 
 void text_addf(struct text *t, const char *format, ...)

@@ -2,6 +2,7 @@
 #include "common/base/text.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "tests/unit/suite.h"
 
@@ -18,6 +19,21 @@ START_TEST(grows)
 	ck_assert_int_eq(text_take(&t, &str), 0);
 	ck_assert_ptr_null(t.str);
 	ck_assert_uint_eq(t.len, 0);
+}
+END_TEST
+
+START_TEST(fits_at_any_length)
+{
+	for (int before = 0; before < 300; before++) {
+		CLEANUP(text_done) struct text t = { 0 };
+
+		text_addf(&t, "%*s", before, "");
+		text_addf(&t, "%d:%s", 12345, "end");
+		ck_assert(!t.failed);
+		ck_assert_uint_eq(t.len, (size_t)before + 9);
+		ck_assert_uint_eq(strlen(t.str), t.len);
+		ck_assert_str_eq(t.str + before, "12345:end");
+	}
 }
 END_TEST
 
@@ -85,6 +101,7 @@ int main(void)
 	TCase *tc = tcase_create("text");
 
 	tcase_add_test(tc, grows);
+	tcase_add_test(tc, fits_at_any_length);
 	tcase_add_test(tc, empty_is_a_string);
 	tcase_add_test(tc, failure_sticks);
 	tcase_add_test(tc, hex);
