@@ -46,6 +46,8 @@ int policy_lint_rules(const struct policy_lint *lint) MUST_CHECK;
 /* Rules of tunnels that are not there, and subnets where routes move. Return: 0 or -ENOMEM. */
 int policy_lint_tunnels(
 	const struct policy_lint *lint, const struct policy_tunnels *tunnels) MUST_CHECK;
+/* Rules times SAs that are looked at; that there were more is noted. */
+#define POLICY_SAS_PAIRS_MAX 20000000U
 /*
  * Protective rules that no SA serves and nobody can negotiate one for. @sas: those in the datapath.
  * @negotiates: key management takes requests.

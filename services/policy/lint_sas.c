@@ -79,11 +79,18 @@ static bool is_served(const struct rule *rule, const struct sa *const *sas, size
 	return false;
 }
 
+/* What is_served() may cost: a look at each SA for each header. */
+static uint64_t pairs_of(const struct rule *rule, size_t count)
+{
+	return (uint64_t)rule->n_actions * 2 * count;
+}
+
 int policy_lint_sas(
 	const struct policy_lint *lint, const struct sa *const *sas, size_t count, bool negotiates)
 {
 	const struct policy_file *file = lint->file;
 	size_t rule = 0;
+	uint64_t pairs = 0;
 
 	if (negotiates)
 		return 0;
@@ -93,7 +100,10 @@ int policy_lint_sas(
 
 		for (size_t n = 0; n < entry->n_rules; n++, rule++) {
 			/* What comes in is the peer's SA: only what goes out can be told. */
-			if (reported || !(file->rules[rule]->directions & DIRECTION_BIT_OUT) ||
+			if (reported || !(file->rules[rule]->directions & DIRECTION_BIT_OUT))
+				continue;
+			pairs += pairs_of(file->rules[rule], count);
+			if (pairs > POLICY_SAS_PAIRS_MAX ||
 				is_served(file->rules[rule], sas, count))
 				continue;
 			reported = true;
@@ -102,5 +112,8 @@ int policy_lint_sas(
 				"its packets are dropped");
 		}
 	}
+	if (pairs > POLICY_SAS_PAIRS_MAX)
+		conf_note(lint->diags, (struct conf_loc){ .file = lint->label }, "rule-unserved",
+			"so many rules and SAs that not all were held against each other");
 	return conf_diags_failed(lint->diags) ? -ENOMEM : 0;
 }

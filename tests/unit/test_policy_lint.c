@@ -195,6 +195,7 @@ START_TEST(rules_that_no_sa_serves)
 	const struct sa *const sas[] = { one, three };
 	struct policy_input input = { 0 };
 	struct policy_lint lint = { .diags = diags };
+	const struct sa **many;
 	char *said;
 
 	ck_assert_int_eq(parse(&input, source, diags, &file), 0);
@@ -207,6 +208,19 @@ START_TEST(rules_that_no_sa_serves)
 	ck_assert_int_eq(policy_lint_sas(&lint, sas, ARRAY_SIZE(sas), false), 0);
 	said = codes_of(diags);
 	ck_assert_str_eq(said, "2 rule-unserved\n3 rule-unserved\n4 rule-unserved\n");
+	free(said);
+	conf_diags_free(STEAL(diags));
+	diags = conf_diags_new();
+	lint.diags = diags;
+	many = calloc(POLICY_SAS_PAIRS_MAX / 4 + 1,
+		sizeof(*many)); /* room for two rules, not for three */
+	ck_assert_ptr_nonnull(many);
+	for (size_t i = 0; i <= POLICY_SAS_PAIRS_MAX / 4; i++)
+		many[i] = one;
+	ck_assert_int_eq(policy_lint_sas(&lint, many, POLICY_SAS_PAIRS_MAX / 4, false), 0);
+	free(many);
+	said = codes_of(diags);
+	ck_assert_str_eq(said, "0 rule-unserved\n2 rule-unserved\n");
 	free(said);
 }
 END_TEST
