@@ -192,6 +192,7 @@ int main(int argc, char **argv)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	struct request request = { 0 };
+	char *save_words[] = { "save", "all", NULL, NULL };
 	int r = secret_protect_process();
 
 	if (r < 0 || !diags) {
@@ -209,7 +210,9 @@ int main(int argc, char **argv)
 		return ipseckey_session(&request);
 	if (*request.words && strcmp(*request.words, "genkey") == 0)
 		return ipseckey_genkey(&request);
-	if (request.save)
-		request.words = (char *[]){ "save", "all", request.save, NULL };
+	if (request.save) {
+		save_words[2] = request.save;
+		request.words = save_words;
+	}
 	return run_words(&request, diags);
 }

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ipseckey on a host: typed commands, save and what reads it, monitor, Wireshark's table."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+
+import pytest
+from nettest.sas import dump_sas
+
+KEYS = "/etc/inet/secret/ipseckeys"
+SAVED = "/etc/inet/secret/saved"
+SECRET = "6b1f0c9be27d4853b0d2f4a697183c51"
+OTHER = f"add esp spi 0x5001 src 192.0.2.1 dst 203.0.113.5 encr_alg aes encrkey {SECRET} " \
+        "auth_alg sha1 authkey 8e40d1c7b5a6392f1078e6d5c4b3a291807f6e51 hard_addtime 9000\n"
+
+
+@pytest.fixture(name="alpha")
+def alpha_fixture(pair):
+    host = pair["alpha"]
+    yield host
+    host.systemctl("reload", "ipsec-manual-key")
+    host.run("ipseckey", "delete", "esp", "spi", "0x5001", "dst", "203.0.113.5")
+    assert set(dump_sas(host)) == {0x1001, 0x1002, 0x1003, 0x1004}
+
+
+def described(host):
+    found = json.loads(host.exec("ipseckey", "-n", "--json", "--reveal-keys", "dump"))["associations"]
+    for sa in found:
+        sa.pop("current", None)
+        sa.pop("replay_value", None)  # numbers are reserved ahead of use
+    return sorted(found, key=lambda sa: sa["spi"])
+
+
+def test_commands_on_standard_input(alpha):
+    done = alpha.run("ipseckey", "-n", stdin=OTHER + "bogus\nget esp spi 0x5001 dst 203.0.113.5\nquit\n")
+    assert done.returncode == 0, done.stderr
+    assert "Unknown command" in done.stderr and SECRET not in done.stderr
+    assert f"EKY: {SECRET}/128" in done.stdout
+    assert 0x5001 in dump_sas(alpha)
+
+
+def test_save_reads_back(alpha):
+    assert alpha.run("ipseckey", "-n", stdin=OTHER).returncode == 0
+    before = described(alpha)
+    alpha.exec("ipseckey", "-n", "-s", SAVED)
+    assert alpha.exec("stat", "-c", "%a", SAVED) == "400\n"
+    alpha.exec("ipseckey", "flush")
+    assert dump_sas(alpha) == {}
+    alpha.exec("ipseckey", "-n", "-f", SAVED)
+    assert described(alpha) == before
+    refused = alpha.run("ipseckey", "-p", "save", "all", SAVED)
+    assert refused.returncode == 1 and "[key-save]" in refused.stderr
+
+
+def test_json_shows_keys_only_when_asked(alpha):
+    hidden = alpha.exec("ipseckey", "-n", "--json", "dump")
+    shown = alpha.exec("ipseckey", "-n", "--json", "--reveal-keys", "dump")
+    words = alpha.path(KEYS).read_text().split()
+    keys = [after for word, after in zip(words, words[1:]) if word in ("encrkey", "authkey")]
+    assert keys and all(key not in hidden and key in shown for key in keys)
+
+
+def test_tshark_loads_the_table(alpha, tmp_path):
+    rows = alpha.exec("ipseckey", "--wireshark", "dump", "esp").splitlines()
+    assert len(rows) == len(dump_sas(alpha))
+    settings = tmp_path / "wireshark"
+    settings.mkdir()
+    capture = tmp_path / "empty.pcap"
+    capture.write_bytes(bytes.fromhex("d4c3b2a1020004000000000000000000ffff000065000000"))
+
+    def load(text):
+        (settings / "esp_sa").write_text(text)
+        return subprocess.run(["tshark", "-r", str(capture)], capture_output=True, text=True, check=False,
+                              env=dict(os.environ, XDG_CONFIG_HOME=str(tmp_path))).stderr
+
+    assert "esp_sa" in load(rows[0].replace("IPv4", "IPv9") + "\n"), "tshark reads the table"
+    assert "esp_sa" not in load("\n".join(rows) + "\n")
+
+
+def test_fingerprints_agree_on_both_hosts(pair):
+    seen = [pair[name].exec("ipseckey", "fingerprint", "esp") for name in ("alpha", "beta")]
+    assert seen[0] and sorted(seen[0].splitlines()) == sorted(seen[1].splitlines())
+    assert re.match(r"esp 0x[0-9a-f]+ \S+ ([0-9a-f]{4}-){2}[0-9a-f]{4}$", seen[0].splitlines()[0])
+
+
+def test_monitor_shows_and_ends(alpha):
+    with alpha.popen("sh", "-c", "echo $$; exec ipseckey -np monitor", stdout=subprocess.PIPE, text=True) as monitor:
+        pid = monitor.stdout.readline().strip()
+        assert monitor.stdout.readline() == "Actively monitoring the PF_KEY socket.\n"
+        assert alpha.run("ipseckey", "-n", stdin=OTHER).returncode == 0
+        heard = [monitor.stdout.readline() for _ in range(3)]
+        assert heard[0].startswith("Read ") and heard[1].startswith("Timestamp: ")
+        assert "type ADD, SA type ESP." in heard[2]
+        alpha.exec("kill", "-INT", pid)
+        rest = monitor.stdout.read()
+        assert monitor.wait(timeout=30) == signal.SIGINT
+    assert SECRET not in rest
+
+
+class Typist:
+    """Somebody at a terminal."""
+
+    def __init__(self, host, *words):
+        self.terminal, inner = pty.openpty()
+        self.process = host.popen(*words, stdin=inner, stdout=inner, stderr=inner,
+                                  env=dict(os.environ, TERM="dumb"))
+        os.close(inner)
+        self.seen = ""
+
+    def await_text(self, text, after=0):
+        while text not in self.seen[after:]:
+            assert select.select([self.terminal], [], [], 10)[0], repr(self.seen)
+            self.seen += os.read(self.terminal, 4096).decode()
+        return len(self.seen)
+
+    def type(self, text):
+        os.write(self.terminal, text.encode())
+
+    def close(self):
+        os.close(self.terminal)
+        return self.process.wait(timeout=30)
+
+
+def test_a_terminal_completes_and_never_recalls_keys(alpha):
+    typist = Typist(alpha, "ipseckey", "-n")
+    at = typist.await_text("ipseckey> ")
+    typist.type("fing\tesp\r")
+    typist.await_text("esp 0x1001 ", at)
+    at = typist.await_text("ipseckey> ", at)
+    typist.type(OTHER.strip() + "\r")
+    at = typist.await_text("ipseckey> ", typist.await_text("9000", at))
+    typist.type("\x10\r")  # ^P: the line before
+    typist.await_text("esp 0x5001 ", at)
+    assert SECRET not in typist.seen[at:], "the command before it is recalled"
+    typist.type("quit\r")
+    assert typist.close() == 0
