@@ -19,6 +19,7 @@ LASTING = "NETIPSEC_RELOAD_SEC" in os.environ
 SECONDS = float(os.environ.get("NETIPSEC_RELOAD_SEC", "4"))
 PERIOD_SEC = 1.0 if LASTING else 0.0
 STREAM_RATE = "20M"
+STREAM = ("setpriv", "--pdeathsig", "KILL", "iperf3")  # ends with whoever started it
 
 
 def rules(family, turn):
@@ -39,12 +40,11 @@ def traffic(pair, there):
     with contextlib.ExitStack() as stack:
         if LASTING:
             server = stack.enter_context(pair["beta"].popen(
-                "iperf3", "-s", "-1", "--forceflush", stdout=subprocess.PIPE, text=True))
+                *STREAM, "-s", "-1", "--forceflush", stdout=subprocess.PIPE, text=True))
             stack.callback(server.kill)
-            while "listening" not in server.stdout.readline():
-                pass
+            assert any("listening" in line for line in server.stdout)
             stream = stack.enter_context(pair["alpha"].popen(
-                "iperf3", "-c", there, "-t", "86400", "-b", STREAM_RATE, stdout=subprocess.DEVNULL))
+                *STREAM, "-c", there, "-t", "86400", "-b", STREAM_RATE, stdout=subprocess.DEVNULL))
             stack.callback(stream.kill)
         with SteadyProbe(pair["alpha"], pair["beta"], there) as probe:
             yield probe
