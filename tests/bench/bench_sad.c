@@ -55,14 +55,19 @@ static void fail(const char *what, int error)
 static double memory(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long total = 0, resident = 0;
-	int fields = file ? fscanf(file, "%lu %lu", &total, &resident) : 0;
+	double resident = 0;
+	char line[128], *total_end = NULL;
 
+	/* Its first field is the whole address space. */
+	if (file && fgets(line, sizeof(line), file)) {
+		(void)strtod(line, &total_end);
+		resident = strtod(total_end, NULL);
+	}
 	if (file)
 		(void)fclose(file);
-	if (fields != 2)
+	if (resident < 1)
 		fail("/proc/self/statm", EIO);
-	return (double)resident * (double)sysconf(_SC_PAGESIZE);
+	return resident * (double)sysconf(_SC_PAGESIZE);
 }
 
 static bool is_local(const struct address *addr, void *userdata)

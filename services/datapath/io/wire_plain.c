@@ -18,12 +18,12 @@
 /* The rest of a packet's source and destination is compared word by word. */
 static size_t add_ends(struct sock_filter *code, uint8_t family, const struct wire_ends *ends)
 {
-	size_t len = address_len(family), words = 2 * len / sizeof(uint32_t), n = 0;
+	size_t half = address_len(family) / sizeof(uint32_t), words = 2 * half, n = 0;
 	uint32_t at = (uint32_t)SKF_NET_OFF + (family == AF_INET ? IPV4_SRC_AT : IPV6_SRC_AT);
 
 	for (size_t i = 0; i < words; i++) {
-		const uint8_t *bytes = i < words / 2 ? ends->remote->bytes : ends->local->bytes;
-		uint32_t word = load_be32(bytes + i % (words / 2) * sizeof(uint32_t));
+		const uint8_t *bytes = i < half ? ends->remote->bytes : ends->local->bytes;
+		uint32_t word = load_be32(bytes + (i < half ? i : i - half) * sizeof(uint32_t));
 		uint8_t rest = (uint8_t)(2 * (words - i) - 1);
 
 		code[n++] = (struct sock_filter)BPF_STMT(

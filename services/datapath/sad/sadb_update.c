@@ -106,7 +106,7 @@ int sadb_change(struct sadb *sadb, const struct sadb_wish *wish, struct sad_entr
 {
 	CLEANUP(sa_freep) struct sa *sa = sa_copy(entry->sa);
 	const struct sa *wanted = wish->sa;
-	struct sad_entry *fresh;
+	struct sad_entry *fresh = entry;
 	int r;
 
 	if (!sa)

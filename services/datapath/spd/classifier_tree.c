@@ -223,7 +223,7 @@ static int find_intervals(struct tree_builder *t, const struct item *items, size
 	int r = add_start(t, (struct wide){ 0, 0 }, 0);
 
 	for (size_t i = 0; i < n && r == 0; i = end) {
-		struct node node;
+		struct node node = { .list = 0 };
 
 		for (end = i + 1; end < n; end++)
 			if (items[end].own_bits != items[i].own_bits ||
