@@ -229,7 +229,7 @@ static void run_inbound(struct worker *worker, size_t input)
 /* Errors about what we sent; a queue that is not emptied would wake us for ever. */
 static void run_errors(struct worker *worker, size_t input)
 {
-	struct wire_error error;
+	struct wire_error error = { .len = 0 };
 
 	while (wire_next_error(station_port(worker->station), input, &error)) {
 		struct engine_report report = { .protocol = error.protocol,

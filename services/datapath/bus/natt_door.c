@@ -48,6 +48,8 @@ static void hand_over(int to, const int *fds, const uint8_t *families, size_t n)
 		.msg_controllen = CMSG_SPACE(n * sizeof(int)) };
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 
+	if (!cmsg)
+		return; /* there is room, which the compiler does not see */
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
 	cmsg->cmsg_len = CMSG_LEN(n * sizeof(int));

@@ -124,7 +124,7 @@ static void sort_and_sum(struct former_count *counts, size_t *n)
 
 struct former_count *former_find(struct former_count *counts, size_t n, const char *name)
 {
-	struct former_count key;
+	struct former_count key = { .packets = 0 };
 
 	if (n == 0 || text_copy(key.name, sizeof(key.name), name) < 0)
 		return NULL;
