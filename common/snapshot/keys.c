@@ -293,7 +293,7 @@ int snapshot_write_keys(const struct sa_list *sas, struct snapshot_bytes *ret)
 
 	if (sas->count > SNAPSHOT_MAX_SAS)
 		return -EFBIG;
-	r = codec_begin(&out, SECTION_KEYS, sas->count, 0);
+	r = codec_begin(&out, SECTION_KEYS, sas->count, sas->partial ? 1 : 0);
 	for (size_t i = 0; i < sas->count && r == 0; i++) {
 		struct writer wr;
 
@@ -317,11 +317,12 @@ int snapshot_read_keys(const void *bytes, size_t len, struct sa_list **ret)
 	r = codec_open(&rd, SECTION_KEYS, RECORD_LEAST, &count, &argument);
 	if (r < 0)
 		return r;
-	if (argument != 0 || count > SNAPSHOT_MAX_SAS)
+	if (argument > 1 || count > SNAPSHOT_MAX_SAS)
 		return -EBADMSG;
 	list = sa_list_new(count);
 	if (!list)
 		return -ENOMEM;
+	list->partial = argument == 1;
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(sa_freep) struct sa *sa = NULL;
 

@@ -30,6 +30,7 @@ int snapshot_section_parse(
 /* A list of SAs; owned. */
 struct sa_list {
 	size_t count, room;
+	bool partial; /* some could not be read: what is in force beside these stays */
 	struct sa **sas;
 };
 struct sa_list *sa_list_new(size_t room); /* NULL: no memory */

@@ -113,6 +113,8 @@ static int parse(const struct keyd *d, const struct keys_source *source, struct 
 		r = keys_list_build(file, algs, true, diags, ret_list);
 	if (r == 0 && conf_diags_errors(diags) > 0 && d->settings.strict)
 		r = -EBADMSG; /* all or nothing: what was published stays published */
+	if (r == 0) /* a live SA does not end for an error in its line */
+		(*ret_list)->partial = conf_diags_errors(diags) > 0;
 	if (r == 0 && file->count > 0 && file->n_failed == file->count)
 		r = -EBADMSG; /* nothing of it is good: it says nothing of what is wanted */
 	return r;

@@ -64,6 +64,34 @@ START_TEST(exactly_these)
 }
 END_TEST
 
+/* Some lines of the file were wrong: what they named, or no line names any more, stays. */
+START_TEST(partial_list_ends_nothing)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct text why = { 0 };
+	CLEANUP(sa_list_freep) struct sa_list *list = sa_list_new(1);
+
+	apply_ok(f, LIST(fixture_sa(1), fixture_sa_gcm(3, 9)));
+	ck_assert_ptr_nonnull(list);
+	ck_assert_int_eq(sa_list_add(list, fixture_sa(4)), 0);
+	list->partial = true;
+	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), 0);
+	ck_assert_uint_eq(sad_count(f->sad), 3);
+	ck_assert_ptr_nonnull(fixture_find(f, 1));
+	ck_assert_ptr_nonnull(fixture_find(f, 4));
+	/* What stays still owns its counter values. */
+	sa_list_free(STEAL(list));
+	list = sa_list_new(1);
+	ck_assert_ptr_nonnull(list);
+	ck_assert_int_eq(sa_list_add(list, fixture_sa_gcm(5, 9)), 0);
+	list->partial = true;
+	ck_assert_int_lt(sadb_apply_keys(f->sadb, list, &why), 0);
+	ck_assert_uint_eq(sad_count(f->sad), 3);
+	text_done(&why);
+	fixture_done(f);
+}
+END_TEST
+
 START_TEST(unchanged_is_untouched)
 {
 	struct sadb_fixture *f = fixture_new();
@@ -271,6 +299,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, exactly_these);
+	tcase_add_test(tc, partial_list_ends_nothing);
 	tcase_add_test(tc, unchanged_is_untouched);
 	tcase_add_test(tc, other_lifetime_same_run_state);
 	tcase_add_test(tc, other_key_other_run_state);

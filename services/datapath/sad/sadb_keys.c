@@ -22,6 +22,7 @@ struct plan {
 	struct change *changes;
 	size_t n;
 	uint64_t mark;
+	bool partial; /* what the list does not name stays */
 	/* Every entry that there would be, for the search for keys used twice. */
 	const struct sad_entry **counters;
 	size_t n_counters;
@@ -128,7 +129,7 @@ static bool collect_counter(struct sad_entry *entry, void *userdata)
 	struct plan *plan = userdata;
 
 	if (entry->control.counter_mode && entry->control.mark != plan->mark &&
-		entry->sa->origin != SA_ORIGIN_KEYS)
+		(entry->sa->origin != SA_ORIGIN_KEYS || plan->partial))
 		plan->counters[plan->n_counters++] = entry;
 	return true;
 }
@@ -270,13 +271,14 @@ static void plan_done(struct plan *plan)
 
 int sadb_apply_keys(struct sadb *sadb, const struct sa_list *list, struct text *ret_why)
 {
-	struct plan plan = { .sadb = sadb, .mark = ++sadb->marks };
+	struct plan plan = { .sadb = sadb, .mark = ++sadb->marks, .partial = list->partial };
 	int r = make_plan(&plan, list, ret_why);
 
 	if (r == 0) {
 		for (size_t i = 0; i < plan.n; i++)
 			commit_change(&plan, &plan.changes[i]);
-		sad_each(sadb->parts.sad, remove_unmarked, &plan);
+		if (!plan.partial)
+			sad_each(sadb->parts.sad, remove_unmarked, &plan);
 		sadb_pair_all(sadb);
 		(void)rcu_poll(sad_rcu(sadb->parts.sad));
 	}

@@ -124,8 +124,12 @@ class SteadyProbe:
             self.changed.notify_all()
 
 
-def loses_nothing(make_probe, disturb):
-    """Assert that the disturbance loses no packet; a control run that does proves nothing."""
+def loses_nothing(make_probe, disturb, chances=1):
+    """Assert that the disturbance loses no packet; a control run that does proves nothing.
+
+    chances: how often it has to lose something. Two where the disturbance itself keeps the machine
+    busy for seconds, so that a packet may be late for reasons that are not ours.
+    """
     for _ in range(TRIES):
         begin = time.monotonic()
         with make_probe() as probe:
@@ -134,7 +138,9 @@ def loses_nothing(make_probe, disturb):
         with make_probe() as control:
             control.flow(int(lasted / UDP_PERIOD_SEC))
         if control.lost() == 0:
-            assert probe.lost() == 0, f"{probe.report()} with the disturbance, nothing without"
-            return
+            chances -= 1 if probe.lost() else 0
+            assert chances > 0, f"{probe.report()} with the disturbance, nothing without"
+            if probe.lost() == 0:
+                return
         told = control.report()
     raise AssertionError(f"inconclusive: without any disturbance {told}")
