@@ -130,7 +130,7 @@ static void session_done(struct session *s)
 /* One physical line into the command. False: there is none. */
 static bool read_line(struct session *s)
 {
-	const char *line = s->line;
+	const char *line;
 	ssize_t n;
 	int count = 0;
 

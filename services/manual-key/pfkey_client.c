@@ -139,7 +139,7 @@ int pfkey_client_listen(struct pfkey_client *client)
 	r = pfkey_client_send(client, msg);
 	if (r == 0)
 		r = pfkey_client_receive(client, &answer);
-	if (r == 0 && answer->error != 0)
+	if (r == 0 && answer && answer->error != 0)
 		r = -answer->error;
 	return r;
 }
