@@ -3,6 +3,10 @@
  * The lid in the real kernel: each test has a network namespace of its own, in which a TUN "wire0"
  * stands for the network and "ipsec0" for the engine. What is sent must come out of the right one.
  */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
 #include "tests/unit/steer_lab.h"
 
 START_TEST(each_action_has_its_way)
@@ -310,6 +314,48 @@ START_TEST(many_rules_load_in_chunks)
 }
 END_TEST
 
+/* As fast as it goes, until it is killed or its parent is gone. */
+static void keep_sending(const char *to)
+{
+	struct sockaddr_storage ss;
+	struct address addr;
+	socklen_t len;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || address_parse(to, &addr) < 0)
+		_exit(EXIT_FAILURE);
+	len = address_to_sockaddr(&addr, 9000, &ss);
+	for (;;)
+		(void)sendto(fd, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&ss, len);
+}
+
+/*
+ * More senders than processors, so that some stop halfway through the old program while it is
+ * replaced.
+ */
+START_TEST(replacing_under_traffic_leaks_nothing)
+{
+	enum { SENDERS = 6, LOADS = 60 };
+	pid_t senders[SENDERS];
+
+	load(&lab.spd);
+	for (size_t i = 0; i < SENDERS; i++) {
+		senders[i] = fork();
+		ck_assert_int_ge(senders[i], 0);
+		if (senders[i] == 0)
+			keep_sending(PROTECTED);
+	}
+	for (int i = 0; i < LOADS; i++)
+		load(&lab.spd);
+	for (size_t i = 0; i < SENDERS; i++) {
+		ck_assert_int_eq(kill(senders[i], SIGKILL), 0);
+		ck_assert_int_eq(waitpid(senders[i], NULL, 0), senders[i]);
+	}
+	ck_assert_int_eq(next_packet(&lab.ipsec, WAIT_MSEC), 2);
+	expect_only_wire(0);
+}
+END_TEST
+
 START_TEST(removal_leaves_nothing)
 {
 	bool present;
@@ -345,6 +391,7 @@ static TCase *make_case(const char *name, SFun fixture)
 	tcase_add_test(tc, clear_arrivals_are_judged);
 	tcase_add_test(tc, the_port_of_encapsulation_is_ours);
 	tcase_add_test(tc, many_rules_load_in_chunks);
+	tcase_add_test(tc, replacing_under_traffic_leaks_nothing);
 	tcase_add_test(tc, removal_leaves_nothing);
 	return tc;
 }

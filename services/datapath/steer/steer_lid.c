@@ -2,10 +2,14 @@
 #include "services/datapath/steer/steer_lid.h"
 
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <linux/netlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "services/datapath/steer/nft_set.h"
 #include "services/datapath/steer/steer_exempt.h"
@@ -156,7 +160,7 @@ static int add_counters(struct loading *loading)
 	return r;
 }
 
-/* Counters of rules that are gone; they hold nobody up, so one that stays is no failure. */
+/* Counters of rules that are gone. */
 static void drop_counters(struct loading *loading)
 {
 	const struct former *former = loading->former;
@@ -324,7 +328,7 @@ static int add_intra(struct loading *loading, const struct steer_program *progra
 /*
  * Maps and lines go where nothing leads to, in as many transactions as they take. The last one
  * changes only the rules of the hooked chains, which stay where they are: a packet sees all of the
- * old or all of the new.
+ * old or all of the new, for the old stays whole until lid_load() retires it.
  */
 static int fill(struct loading *loading, const struct steer_image *image)
 {
@@ -357,14 +361,42 @@ static int fill(struct loading *loading, const struct steer_image *image)
 		frame.intra_in_chain = intra_in;
 		r = add_intra(loading, program, &frame);
 	}
+	if (r == 0)
+		r = commit(loading->batch, loading->lid);
 	if (r < 0)
 		return r;
 	steer_rules_frame(loading->batch, &frame);
+	return commit(loading->batch, loading->lid);
+}
+
+/*
+ * Wait until no packet is inside the rules as they were. The kernel chooses a packet's rules when it
+ * enters them, but looks its keys up in the maps as they are by then: were the old maps deleted at
+ * once, a packet inside the old rules would find nothing in them and pass in clear. The barrier is a
+ * grace period of RCU, under which every packet is judged. It cannot wait on some kernels (nohz_full)
+ * and need not on one processor; there the pause stands in for it.
+ */
+static void await_packets_inside(void)
+{
+	static const struct timespec pause = { .tv_nsec = 20000000 };
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0 ||
+		sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		(void)nanosleep(&pause, NULL);
+}
+
+/* What nothing leads to any more. It holds nobody up, so what stays is no failure. */
+static void retire(struct loading *loading)
+{
+	const struct former *former = loading->former;
+
+	if (former->n_maps)
+		await_packets_inside();
 	for (size_t i = former->n_chains; i > 0; i--)
 		nft_chain_delete(loading->batch, former->chains[i - 1]);
 	for (size_t i = 0; i < former->n_maps; i++)
 		nft_map_delete(loading->batch, former->maps[i]);
-	return commit(loading->batch, loading->lid);
+	drop_counters(loading);
 }
 
 int lid_load(struct lid *lid, const struct steer_image *image)
@@ -389,7 +421,7 @@ int lid_load(struct lid *lid, const struct steer_image *image)
 	if (r == 0)
 		r = fill(&loading, image);
 	if (r == 0)
-		drop_counters(&loading);
+		retire(&loading);
 	return r;
 }
 

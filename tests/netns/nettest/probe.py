@@ -124,12 +124,8 @@ class SteadyProbe:
             self.changed.notify_all()
 
 
-def loses_nothing(make_probe, disturb, chances=1):
-    """Assert that the disturbance loses no packet; a control run that does proves nothing.
-
-    chances: how often it has to lose something. Two where the disturbance itself keeps the machine
-    busy for seconds, so that a packet may be late for reasons that are not ours.
-    """
+def loses_nothing(make_probe, disturb):
+    """Assert that the disturbance loses no packet; a control run that does proves nothing."""
     for _ in range(TRIES):
         begin = time.monotonic()
         with make_probe() as probe:
@@ -138,9 +134,7 @@ def loses_nothing(make_probe, disturb, chances=1):
         with make_probe() as control:
             control.flow(int(lasted / UDP_PERIOD_SEC))
         if control.lost() == 0:
-            chances -= 1 if probe.lost() else 0
-            assert chances > 0, f"{probe.report()} with the disturbance, nothing without"
-            if probe.lost() == 0:
-                return
+            assert probe.lost() == 0, f"{probe.report()} with the disturbance, nothing without"
+            return
         told = control.report()
     raise AssertionError(f"inconclusive: without any disturbance {told}")
