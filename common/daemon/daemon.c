@@ -11,6 +11,7 @@
 #include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 #include "common/daemon/manager.h"
+#include "common/daemon/status.h"
 
 #define EXIT_USAGE	   2
 #define EXIT_CONFIGURATION 95
@@ -199,6 +200,22 @@ void daemon_reloaded(struct daemon *daemon, int result)
 {
 	(void)daemon;
 	(void)sd_notifyf(0, "READY=1\nERRNO=%d", result < 0 ? -result : 0);
+}
+
+void daemon_start_failed(
+	const struct daemon_options *options, const struct conf_diags *diags, const char *message)
+{
+	struct text text = { 0 };
+	struct load_note note = { 0 };
+
+	if (options->action != DAEMON_RUN)
+		return;
+	load_note_take(&note, diags);
+	load_note_add_fault(&text, "start", &note, message);
+	if (text.str && !text.failed)
+		(void)sd_notifyf(0, "STATUS=%s; what was in force stays", text.str);
+	load_note_done(&note);
+	text_done(&text);
 }
 
 int daemon_run(struct daemon *daemon)

@@ -52,6 +52,13 @@ bool daemon_begin(const struct daemon_identity *identity, int argc, char **argv,
 /* Diagnostics where they are read: a person's terminal with --check, else the log. */
 void daemon_report(const struct daemon_options *options, const struct conf_diags *diags);
 
+/*
+ * A daemon that cannot start for what @diags tell (or else @message) says so in the status line that
+ * its unit keeps. What it published in an earlier life stays in force.
+ */
+void daemon_start_failed(
+	const struct daemon_options *options, const struct conf_diags *diags, const char *message);
+
 struct daemon;
 
 #define DAEMON_RELOADS_LATER 1

@@ -19,6 +19,7 @@ void service_done(struct service *service)
 {
 	service->publisher = publisher_free(service->publisher);
 	service->daemon = daemon_free(service->daemon);
+	load_note_done(&service->note);
 	free(service->load_error);
 	free(service->publish_error);
 }
@@ -51,34 +52,41 @@ const char *service_state(const struct service *service)
 	return "failed";
 }
 
-/* The line of the first error: warnings may stand before it. */
-static const char *first_error(const char *message)
+/* What became of the content that was taken last. */
+static const char *fate(const struct service *service)
 {
-	const char *at = strstr(message, ": error: ");
-
-	while (at && at > message && at[-1] != '\n')
-		at--;
-	return at ? at : message;
+	switch (publisher_state(service->publisher)) {
+	case PUBLISH_PENDING:
+		return "on the way";
+	case PUBLISH_ENFORCED:
+		return "in force";
+	case PUBLISH_ABSENT:
+	case PUBLISH_REFUSED:
+		break;
+	}
+	return "not in force";
 }
 
 static void show_status(struct service *service)
 {
 	CLEANUP(text_done) struct text text = { 0 };
-	const char *error = first_error(service_last_error(service));
+	const char *error = service_last_error(service);
+	uint64_t generation = publisher_generation(service->publisher);
 
-	if (*error) {
-		daemon_status(service->daemon, "%s", error);
-		return;
-	}
 	if (publisher_state(service->publisher) == PUBLISH_ABSENT) {
-		daemon_status(service->daemon, "not enforced: datapath absent");
-		return;
+		text_add(&text, "not enforced: datapath absent");
+	} else if (service->loaded) {
+		service->hooks->describe(service->userdata, fate(service), &text);
+		if (generation > 0)
+			text_addf(&text, " (generation %" PRIu64 ")", generation);
 	}
 	if (service->loaded)
-		service->hooks->describe(service->userdata, service_state(service), &text);
+		load_note_add_warnings(&text, service->warnings);
+	if (*error)
+		load_note_add_fault(&text, service->ready ? "last reload" : "start",
+			service->load_error ? &service->note : NULL, error);
 	if (text.str && !text.failed)
-		daemon_status(service->daemon, "%s (generation %" PRIu64 ")", text.str,
-			publisher_generation(service->publisher));
+		daemon_status(service->daemon, "%s", text.str);
 }
 
 void service_show(struct service *service)
@@ -92,10 +100,17 @@ void service_show(struct service *service)
 		log_warning("cannot announce changed properties");
 }
 
-void service_load_failed(struct service *service, const char *message)
+static void set_load_error(struct service *service, const char *message)
 {
 	free(service->load_error);
 	service->load_error = message ? strdup(message) : NULL; /* without memory: see the log */
+}
+
+void service_load_ended(
+	struct service *service, const struct conf_diags *diags, const char *message)
+{
+	load_note_take(&service->note, diags);
+	set_load_error(service, message);
 }
 
 /* ---- publishing ---- */
@@ -114,7 +129,7 @@ static bool note_complaint(struct service *service, const void *content)
 							  : NULL;
 
 	if (complaint)
-		service_load_failed(service, complaint);
+		set_load_error(service, complaint);
 	return !complaint;
 }
 
@@ -135,6 +150,7 @@ static void on_published(int result, uint64_t generation, const char *error, voi
 		bool complete = note_complaint(service, pub->content);
 
 		service->loaded = true;
+		service->warnings = service->note.warnings;
 		service->hooks->take(service->userdata, STEAL(pub->content));
 		service_show(service);
 		if (pub->call && !complete)
@@ -156,7 +172,7 @@ int service_publish(struct service *service, void *content, struct bus_call *cal
 	struct publication *pub = calloc(1, sizeof(*pub));
 	int r = -ENOMEM;
 
-	service_load_failed(service, NULL); /* it did load */
+	set_load_error(service, NULL); /* it did load */
 	if (pub) {
 		*pub = (struct publication){ .service = service, .content = content, .call = call };
 		r = publisher_publish(
@@ -183,8 +199,10 @@ static int load(struct service *service, struct text *why, void **ret_content)
 	log_diags(diags);
 	if (r < 0) {
 		conf_diags_print(diags, why);
-		service_load_failed(service, why->str ? why->str : strerror(-r));
+		service_load_ended(service, diags, why->str ? why->str : strerror(-r));
 		service_show(service);
+	} else {
+		service_load_ended(service, diags, NULL);
 	}
 	return r;
 }
@@ -286,6 +304,7 @@ static int run(struct service *service, void *content)
 		r = -EBADMSG; /* what is good of it is in force; the unit fails, as on Solaris */
 	if (r == 0)
 		r = daemon_ready(service->daemon);
+	service->ready = r == 0;
 	if (r == 0)
 		r = daemon_run(service->daemon);
 	return r;
@@ -323,6 +342,9 @@ int service_main(struct service *service)
 	if (r == 0) {
 		r = service->hooks->load(service->userdata, diags, &content);
 		log_diags(diags);
+		service_load_ended(service, diags, NULL);
+		if (r < 0)
+			daemon_start_failed(&service->options, diags, strerror(-r));
 	}
 	if (r == 0)
 		r = run(service, content);

@@ -8,6 +8,7 @@
 
 #include "common/daemon/daemon.h"
 #include "common/daemon/publish.h"
+#include "common/daemon/status.h"
 
 /* Contents are what one reading of the file came to; the service knows them by address only. */
 struct service_hooks {
@@ -26,7 +27,7 @@ struct service_hooks {
 	const char *(*complaint)(const void *content);
 	/* It is in force, or will be when the datapath comes; consumed. As `snapshot`. */
 	void (*take)(void *userdata, void *content);
-	/* The status line of a service that is well; nothing: none. */
+	/* "14 rules in force": what there is, and @state, which says what became of it. */
 	void (*describe)(const void *userdata, const char *state, struct text *text);
 	/* Services with a way of their own; NULL: service_publish(), and loading and publishing. */
 	int (*publish)(void *userdata, void *content); /* the first; consumed */
@@ -43,6 +44,9 @@ struct service {
 	bool loaded; /* something was handed to the publisher */
 	bool absent; /* there is no file, which is no error */
 	bool busy; /* a change is under way: its end tells */
+	bool ready; /* the start is over */
+	struct load_note note; /* of the last reading */
+	size_t warnings; /* of the reading that is in force */
 	char *load_error; /* why the last load failed, NULL: it did not */
 	char *publish_error; /* why the datapath refused, NULL: it did not */
 };
@@ -57,8 +61,9 @@ int service_main(struct service *service) MUST_CHECK;
 /* As in the interfaces' State and LastError. */
 const char *service_state(const struct service *service);
 const char *service_last_error(const struct service *service);
-/* NULL: the last load was good. */
-void service_load_failed(struct service *service, const char *message);
+/* @message: NULL when the last load was good. @diags: what it told; may be NULL. */
+void service_load_ended(
+	struct service *service, const struct conf_diags *diags, const char *message);
 /* Tell the properties' readers and the service manager. */
 void service_show(struct service *service);
 /* Hand @content (consumed) to the datapath. @call: kept, answered with the verdict; or NULL. */

@@ -43,6 +43,7 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	keys_door_free(d->keys_door);
 	natt_door_free(d->natt_door);
 	pfkey_door_free(d->pfkey_door);
+	load_note_done(&d->note);
 	plant_free(d->plant);
 	sections_done(&d->sections);
 	fdstore_free(d->store);
@@ -73,8 +74,10 @@ int datapathd_new(const struct daemon_options *options, struct datapathd **ret_d
 		return -ENOMEM;
 	d->options = *options;
 	r = load_settings(d, diags, &d->settings);
-	if (r < 0)
+	if (r < 0) {
+		daemon_start_failed(options, diags, strerror(-r));
 		return r;
+	}
 	*ret_datapathd = STEAL(d);
 	return 0;
 }
@@ -113,6 +116,7 @@ int datapathd_reload(void *userdata)
 	CLEANUP(text_done) struct text text = { 0 };
 	int r = diags ? load_settings(d, diags, &next) : -ENOMEM;
 
+	load_note_take(&d->note, diags);
 	if (r == -EBADMSG) {
 		conf_diags_print(diags, &text);
 		datapathd_remember(d, text.str ? text.str : "the settings are not valid");
@@ -133,23 +137,37 @@ int datapathd_reload(void *userdata)
 size_t datapathd_rule_count(const struct datapathd *d)
 {
 	const struct spd *spd = plant_view(d->plant)->spd;
+	size_t count = 0;
 
-	return spd ? spd->count : 0;
+	/* As ipsecconf numbers them: one for each direction. */
+	for (size_t i = 0; spd && i < spd->count; i++)
+		count += spd->rules[i]->directions == DIRECTION_BIT_BOTH ? 2 : 1;
+	return count;
 }
 
 void datapathd_show_status(struct datapathd *d)
 {
+	CLEANUP(text_done) struct text text = { 0 };
 	const struct section *policy = sections_get(&d->sections, SECTION_POLICY);
-	size_t sas = sad_count(d->plant->sad);
+	size_t sas = sad_count(d->plant->sad), rules = datapathd_rule_count(d);
+	const char *many = sas == 1 ? "" : "s";
 
 	if (policy->generation)
-		daemon_status(d->daemon, "Enforcing %zu rules, %zu SAs (generation %llu)",
-			datapathd_rule_count(d), sas, (unsigned long long)policy->generation);
+		text_addf(&text, "%zu rule%s and %zu SA%s in force (generation %llu)", rules,
+			rules == 1 ? "" : "s", sas, many, (unsigned long long)policy->generation);
 	else if (plant_holds_lid(d->plant))
-		daemon_status(d->daemon,
-			"Holding the lid of a former policy until one is published, %zu SAs", sas);
+		text_addf(&text,
+			"holding the lid of a former policy until one is published; %zu SA%s", sas,
+			many);
 	else
-		daemon_status(d->daemon, "No policy, everything passes; %zu SAs", sas);
+		text_addf(&text, "no policy, everything passes; %zu SA%s", sas, many);
+	if (!d->plant->seqstore)
+		text_add(&text, "; outbound SAs are refused: " DATAPATH_STATE_DIR
+				" cannot be used");
+	if (d->last_error[0])
+		load_note_add_fault(&text, "last reload", &d->note, d->last_error);
+	if (text.str && !text.failed)
+		daemon_status(d->daemon, "%s", text.str);
 }
 
 /* ---- what the loop waits for ---- */
@@ -352,6 +370,7 @@ static int start(struct datapathd *d)
 		r = plant_open(d->settings, d->store, &d->plant, &fault);
 	if (r < 0) {
 		log_error("%s: %s", fault, strerror(-r));
+		daemon_start_failed(&d->options, NULL, fault);
 		return r;
 	}
 	if (!d->plant->seqstore)

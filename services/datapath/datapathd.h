@@ -4,6 +4,7 @@
 #define DATAPATH_DATAPATHD_H
 
 #include "common/daemon/daemon.h"
+#include "common/daemon/status.h"
 #include "services/datapath/bus/keys_door.h"
 #include "services/datapath/bus/natt_door.h"
 #include "services/datapath/plant.h"
@@ -29,6 +30,7 @@ struct datapathd {
 	sd_event_source *on_drops, *on_drops_again, *on_addresses, *on_trial;
 	uint64_t drops_seen; /* number of the last drop that was told of */
 	struct drop_limit log_limit, signal_limit;
+	struct load_note note; /* of the settings' last reading */
 	char last_error[DATAPATH_ERROR_MAX]; /* "" after a success */
 };
 

@@ -57,8 +57,10 @@ int iked_new(const struct daemon_options *options, struct iked **ret_iked)
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
 	daemon_report(options, diags);
-	if (r < 0)
+	if (r < 0) {
+		daemon_start_failed(options, diags, strerror(-r));
 		return r;
+	}
 	*ret_iked = STEAL(d);
 	return 0;
 }

@@ -90,8 +90,10 @@ int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 	service_init(&d->service, &algsd_identity, &algsd_hooks, options, d);
 	r = read_settings(options, diags, &d->settings);
 	daemon_report(options, diags);
-	if (r < 0)
+	if (r < 0) {
+		daemon_start_failed(options, diags, strerror(-r));
 		return r;
+	}
 	*ret_algsd = STEAL(d);
 	return 0;
 }
@@ -281,8 +283,11 @@ static void describe(const void *userdata, const char *state, struct text *text)
 {
 	const struct algsd *d = userdata;
 
-	text_addf(text, "%s: %" PRIu32 " algorithms%s", state, d->published->count,
-		d->published->builtin ? " of the built-in table" : "");
+	if (d->published->builtin)
+		text_addf(text, "%s does not exist: ", d->settings.config_file);
+	text_addf(text, "%" PRIu32 " %salgorithm%s %s", d->published->count,
+		d->published->builtin ? "built-in " : "", d->published->count == 1 ? "" : "s",
+		state);
 }
 
 /* As on Solaris the table outlives its service: without it the policy could not be loaded. */

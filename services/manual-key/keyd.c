@@ -73,8 +73,10 @@ int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd)
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
 	daemon_report(options, diags);
-	if (r < 0)
+	if (r < 0) {
+		daemon_start_failed(options, diags, strerror(-r));
 		return r;
+	}
 	*ret_keyd = STEAL(d);
 	return 0;
 }
@@ -244,9 +246,8 @@ static void describe(const void *userdata, const char *state, struct text *text)
 	const struct keyd *d = userdata;
 
 	if (d->service.absent)
-		text_addf(text, "no key file %s", d->settings.config_file);
-	else
-		text_addf(text, "%s: %" PRIu32 " SAs", state, d->count);
+		text_addf(text, "%s does not exist: ", d->settings.config_file);
+	text_addf(text, "%" PRIu32 " SA%s %s", d->count, d->count == 1 ? "" : "s", state);
 }
 
 const struct service_hooks keyd_hooks = {

@@ -95,9 +95,11 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 		return -ENOMEM;
 	r = settings_load(
 		options->config, !options->config_given, settings_table, &d->settings, diags);
-	daemon_report(&d->service.options, diags);
-	if (r < 0)
+	daemon_report(options, diags);
+	if (r < 0) {
+		daemon_start_failed(options, diags, strerror(-r));
 		return r;
+	}
 	*ret_policyd = STEAL(d);
 	return 0;
 }
@@ -217,11 +219,11 @@ static void describe(const void *userdata, const char *state, struct text *text)
 {
 	const struct policyd *d = userdata;
 
+	uint32_t count = policyd_rule_count(policyd_in_force(d));
+
 	if (d->absent)
-		text_addf(text, "%s does not exist", d->settings.config_file);
-	else
-		text_add(text, state);
-	text_addf(text, ": %" PRIu32 " rules", policyd_rule_count(policyd_in_force(d)));
+		text_addf(text, "%s does not exist: ", d->settings.config_file);
+	text_addf(text, "%" PRIu32 " rule%s %s", count, count == 1 ? "" : "s", state);
 }
 
 /* What was read before the bus was opened is the first change. */

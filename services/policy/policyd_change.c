@@ -110,12 +110,12 @@ static const char *error_name(int result)
 	}
 }
 
-/* What went wrong before the datapath was asked. */
-static void fail_change(
-	struct policyd *d, struct policy_change *change, int result, const char *message)
+/* What went wrong before the datapath was asked; @diags may be NULL. */
+static void fail_change(struct policyd *d, struct policy_change *change, int result,
+	const struct conf_diags *diags, const char *message)
 {
 	if (change->kind == CHANGE_RELOAD)
-		service_load_failed(&d->service, message);
+		service_load_ended(&d->service, diags, message);
 	refuse(change, error_name(result), message);
 	end_change(d, change, result);
 }
@@ -146,8 +146,10 @@ static void take_over(struct policyd *d, struct policy_change *change)
 	}
 	(void)policy_file_free(d->in_force);
 	d->in_force = STEAL(change->in_force);
-	if (change->kind == CHANGE_RELOAD)
+	if (change->kind == CHANGE_RELOAD) {
 		d->absent = change->absent;
+		d->service.warnings = d->service.note.warnings;
+	}
 	if (change->kind == CHANGE_FRAGMENT_REMOVE)
 		policyd_fragments_take(&d->fragments, change->fragment_name);
 	if (change->fragment)
@@ -290,7 +292,7 @@ static void report_failure(
 				? "an entry of a fragment, which only its owner changes,"
 				: "no entry",
 			change->tunnel, change->tunnel[0] ? "," : "", change->index);
-	fail_change(d, change, result, text.str ? text.str : strerror(-result));
+	fail_change(d, change, result, diags, text.str ? text.str : strerror(-result));
 }
 
 /* Nothing is left to do: say so. */
@@ -319,7 +321,7 @@ static void carry_out(struct policyd *d, struct policy_change *change)
 	nothing = policyd_brings_nothing(d, change);
 	keep_warnings(change, diags, nothing && change->kind != CHANGE_REMOVE);
 	if (change->kind == CHANGE_RELOAD)
-		service_load_failed(&d->service, NULL);
+		service_load_ended(&d->service, diags, NULL);
 	if (nothing) {
 		end_idle(d, change);
 		return;
@@ -329,7 +331,7 @@ static void carry_out(struct policyd *d, struct policy_change *change)
 	if (r == 0)
 		r = publish(d, change);
 	if (r < 0)
-		fail_change(d, change, r, strerror(-r));
+		fail_change(d, change, r, NULL, strerror(-r));
 }
 
 /* ---- looking names up, and the queue ---- */
@@ -394,11 +396,12 @@ static void start_change(struct policyd *d, struct policy_change *change)
 
 	d->service.busy = true;
 	if (needs_datapath(change) && publisher_state(d->service.publisher) == PUBLISH_ABSENT) {
-		fail_change(d, change, -ENOTCONN, "the datapath is absent; nothing was changed");
+		fail_change(
+			d, change, -ENOTCONN, NULL, "the datapath is absent; nothing was changed");
 		return;
 	}
 	if (publisher_on_trial(d->service.publisher)) {
-		fail_change(d, change, -EBUSY,
+		fail_change(d, change, -EBUSY, NULL,
 			"a change waits to be confirmed ('ipsecconf --confirm-yes') or rolled "
 			"back; nothing was changed");
 		return;

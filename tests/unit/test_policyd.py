@@ -60,7 +60,7 @@ def test_a_start_publishes_and_is_ready_when_it_is_in_force(world, policyd):
     assert properties["Generation"] == 1
     assert properties["RuleCount"] == 6
     assert properties["LastError"] == ""
-    assert policyd.status == "enforced: 6 rules (generation 1)"
+    assert policyd.status == "6 rules in force (generation 1)"
 
 
 def test_configured_entries_are_shown_as_they_were_written(world, policyd):
