@@ -11,6 +11,7 @@
 #include "common/daemon/keys_door.h"
 #include "common/daemon/log.h"
 #include "services/datapath/pfkey/pfkey_door.h"
+#include "services/datapath/plant_ways.h"
 
 #define TICK_USEC      USEC_PER_SEC
 #define ADDRESSES_USEC (USEC_PER_SEC / 5) /* in which changes of addresses are gathered */
@@ -34,6 +35,7 @@ struct datapathd *datapathd_free(struct datapathd *d)
 	sd_event_source_disable_unref(d->on_wake);
 	sd_event_source_disable_unref(d->on_links);
 	sd_event_source_disable_unref(d->on_tables);
+	sd_event_source_disable_unref(d->on_ways);
 	sd_event_source_disable_unref(d->on_tick);
 	sd_event_source_disable_unref(d->on_drops);
 	sd_event_source_disable_unref(d->on_drops_again);
@@ -241,6 +243,24 @@ static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
+static int on_ways(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct datapathd *d = userdata;
+	bool restored;
+	int r = plant_ways_follow(d->plant, &restored);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	/* With the TUN all else is gone too, which the workers find. */
+	if (r < 0 && r != -ENODEV)
+		log_error(
+			"routes to the TUN were changed and cannot be restored: %s", strerror(-r));
+	else if (r == 0 && restored)
+		log_warning("somebody changed our routes to the TUN; they are restored");
+	return 0;
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct datapathd *d = userdata;
@@ -267,6 +287,9 @@ static int watch(struct datapathd *d)
 	if (r >= 0)
 		r = sd_event_add_io(event, &d->on_tables, steer_notify_fd(d->plant->steer), EPOLLIN,
 			on_tables, d);
+	if (r >= 0)
+		r = sd_event_add_io(
+			event, &d->on_ways, d->plant->ways.notices.fd, EPOLLIN, on_ways, d);
 	if (r >= 0)
 		r = sd_event_add_time_relative(
 			event, &d->on_tick, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, d);

@@ -25,7 +25,7 @@ struct datapathd {
 	struct keys_door *keys_door;
 	struct natt_door *natt_door; /* NULL: nobody has port 4500 */
 	struct pfkey_door *pfkey_door;
-	sd_event_source *on_wake, *on_links, *on_tables, *on_tick;
+	sd_event_source *on_wake, *on_links, *on_tables, *on_ways, *on_tick;
 	sd_event_source *on_nflog;
 	sd_event_source *on_drops, *on_drops_again, *on_addresses, *on_trial;
 	uint64_t drops_seen; /* number of the last drop that was told of */

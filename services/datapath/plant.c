@@ -11,6 +11,7 @@
 #include "services/datapath/plant_devices.h"
 #include "services/datapath/plant_groups.h"
 #include "services/datapath/plant_waiting.h"
+#include "services/datapath/plant_ways.h"
 #include "services/datapath/steer/rtnl.h"
 
 #define SETTLING_USEC (USEC_PER_SEC / 4) /* longer than a packet waits in the TUN's queue */
@@ -197,7 +198,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 		return -ENOMEM;
 	plant->settings = settings;
 	plant->wire = (struct wire){ .out4 = -1, .out6 = -1 };
-	plant->nflog.fd = -1;
+	plant->nflog.fd = plant->ways.notices.fd = -1;
 	plant->counters.fd = plant->wake_fd = plant->drops_fd = -1;
 	budget_init(&plant->budget, usable_cpus());
 	plant->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -223,7 +224,7 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 	if (r < 0)
 		return r;
 	*ret_fault = "routing rules";
-	r = steer_routes(plant->steer);
+	r = plant_ways_open(plant);
 	if (r < 0)
 		return r;
 	plant->paths = path_table_new(settings->path_mtu_age);
@@ -276,6 +277,7 @@ struct plant *plant_free(struct plant *plant)
 	tun_close(&plant->host);
 	path_table_free(plant->paths);
 	netlink_close(&plant->nflog);
+	steer_ways_close(&plant->ways);
 	steer_free(plant->steer);
 	counter_store_close(&plant->counters);
 	locals_free(plant->locals);

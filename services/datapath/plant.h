@@ -18,6 +18,7 @@
 #include "services/datapath/settings.h"
 #include "services/datapath/steer/nflog.h"
 #include "services/datapath/steer/steer.h"
+#include "services/datapath/steer/steer_ways.h"
 #include "services/datapath/control_lane.h"
 #include "services/datapath/worker.h"
 
@@ -31,6 +32,7 @@ struct plant {
 	struct sadb *sadb;
 	struct locals *locals;
 	struct steer *steer;
+	struct steer_ways ways;
 	struct tun host;
 	struct groups *groups; /* that it is a member of, */
 	bool groups_stale; /* perhaps of some too many */
