@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
+#include "common/base/listen.h"
 #include "common/base/text.h"
 #include "common/daemon/keys_door.h"
 
@@ -171,35 +170,6 @@ static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *use
 	return 0;
 }
 
-static int listen_at(const struct keys_door_setup *setup, int *ret_fd)
-{
-	CLEANUP(fd_closep) int fd = socket(
-		AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	bool shared;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = text_copy(address.sun_path, sizeof(address.sun_path), setup->path);
-	if (r < 0)
-		return r;
-	if (unlink(setup->path) < 0 && errno != ENOENT)
-		return -errno;
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
-	shared = setup->group != (gid_t)-1;
-	if (shared && chown(setup->path, (uid_t)-1, setup->group) < 0) {
-		if (errno != EINVAL) /* a group that this user namespace does not have */
-			return -errno;
-		shared = false;
-	}
-	if (chmod(setup->path, shared ? 0660 : 0600) < 0 || listen(fd, VISITORS_MAX) < 0)
-		return -errno;
-	*ret_fd = STEAL_FD(fd);
-	return 0;
-}
-
 int keys_door_new(const struct keys_door_setup *setup, struct keys_door **ret_door)
 {
 	CLEANUP(keys_door_freep) struct keys_door *door = calloc(1, sizeof(*door));
@@ -211,7 +181,11 @@ int keys_door_new(const struct keys_door_setup *setup, struct keys_door **ret_do
 	door->fd = door->memfd = -1;
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		door->visitors[i] = (struct visitor){ .door = door, .fd = -1 };
-	r = listen_at(setup, &door->fd);
+	r = listen_open(&(struct listen_at){ .path = setup->path,
+				.mode = setup->group == (gid_t)-1 ? 0600 : 0660,
+				.group = setup->group,
+				.backlog = VISITORS_MAX },
+		&door->fd);
 	if (r == 0)
 		r = sd_event_add_io(setup->event, &door->io, door->fd, EPOLLIN, on_knock, door);
 	if (r < 0)

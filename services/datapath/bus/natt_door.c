@@ -6,11 +6,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "common/base/text.h"
+#include "common/base/listen.h"
 #include "services/datapath/io/wire.h"
 
 #define WAITING_MAX 8
@@ -84,27 +82,6 @@ static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *use
 	return 0;
 }
 
-static int listen_at(const char *path, int *ret_fd)
-{
-	CLEANUP(fd_closep) int fd = socket(
-		AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = text_copy(address.sun_path, sizeof(address.sun_path), path);
-	if (r < 0)
-		return r;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-		chmod(path, 0666) < 0 || listen(fd, WAITING_MAX) < 0)
-		return -errno;
-	*ret_fd = STEAL_FD(fd);
-	return 0;
-}
-
 int natt_door_new(const struct natt_door_setup *setup, struct natt_door **ret_door)
 {
 	CLEANUP(natt_door_freep) struct natt_door *door = calloc(1, sizeof(*door));
@@ -114,7 +91,11 @@ int natt_door_new(const struct natt_door_setup *setup, struct natt_door **ret_do
 		return -ENOMEM;
 	door->setup = *setup;
 	door->fd = -1;
-	r = listen_at(setup->path, &door->fd);
+	r = listen_open(&(struct listen_at){ .path = setup->path,
+				.mode = 0666,
+				.group = (gid_t)-1,
+				.backlog = WAITING_MAX },
+		&door->fd);
 	if (r == 0)
 		r = sd_event_add_io(setup->event, &door->io, door->fd, EPOLLIN, on_knock, door);
 	if (r < 0)

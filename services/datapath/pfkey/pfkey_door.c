@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
+#include "common/base/listen.h"
 #include "common/base/secret.h"
 #include "services/datapath/pfkey/pfkey_door_parts.h"
 
@@ -247,34 +246,17 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 
 static int listen_at(struct pfkey_door *door, const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	struct stat st;
+	int r = listen_open(&(struct listen_at){ .path = path,
+				    .mode = 0660,
+				    .group = door->groups.admin,
+				    .backlog = BACKLOG },
+		&door->fd);
 
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(addr.sun_path, path, strlen(path));
-	/* Only a socket is ever removed. */
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && unlink(path) < 0)
-		return -errno;
-	door->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (door->fd < 0)
-		return -errno;
-	/* The mode of the socket inode is that of the descriptor: no moment with a wider one. */
-	if (fchmod(door->fd, 0660) < 0 ||
-		bind(door->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	door->path = strdup(path);
 	if (!door->path)
 		return -ENOMEM;
-	if (chmod(path, 0660) < 0)
-		return -errno;
-	/* Without the right to give it away, or in a user namespace without the group (EINVAL),
-	 * the group stays ours and root's reach is enough. */
-	if (door->groups.admin != (gid_t)-1 && lchown(path, (uid_t)-1, door->groups.admin) < 0 &&
-		errno != EPERM && errno != EINVAL)
-		return -errno;
-	if (listen(door->fd, BACKLOG) < 0)
-		return -errno;
 	return sd_event_add_io(door->event, &door->source, door->fd, EPOLLIN, on_connection, door);
 }
 
