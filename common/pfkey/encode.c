@@ -298,7 +298,7 @@ static int encode_fixed(struct writer *wr, const struct pfkey_message *msg, uint
 		write_host32(wr, msg->sa->tfc_dummy_msec);
 		write_host64(wr, 0);
 		return 0;
-	default: /* labels and extended proposals are never made here */
+	default: /* labels are never made here */
 		return -EINVAL;
 	}
 }
@@ -344,6 +344,8 @@ static int encode_extension(
 	case PFKEY_EXT_REPLAY_VALUE:
 		encode_replay_value(wr, msg->sa);
 		return 0;
+	case PFKEY_EXT_EPROP:
+		return pfkey_encode_eprop(wr, msg->eprop);
 	case PFKEY_EXT_SPIRANGE:
 	case PFKEY_EXT_EREG:
 	case PFKEY_EXT_KM_COOKIE:
@@ -353,7 +355,6 @@ static int encode_extension(
 	case PFKEY_EXT_PADDING:
 	case PFKEY_EXT_DUMMY:
 	case PFKEY_EXT_SENSITIVITY:
-	case PFKEY_EXT_EPROP:
 	case PFKEY_EXT_OUTER_SENS:
 	case PFKEY_EXT_END:
 		break;

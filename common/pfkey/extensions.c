@@ -376,7 +376,7 @@ static int decode_fixed(
 	case PFKEY_EXT_DUMMY:
 		msg->sa->tfc_dummy_msec = load_host32(ext + 4);
 		return 0;
-	default: /* X_EPROP: its length is all that is checked */
+	default:
 		return 0;
 	}
 }
@@ -402,7 +402,7 @@ static const struct pfkey_row rows[] = {
 	{ 15, PFKEY_EXT_SUPPORTED_ENCRYPT, 0, 0, PFKEY_SUPPORTED_BYTES, 0, decode_supported },
 	{ 16, PFKEY_EXT_SPIRANGE, PFKEY_DIAG_DUPLICATE_RANGE, PFKEY_DIAG_MALFORMED_RANGE, EXACTLY(PFKEY_RANGE_BYTES), decode_range },
 	{ 17, PFKEY_EXT_EREG, 0, 0, EXACTLY(PFKEY_EREG_BYTES), decode_fixed },
-	{ 18, PFKEY_EXT_EPROP, 0, 0, PFKEY_PROPOSAL_BYTES, 0, decode_fixed },
+	{ 18, PFKEY_EXT_EPROP, 0, 0, PFKEY_PROPOSAL_BYTES, 0, pfkey_decode_eprop },
 	{ 19, PFKEY_EXT_KM_COOKIE, PFKEY_DIAG_DUPLICATE_KMC, 0, EXACTLY(PFKEY_KMC_BYTES), decode_fixed },
 	{ 20, PFKEY_EXT_NATT_LOC, PFKEY_DIAG_DUPLICATE_NATT_LOC, PFKEY_DIAG_MALFORMED_NATT_LOC, 8, 0, decode_address },
 	{ 21, PFKEY_EXT_NATT_REM, PFKEY_DIAG_DUPLICATE_NATT_REM, PFKEY_DIAG_MALFORMED_NATT_REM, 8, 0, decode_address },

@@ -21,6 +21,7 @@ struct pfkey_message *pfkey_message_free(struct pfkey_message *msg)
 	if (!msg)
 		return NULL;
 	sa_free(msg->sa);
+	free(msg->eprop);
 	free(msg);
 	return NULL;
 }

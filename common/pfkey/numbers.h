@@ -87,6 +87,10 @@ enum pfkey_extension {
 #define PFKEY_PADDING_BYTES   16
 #define PFKEY_DUMMY_BYTES     16
 
+/* What an algorithm of an extended proposal is for. */
+#define PFKEY_ALGORITHM_AUTH  1
+#define PFKEY_ALGORITHM_CRYPT 2
+
 #define PFKEY_STATE_ACTIVE_ELSEWHERE 4
 #define PFKEY_STATE_IDLE	     5
 #define PFKEY_STATE_ACTIVE	     6

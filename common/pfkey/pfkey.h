@@ -20,6 +20,7 @@
 #define PFKEY_BASE_BYTES     16
 #define PFKEY_MAX_ALGORITHMS 64 /* of one SUPPORTED extension */
 #define PFKEY_MAX_COMBS	     32 /* of one PROPOSAL */
+#define PFKEY_MAX_ALGDESCS   3 /* of one of its combinations: AH auth, ESP auth, ESP crypt */
 #define PFKEY_IDENTITY_MAX   SA_IDENTITY_MAX
 
 /* A row of SUPPORTED_AUTH or SUPPORTED_ENCRYPT. */
@@ -38,6 +39,28 @@ struct pfkey_comb {
 	uint16_t encrypt_min_bits, encrypt_max_bits;
 	uint8_t salt_bits;
 	struct sa_limits soft, hard;
+};
+
+/* One algorithm of an extended combination. */
+struct pfkey_algdesc {
+	uint8_t satype; /* enum pfkey_satype */
+	uint8_t kind; /* PFKEY_ALGORITHM_* */
+	uint8_t number, salt_bits;
+	uint16_t min_bits, max_bits;
+};
+
+struct pfkey_ecomb {
+	uint16_t flags;
+	struct sa_limits soft, hard;
+	size_t n_algs;
+	struct pfkey_algdesc algs[PFKEY_MAX_ALGDESCS];
+};
+
+/* X_EPROP: what would do, AH and ESP together. */
+struct pfkey_eprop {
+	uint8_t replay; /* packets */
+	size_t n_ecombs;
+	struct pfkey_ecomb ecombs[PFKEY_MAX_COMBS];
 };
 
 struct pfkey_identity {
@@ -83,6 +106,7 @@ struct pfkey_message {
 	struct pfkey_algorithm auth[PFKEY_MAX_ALGORITHMS], encrypt[PFKEY_MAX_ALGORITHMS];
 	uint8_t proposal_replay;
 	struct pfkey_comb combs[PFKEY_MAX_COMBS];
+	struct pfkey_eprop *eprop; /* owned; NULL: none */
 	struct sa *sa; /* owned, never NULL */
 };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/bytes.h"
 #include "common/pfkey/pfkey.h"
 
 /* One message on its way in. */
@@ -30,6 +31,12 @@ struct pfkey_row {
 };
 
 const struct pfkey_row *pfkey_row_find(uint16_t number); /* NULL: unknown */
+
+/* eprop.c */
+int pfkey_decode_eprop(struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext,
+	size_t len) MUST_CHECK;
+/* -EINVAL: there is none, or it has too much in it. */
+int pfkey_encode_eprop(struct writer *wr, const struct pfkey_eprop *eprop) MUST_CHECK;
 
 static inline int pfkey_refuse(struct pfkey_fault *fault, int error, uint16_t diagnostic)
 {

@@ -11,6 +11,7 @@
 #include "common/daemon/keys_door.h"
 #include "common/daemon/log.h"
 #include "services/datapath/pfkey/pfkey_door.h"
+#include "services/datapath/plant_policy.h"
 #include "services/datapath/plant_ways.h"
 
 #define TICK_USEC      USEC_PER_SEC
@@ -369,7 +370,10 @@ static int open_doors(struct datapathd *d)
 	if (r == 0)
 		r = pfkey_door_new(
 			daemon_event(d->daemon), d->plant->sadb, path, &groups, &d->pfkey_door);
-	return r < 0 ? r : sadb_listen(d->plant->sadb, on_sadb_event, d);
+	if (r < 0)
+		return r;
+	pfkey_door_set_policy(d->pfkey_door, plant_policy_for, d->plant);
+	return sadb_listen(d->plant->sadb, on_sadb_event, d);
 }
 
 static void on_stop(bool withdraw, void *userdata)

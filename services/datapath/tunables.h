@@ -47,23 +47,23 @@ enum tunable_use { TUNABLE_USE_LIVE, TUNABLE_USE_IDLE };
 		"how often SAs are looked at for their lifetimes")                         \
 	X(P##_REAP_DELAY,         p "reap_delay",          1, 1, 10, "s", LIVE,            \
 		"a dead SA stays so long")                                                 \
-	X(P##_REPLAY_SIZE,        p "replay_size",         64, 1, 256, "packets", IDLE,    \
+	X(P##_REPLAY_SIZE,        p "replay_size",         64, 1, 256, "packets", LIVE,    \
 		"replay window proposed to key management")                                \
 	X(P##_ACQUIRE_TIMEOUT,    p "acquire_timeout",     15, 1, 300, "s", LIVE,          \
 		"packets wait so long for key management")                                 \
 	X(P##_LARVAL_TIMEOUT,     p "larval_timeout",      90, 1, 1800, "s", LIVE,         \
 		"a reserved SPI waits so long for its SA")                                 \
-	X(P##_SOFT_BYTES,         p "default_soft_bytes",  0, 0, UINT32_MAX, "bytes", IDLE, \
+	X(P##_SOFT_BYTES,         p "default_soft_bytes",  0, 0, UINT32_MAX, "bytes", LIVE, \
 		"soft lifetime proposed to key management; 0: none")                       \
-	X(P##_HARD_BYTES,         p "default_hard_bytes",  0, 0, UINT32_MAX, "bytes", IDLE, \
+	X(P##_HARD_BYTES,         p "default_hard_bytes",  0, 0, UINT32_MAX, "bytes", LIVE, \
 		"hard lifetime proposed to key management; 0: none")                       \
-	X(P##_SOFT_ADDTIME,       p "default_soft_addtime", 24000, 0, UINT32_MAX, "s", IDLE, \
+	X(P##_SOFT_ADDTIME,       p "default_soft_addtime", 24000, 0, UINT32_MAX, "s", LIVE, \
 		"soft lifetime proposed to key management; 0: none")                       \
-	X(P##_HARD_ADDTIME,       p "default_hard_addtime", 28800, 0, UINT32_MAX, "s", IDLE, \
+	X(P##_HARD_ADDTIME,       p "default_hard_addtime", 28800, 0, UINT32_MAX, "s", LIVE, \
 		"hard lifetime proposed to key management; 0: none")                       \
-	X(P##_SOFT_USETIME,       p "default_soft_usetime", 0, 0, UINT32_MAX, "s", IDLE,   \
+	X(P##_SOFT_USETIME,       p "default_soft_usetime", 0, 0, UINT32_MAX, "s", LIVE,   \
 		"soft lifetime from first use proposed to key management; 0: none")        \
-	X(P##_HARD_USETIME,       p "default_hard_usetime", 0, 0, UINT32_MAX, "s", IDLE,   \
+	X(P##_HARD_USETIME,       p "default_hard_usetime", 0, 0, UINT32_MAX, "s", LIVE,   \
 		"hard lifetime from first use proposed to key management; 0: none")        \
 	X(P##_LOG_UNKNOWN_SPI,    p "log_unknown_spi",     0, 0, 1, "", LIVE,              \
 		"packets of unknown SPIs earn a policy message")

@@ -10,9 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Kept as lengths only, never written. */
-#define UNWRITTEN                                                             \
-	(PFKEY_BIT(PFKEY_EXT_SENSITIVITY) | PFKEY_BIT(PFKEY_EXT_OUTER_SENS) | \
-		PFKEY_BIT(PFKEY_EXT_EPROP))
+#define UNWRITTEN (PFKEY_BIT(PFKEY_EXT_SENSITIVITY) | PFKEY_BIT(PFKEY_EXT_OUTER_SENS))
 
 static void require(bool condition)
 {
@@ -35,6 +33,21 @@ static bool comb_equal(const struct pfkey_comb *a, const struct pfkey_comb *b)
 	       limits_equal(&a->soft, &b->soft) && limits_equal(&a->hard, &b->hard);
 }
 
+static void compare_eprops(const struct pfkey_eprop *a, const struct pfkey_eprop *b)
+{
+	require(!a == !b);
+	if (!a)
+		return;
+	require(a->replay == b->replay && a->n_ecombs == b->n_ecombs);
+	for (size_t i = 0; i < a->n_ecombs; i++) {
+		const struct pfkey_ecomb *x = &a->ecombs[i], *y = &b->ecombs[i];
+
+		require(x->flags == y->flags && x->n_algs == y->n_algs);
+		require(limits_equal(&x->soft, &y->soft) && limits_equal(&x->hard, &y->hard));
+		require(memcmp(x->algs, y->algs, sizeof(x->algs)) == 0);
+	}
+}
+
 static void compare(const struct pfkey_message *a, const struct pfkey_message *b)
 {
 	require(a->type == b->type && a->satype == b->satype && a->error == b->error);
@@ -53,6 +66,7 @@ static void compare(const struct pfkey_message *a, const struct pfkey_message *b
 	require(a->n_combs == b->n_combs && a->n_auth == b->n_auth && a->n_encrypt == b->n_encrypt);
 	for (size_t i = 0; i < a->n_combs; i++)
 		require(comb_equal(&a->combs[i], &b->combs[i]));
+	compare_eprops(a->eprop, b->eprop);
 	require(memcmp(a->auth, b->auth, sizeof(a->auth)) == 0);
 	require(memcmp(a->encrypt, b->encrypt, sizeof(a->encrypt)) == 0);
 }

@@ -20,6 +20,7 @@ struct sadb_fixture {
 	struct seqstore *seqstore;
 	struct sadb *sadb;
 	uint64_t now;
+	struct tunables tunables;
 	uint32_t jitter; /* of outbound soft limits, seconds */
 	uint8_t released[SADB_FIXTURE_EVENTS]; /* first octets of packets that went on */
 	size_t n_released, n_lost;
@@ -90,6 +91,7 @@ static inline void fixture_start(struct sadb_fixture *f, int arena_fd)
 	struct sadb_parts parts = { .is_local = fixture_is_local,
 		.now_usec = fixture_now,
 		.jitter_sec = fixture_jitter,
+		.tunables = &f->tunables,
 		.release = fixture_release,
 		.lost = fixture_lost,
 		.packets_userdata = f,
@@ -116,6 +118,7 @@ static inline struct sadb_fixture *fixture_new(void)
 	memcpy(f->dir, "/dev/shm/sadb-XXXXXX", 21);
 	ck_assert_ptr_nonnull(mkdtemp(f->dir));
 	f->now = 1000 * UINT64_C(1000000);
+	tunables_init(&f->tunables);
 	fixture_start(f, -1);
 	return f;
 }

@@ -117,6 +117,77 @@ START_TEST(round_trip_of_lists)
 }
 END_TEST
 
+static struct pfkey_message *widest_proposal(void)
+{
+	struct pfkey_message *msg = pfkey_message_new();
+
+	msg->type = PFKEY_ACQUIRE;
+	msg->present = PFKEY_BIT(PFKEY_EXT_EPROP);
+	msg->eprop = calloc(1, sizeof(*msg->eprop));
+	ck_assert_ptr_nonnull(msg->eprop);
+	msg->eprop->replay = 64;
+	msg->eprop->n_ecombs = PFKEY_MAX_COMBS;
+	for (size_t i = 0; i < PFKEY_MAX_COMBS; i++)
+		msg->eprop->ecombs[i] = (struct pfkey_ecomb){ .flags = (uint16_t)i,
+			.soft = { .bytes = 1, .add_sec = 2, .use_sec = 3, .allocations = 4 },
+			.hard = { .bytes = 5, .add_sec = 6, .use_sec = 7, .allocations = 8 },
+			.n_algs = 3,
+			.algs = { { 2, 1, 3, 0, 160, 160 }, { 3, 1, 5, 0, 256, 256 },
+				{ 3, 2, 20, 32, 128, 256 } } };
+	return msg;
+}
+
+/* All that an ACQUIRE can hold at once fits, and comes back. */
+START_TEST(extended_proposal)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *out = widest_proposal(), *in = NULL;
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	struct pfkey_fault fault = { 0 };
+	size_t len;
+
+	ck_assert_int_eq(pfkey_encode(out, PFKEY_ANSWER, bytes, sizeof(bytes), &len), 0);
+	ck_assert_uint_eq(len, 16 + 8 + 32 * (64 + 3 * 8));
+	ck_assert_uint_eq(bytes[16 + 8], 3); /* algorithms of the first combination */
+	ck_assert_int_eq(pfkey_decode(bytes, len, PFKEY_ANSWER, &in, &fault), 0);
+	ck_assert_ptr_nonnull(in->eprop);
+	ck_assert_uint_eq(in->eprop->replay, 64);
+	ck_assert_uint_eq(in->eprop->n_ecombs, PFKEY_MAX_COMBS);
+	for (size_t i = 0; i < PFKEY_MAX_COMBS; i++)
+		ck_assert_mem_eq(&in->eprop->ecombs[i], &out->eprop->ecombs[i],
+			sizeof(in->eprop->ecombs[i]));
+	out->eprop->ecombs[7].n_algs = 4;
+	ck_assert_int_eq(pfkey_encode(out, PFKEY_ANSWER, bytes, sizeof(bytes), &len), -EINVAL);
+}
+END_TEST
+
+/* Where the octet stands, and what it must not say. */
+static const struct {
+	const char *name;
+	size_t at;
+	uint8_t value;
+} bad_proposals[] = {
+	{ "a combination more", 16 + 6, PFKEY_MAX_COMBS + 1 },
+	{ "a combination less", 16 + 6, PFKEY_MAX_COMBS - 1 },
+	{ "too many algorithms", 16 + 8, 4 },
+	{ "an algorithm less", 16 + 8, 2 },
+	{ "the last one reaches beyond the end", 16 + 8 + 31 * (64 + 3 * 8), 255 },
+};
+
+START_TEST(bad_extended_proposal)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *out = widest_proposal(), *in = NULL;
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	struct pfkey_fault fault = { 0 };
+	size_t len;
+
+	ck_assert_int_eq(pfkey_encode(out, PFKEY_ANSWER, bytes, sizeof(bytes), &len), 0);
+	bytes[bad_proposals[_i].at] = bad_proposals[_i].value;
+	ck_assert_msg(pfkey_decode(bytes, len, PFKEY_ANSWER, &in, &fault) == -EINVAL, "%s",
+		bad_proposals[_i].name);
+	ck_assert_int_eq(fault.error, EINVAL);
+}
+END_TEST
+
 START_TEST(buffer_too_small)
 {
 	CLEANUP(sa_freep) struct sa *sa = sample();
@@ -160,6 +231,8 @@ int main(void)
 
 	tcase_add_test(tc, round_trip);
 	tcase_add_test(tc, round_trip_of_lists);
+	tcase_add_test(tc, extended_proposal);
+	tcase_add_loop_test(tc, bad_extended_proposal, 0, ARRAY_SIZE(bad_proposals));
 	tcase_add_test(tc, buffer_too_small);
 	tcase_add_test(tc, names);
 	suite_add_tcase(suite, tc);

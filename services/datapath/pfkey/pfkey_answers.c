@@ -41,7 +41,27 @@ void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg)
 	msg->present = present;
 }
 
-enum audience { EVERYBODY, REGISTERED };
+/* REGISTERED are also those with an extended registration, MANAGERS those without. */
+enum audience { EVERYBODY, REGISTERED, MANAGERS, EXTENDED };
+
+static bool is_meant(const struct pfkey_peer *peer, enum audience audience, uint8_t satype)
+{
+	bool registered = peer->registered & 1U << satype;
+
+	if (peer->promiscuous)
+		return true;
+	switch (audience) {
+	case EVERYBODY:
+		return true;
+	case REGISTERED:
+		return registered;
+	case MANAGERS:
+		return registered && !peer->extended;
+	case EXTENDED:
+		return peer->extended;
+	}
+	return false;
+}
 
 static void answer_many(
 	struct pfkey_door *door, enum audience audience, uint8_t satype, struct pfkey_message *msg)
@@ -53,7 +73,7 @@ static void answer_many(
 	if (pfkey_encode(msg, PFKEY_ANSWER, bytes, sizeof(bytes), &len) < 0)
 		return;
 	for (struct pfkey_peer *peer = door->peers; peer; peer = peer->next)
-		if (audience == EVERYBODY || peer->promiscuous || peer->registered & 1U << satype)
+		if (is_meant(peer, audience, satype))
 			pfkey_send(peer, bytes, len);
 }
 
@@ -65,6 +85,16 @@ void pfkey_answer_all(struct pfkey_door *door, struct pfkey_message *msg)
 void pfkey_answer_registered(struct pfkey_door *door, uint8_t satype, struct pfkey_message *msg)
 {
 	answer_many(door, REGISTERED, satype, msg);
+}
+
+void pfkey_answer_managers(struct pfkey_door *door, uint8_t satype, struct pfkey_message *msg)
+{
+	answer_many(door, MANAGERS, satype, msg);
+}
+
+void pfkey_answer_extended(struct pfkey_door *door, struct pfkey_message *msg)
+{
+	answer_many(door, EXTENDED, PFKEY_SATYPE_UNSPEC, msg);
 }
 
 void pfkey_answer_error(struct pfkey_peer *peer, const struct pfkey_message *request, int error,
@@ -165,75 +195,6 @@ void pfkey_door_algorithms_changed(struct pfkey_door *door)
 	}
 }
 
-/* What a rule would accept, one combination for each alternative. */
-static void propose(struct pfkey_message *msg, const struct rule *rule, enum sa_proto proto)
-{
-	for (size_t i = 0; rule && i < rule->n_actions && msg->n_combs < PFKEY_MAX_COMBS; i++) {
-		const struct action *action = &rule->actions[i];
-		struct pfkey_comb comb = { 0 };
-		const struct alg_need *auth = NULL;
-
-		if (action->kind != ACTION_PROTECT)
-			continue;
-		if (proto == SA_PROTO_AH && action->has_ah)
-			auth = &action->ah;
-		else if (proto == SA_PROTO_ESP && action->has_esp && action->has_esp_auth)
-			auth = &action->esp_auth;
-		else if (proto != SA_PROTO_ESP || !action->has_esp)
-			continue;
-		if (auth) {
-			comb.auth = auth->number;
-			comb.auth_min_bits = auth->min_bits;
-			comb.auth_max_bits = auth->max_bits;
-		}
-		if (proto == SA_PROTO_ESP) {
-			comb.encrypt = action->esp.number;
-			comb.encrypt_min_bits = action->esp.min_bits;
-			comb.encrypt_max_bits = action->esp.max_bits;
-		}
-		msg->combs[msg->n_combs++] = comb;
-	}
-	msg->present |= PFKEY_BIT(PFKEY_EXT_PROPOSAL);
-}
-
-/* Ports and protocol only as far as the rule names them (kernel-semantics, section 9). */
-static void on_acquire(struct pfkey_door *door, const struct sadb_acquire *acquire)
-{
-	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
-	const struct selector *selector = acquire->rule ? &acquire->rule->selector : NULL;
-	struct sa *sa;
-
-	if (!msg)
-		return;
-	sa = msg->sa;
-	msg->type = PFKEY_ACQUIRE;
-	msg->satype = pfkey_satype_of((int)acquire->proto);
-	msg->seq = acquire->seq;
-	msg->present = PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC) | PFKEY_BIT(PFKEY_EXT_ADDRESS_DST);
-	sa->src = acquire->src;
-	sa->dst = acquire->dst;
-	if (acquire->mode == SA_MODE_TUNNEL && selector) {
-		sa->mode = SA_MODE_TUNNEL;
-		sa->inner_src = selector->local;
-		sa->inner_dst = selector->remote;
-		sa->inner_protocol = selector->protocol;
-		sa->inner_src_port = selector->local_port;
-		sa->inner_dst_port = selector->remote_port;
-		if (sa->inner_src.addr.family == AF_UNSPEC)
-			sa->inner_src.addr = address_any(acquire->flow.local.family);
-		if (sa->inner_dst.addr.family == AF_UNSPEC)
-			sa->inner_dst.addr = address_any(acquire->flow.remote.family);
-		msg->present |= PFKEY_BIT(PFKEY_EXT_INNER_SRC) | PFKEY_BIT(PFKEY_EXT_INNER_DST);
-		sa_normalise(sa);
-	} else if (selector) {
-		sa->protocol = selector->protocol;
-		sa->src_port = selector->local_port;
-		sa->dst_port = selector->remote_port;
-	}
-	propose(msg, acquire->rule, acquire->proto);
-	pfkey_answer_registered(door, msg->satype, msg);
-}
-
 static void on_expire(
 	struct pfkey_door *door, const struct sadb_event *event, enum pfkey_extension which)
 {
@@ -310,7 +271,7 @@ void pfkey_on_event(const struct sadb_event *event, void *userdata)
 		on_expire(door, event, PFKEY_EXT_LIFETIME_IDLE);
 		break;
 	case SADB_EVENT_ACQUIRE:
-		on_acquire(door, event->acquire);
+		pfkey_tell_acquire(door, event->acquire);
 		break;
 	}
 }

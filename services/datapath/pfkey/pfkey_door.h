@@ -33,6 +33,17 @@ DEFINE_CLEANUP(struct pfkey_door *, pfkey_door_free)
 /* Serve a socket that is connected already (consumed). -EMFILE: too many are. */
 int pfkey_door_serve(struct pfkey_door *door, int fd) MUST_CHECK;
 size_t pfkey_door_peers(const struct pfkey_door *door);
+
+/* X_INVERSE_ACQUIRE: packets as this host would send them; inner: of a tunnel between the outer ends. */
+struct pfkey_policy_query {
+	struct flow outer, inner;
+	bool has_inner;
+	bool tunnel_mode; /* answer: the rule asks for tunnel mode */
+};
+/* Return: the rule that protects such packets, borrowed until the next event; NULL: there is none. */
+typedef const struct rule *(*pfkey_policy_fn)(struct pfkey_policy_query *query, void *userdata);
+/* Who knows the policy in force; without one there is none. */
+void pfkey_door_set_policy(struct pfkey_door *door, pfkey_policy_fn fn, void *userdata);
 /* The table of algorithms has changed: tell who is registered. */
 void pfkey_door_algorithms_changed(struct pfkey_door *door);
 

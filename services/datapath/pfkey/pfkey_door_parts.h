@@ -38,6 +38,7 @@ struct pfkey_peer {
 	bool may_change, sees_keys;
 	bool promiscuous;
 	uint32_t registered; /* bit 1 << satype */
+	bool extended; /* for all of them at once, with extended proposals */
 	bool gone; /* to be freed when nobody walks the list */
 	struct pfkey_packet *first, **last;
 	size_t queued_bytes;
@@ -55,6 +56,8 @@ struct pfkey_door {
 	struct pfkey_peer *peers;
 	size_t n_peers;
 	uint64_t next_number;
+	pfkey_policy_fn policy;
+	void *policy_userdata;
 };
 
 /* pfkey_door.c: bytes to one, or to all that @wants (NULL: everybody). */
@@ -66,7 +69,10 @@ void pfkey_peer_wake(struct pfkey_peer *peer);
 /* To one; keys go only to who may see them. */
 void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg);
 void pfkey_answer_all(struct pfkey_door *door, struct pfkey_message *msg);
+/* To all that registered for the type; to those that did so plainly; to those that did extendedly. */
 void pfkey_answer_registered(struct pfkey_door *door, uint8_t satype, struct pfkey_message *msg);
+void pfkey_answer_managers(struct pfkey_door *door, uint8_t satype, struct pfkey_message *msg);
+void pfkey_answer_extended(struct pfkey_door *door, struct pfkey_message *msg);
 /* The base header of @request with what went wrong, to whom its answer would have gone. */
 void pfkey_answer_error(struct pfkey_peer *peer, const struct pfkey_message *request, int error,
 	uint16_t diagnostic);
@@ -109,6 +115,10 @@ static inline struct sadb_request pfkey_request_of(
 /* Flags as they came: what the SA itself cannot show any more. */
 int pfkey_check_flags(const struct pfkey_message *msg, struct sadb_refusal *refusal) MUST_CHECK;
 pfkey_handler pfkey_on_getspi, pfkey_on_update, pfkey_on_delete_pair, pfkey_on_delete_pair_state;
+
+/* pfkey_acquire.c */
+void pfkey_tell_acquire(struct pfkey_door *door, const struct sadb_acquire *acquire);
+pfkey_handler pfkey_on_inverse_acquire;
 
 /* pfkey_requests.c */
 /* Private answers are seen by who watches everything, too. */

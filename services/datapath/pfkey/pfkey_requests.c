@@ -17,6 +17,8 @@ static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 		r = sadb_add(peer->door->sadb, msg->sa, &request, refusal);
 	if (r == 0)
 		msg->sa = NULL; /* consumed; the answer went out as an event, to all */
+	else /* who answers a question badly has answered it */
+		sadb_acquire_failed(peer->door->sadb, msg->seq);
 	return r;
 }
 
@@ -89,37 +91,75 @@ static int on_dump(struct pfkey_peer *peer, struct pfkey_message *msg, struct sa
 	return 0;
 }
 
+static int tell_algorithms(
+	struct pfkey_peer *peer, const struct pfkey_message *msg, uint8_t satype, bool to_all)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = pfkey_message_of_algorithms(
+		peer->door->sadb, satype);
+
+	if (!answer)
+		return -ENOMEM;
+	answer->seq = msg->seq;
+	answer->pid = msg->pid;
+	if (to_all)
+		pfkey_answer_registered(peer->door, satype, answer);
+	else
+		pfkey_answer(peer, answer);
+	return 0;
+}
+
+/* For a list of SA types, once and for all: their questions come as one. */
+static int register_extended(
+	struct pfkey_peer *peer, const struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	const uint8_t *types = msg->extended_register;
+	uint32_t registered = 0;
+	int r = 0;
+
+	if (peer->registered != 0)
+		return pfkey_door_refuse(refusal, EBUSY, PFKEY_DIAG_NONE);
+	for (size_t i = 0; i < sizeof(msg->extended_register) && types[i]; i++) {
+		if (pfkey_proto_of(types[i]) == 0)
+			return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_UNKNOWN_SATYPE);
+		registered |= 1U << types[i];
+	}
+	if (registered == 0)
+		return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
+	peer->registered = registered;
+	peer->extended = true;
+	sadb_managers_changed(peer->door->sadb, true);
+	for (size_t i = 0; r == 0 && i < sizeof(msg->extended_register) && types[i]; i++)
+		r = tell_algorithms(peer, msg, types[i], false);
+	return r < 0 ? pfkey_door_refuse(refusal, -r, PFKEY_DIAG_NONE) : 0;
+}
+
 static int on_register(
 	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
-	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
+	int r;
 
-	if (pfkey_has(msg, PFKEY_EXT_EREG)) /* extended proposals are not made here */
-		return pfkey_door_refuse(refusal, EOPNOTSUPP, PFKEY_DIAG_NONE);
+	if (pfkey_has(msg, PFKEY_EXT_EREG) && msg->satype == PFKEY_SATYPE_UNSPEC)
+		return register_extended(peer, msg, refusal);
 	if (msg->satype == PFKEY_SATYPE_UNSPEC)
 		return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
-	answer = pfkey_message_of_algorithms(peer->door->sadb, msg->satype);
-	if (!answer)
-		return pfkey_door_refuse(refusal, ENOMEM, PFKEY_DIAG_NONE);
+	if (peer->extended)
+		return pfkey_door_refuse(refusal, EBUSY, PFKEY_DIAG_NONE);
 	peer->registered |= 1U << msg->satype;
 	sadb_managers_changed(peer->door->sadb, true);
-	answer->seq = msg->seq;
-	answer->pid = msg->pid;
-	pfkey_answer_registered(peer->door, msg->satype, answer);
-	return 0;
+	r = tell_algorithms(peer, msg, msg->satype, true);
+	return r < 0 ? pfkey_door_refuse(refusal, -r, PFKEY_DIAG_NONE) : 0;
 }
 
 /* From key management: it gave up. From a consumer: others may know what to do. */
 static int on_acquire(
 	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
-	if (msg->error) {
-		sadb_acquire_failed(peer->door->sadb, msg->seq);
-		return 0;
-	}
-	if (msg->satype == PFKEY_SATYPE_UNSPEC)
+	if (msg->satype == PFKEY_SATYPE_UNSPEC && !(msg->error && peer->extended))
 		return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
-	pfkey_answer_registered(peer->door, msg->satype, msg);
+	if (msg->error)
+		sadb_acquire_failed(peer->door->sadb, msg->seq);
+	else
+		pfkey_answer_registered(peer->door, msg->satype, msg);
 	return 0;
 }
 
@@ -156,7 +196,7 @@ static const struct {
 	[PFKEY_FLUSH] = { on_flush, true },
 	[PFKEY_DUMP] = { on_dump, false },
 	[PFKEY_X_PROMISC] = { on_promisc, true },
-	[PFKEY_X_INVERSE_ACQUIRE] = { on_unsupported, false },
+	[PFKEY_X_INVERSE_ACQUIRE] = { pfkey_on_inverse_acquire, false },
 	[PFKEY_X_UPDATEPAIR] = { pfkey_on_update, true },
 	[PFKEY_X_DELPAIR] = { pfkey_on_delete_pair, true },
 	[PFKEY_X_DELPAIR_STATE] = { pfkey_on_delete_pair_state, true },

@@ -39,8 +39,12 @@ int pfkey_on_update(
 
 	if (r < 0)
 		return r;
-	return msg->type == PFKEY_UPDATE ? sadb_update(peer->door->sadb, &wish, refusal)
-					 : sadb_update_pair(peer->door->sadb, &wish, refusal);
+	if (msg->type == PFKEY_X_UPDATEPAIR)
+		return sadb_update_pair(peer->door->sadb, &wish, refusal);
+	r = sadb_update(peer->door->sadb, &wish, refusal);
+	if (r < 0)
+		sadb_acquire_failed(peer->door->sadb, msg->seq);
+	return r;
 }
 
 int pfkey_on_delete_pair(

@@ -96,6 +96,8 @@ int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb) MUST_CHECK;
 /* Waits for the readers of what was removed; the parts outlive it. */
 struct sadb *sadb_free(struct sadb *sadb);
 DEFINE_CLEANUP(struct sadb *, sadb_free)
+/* A tunable of the protocol of an SA, see TUNABLE_OF(). */
+uint64_t sadb_tunable(const struct sadb *sadb, enum tunable which);
 int sadb_listen(struct sadb *sadb, sadb_event_fn fn, void *userdata) MUST_CHECK; /* -ENOSPC */
 void sadb_unlisten(struct sadb *sadb, sadb_event_fn fn, void *userdata);
 /* Algorithms in force; SAs that exist live on. NULL: none published yet, the built-in rows count. */
