@@ -282,8 +282,8 @@ class Machine:
                 if os.readlink(entry / "ns/pid") != space:
                     continue
                 status = (entry / "status").read_text(encoding="ascii")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue  # gone, or of a namespace that is none of ours
             numbers = [line for line in status.splitlines() if line.startswith("NSpid:")][0]
             if int(numbers.split()[-1]) == inner:
                 return int(entry.name)
