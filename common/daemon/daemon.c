@@ -218,6 +218,21 @@ void daemon_start_failed(
 	text_done(&text);
 }
 
+int daemon_settings(
+	const struct daemon_options *options, const struct setting *table, void *ret_settings)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	int r = diags ? settings_load(
+				options->config, !options->config_given, table, ret_settings, diags)
+		      : -ENOMEM;
+
+	if (diags)
+		daemon_report(options, diags);
+	if (r < 0)
+		daemon_start_failed(options, diags, strerror(-r));
+	return r;
+}
+
 int daemon_run(struct daemon *daemon)
 {
 	int r = sd_event_loop(daemon->event);

@@ -11,6 +11,7 @@
 
 #include "common/bus/bus.h"
 #include "common/conf/diag.h"
+#include "common/daemon/settings.h"
 
 enum daemon_action { DAEMON_RUN, DAEMON_CHECK, DAEMON_RELOAD, DAEMON_EXIT };
 
@@ -58,6 +59,13 @@ void daemon_report(const struct daemon_options *options, const struct conf_diags
  */
 void daemon_start_failed(
 	const struct daemon_options *options, const struct conf_diags *diags, const char *message);
+
+/*
+ * The settings that a daemon starts with, from its --config or the identity's file. What is wrong is
+ * told as by the two above. Return: 0 or a negative errno, after which it cannot start.
+ */
+int daemon_settings(const struct daemon_options *options, const struct setting *table,
+	void *ret_settings) MUST_CHECK;
 
 struct daemon;
 

@@ -44,23 +44,18 @@ struct iked *iked_free(struct iked *d)
 
 int iked_new(const struct daemon_options *options, struct iked **ret_iked)
 {
-	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	CLEANUP(iked_freep) struct iked *d = calloc(1, sizeof(*d));
 	int r;
 
-	if (!d || !diags)
+	if (!d)
 		return -ENOMEM;
 	d->options = *options;
 	d->settings.config_file = strdup(IKE_FILE);
 	if (!d->settings.config_file)
 		return -ENOMEM;
-	r = settings_load(
-		options->config, !options->config_given, settings_table, &d->settings, diags);
-	daemon_report(options, diags);
-	if (r < 0) {
-		daemon_start_failed(options, diags, strerror(-r));
+	r = daemon_settings(options, settings_table, &d->settings);
+	if (r < 0)
 		return r;
-	}
 	*ret_iked = STEAL(d);
 	return 0;
 }

@@ -60,23 +60,18 @@ struct keyd *keyd_free(struct keyd *d)
 
 int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd)
 {
-	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	CLEANUP(keyd_freep) struct keyd *d = calloc(1, sizeof(*d));
 	int r;
 
-	if (!d || !diags)
+	if (!d)
 		return -ENOMEM;
 	service_init(&d->service, &keyd_identity, &keyd_hooks, options, d);
 	d->settings.config_file = strdup(KEYS_FILE);
 	if (!d->settings.config_file)
 		return -ENOMEM;
-	r = settings_load(
-		options->config, !options->config_given, settings_table, &d->settings, diags);
-	daemon_report(options, diags);
-	if (r < 0) {
-		daemon_start_failed(options, diags, strerror(-r));
+	r = daemon_settings(options, settings_table, &d->settings);
+	if (r < 0)
 		return r;
-	}
 	*ret_keyd = STEAL(d);
 	return 0;
 }

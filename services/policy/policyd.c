@@ -81,11 +81,10 @@ struct policyd *policyd_free(struct policyd *d)
 
 int policyd_new(const struct daemon_options *options, struct policyd **ret_policyd)
 {
-	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	CLEANUP(policyd_freep) struct policyd *d = calloc(1, sizeof(*d));
 	int r;
 
-	if (!d || !diags)
+	if (!d)
 		return -ENOMEM;
 	service_init(&d->service, &policyd_identity, &policyd_hooks, options, d);
 	d->settings.config_file = strdup(POLICY_FILE_PATH);
@@ -93,13 +92,9 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 	d->settings.resolve_timeout_sec = RESOLVE_TIMEOUT_USEC / 1000000;
 	if (!d->settings.config_file)
 		return -ENOMEM;
-	r = settings_load(
-		options->config, !options->config_given, settings_table, &d->settings, diags);
-	daemon_report(options, diags);
-	if (r < 0) {
-		daemon_start_failed(options, diags, strerror(-r));
+	r = daemon_settings(options, settings_table, &d->settings);
+	if (r < 0)
 		return r;
-	}
 	*ret_policyd = STEAL(d);
 	return 0;
 }

@@ -72,76 +72,48 @@ static void add_counters(
 
 /* ---- listings ---- */
 
-static struct json_object *list_of(struct json_object *listing, const char *key, size_t *ret_count)
+static struct json_object *list_of(struct json_object *listing, const char *key)
 {
 	struct json_object *list = NULL;
 
-	*ret_count = json_object_object_get_ex(listing, key, &list) ? json_object_array_length(list)
-								    : 0;
+	(void)json_object_object_get_ex(listing, key, &list);
 	return list;
 }
 
-/* One family over the rules; @member: of the listing. */
-static void add_rules(
-	struct text *out, struct json_object *listing, const char *name, const char *member)
+static const char *const rule_labels[] = { "id", "direction", "tunnel", "source", "line", "audit" };
+static const char *const sa_labels[] = { "proto", "spi", "destination", "direction" };
+static const char *const sa_info_labels[] = { "proto", "spi", "source", "destination", "direction",
+	"mode", "state", "encryption", "authentication" };
+
+#define LABELS_MAX 9
+
+/* Entries of a listing: which of their members tell them apart. */
+struct entries {
+	struct json_object *list; /* borrowed */
+	const char *const *labels;
+	size_t n_labels;
+	const char *id; /* what the member "id" is called; NULL: there is none */
+};
+
+/* One family over the entries; @member: what is told of each, NULL: 1. */
+static void add_samples(
+	struct text *out, const struct entries *entries, const char *name, const char *member)
 {
-	size_t count;
-	struct json_object *list = list_of(listing, "rules", &count);
+	size_t count = entries->list ? json_object_array_length(entries->list) : 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct json_object *rule = json_object_array_get_idx(list, i);
-		const struct label labels[] = {
-			{ "rule", stat_string(rule, "id") },
-			{ "direction", stat_string(rule, "direction") },
-			{ "tunnel", stat_string(rule, "tunnel") },
-			{ "source", stat_string(rule, "source") },
-			{ "line", stat_string(rule, "line") },
-			{ "audit", stat_string(rule, "audit") },
-		};
+		struct json_object *entry = json_object_array_get_idx(entries->list, i);
+		struct label labels[LABELS_MAX];
 
-		add_sample(out, name, labels, ARRAY_SIZE(labels), stat_number(rule, member));
-	}
-}
+		for (size_t k = 0; k < entries->n_labels; k++) {
+			const char *label = entries->labels[k];
+			bool is_id = strcmp(label, "id") == 0;
 
-static void add_sas(
-	struct text *out, struct json_object *listing, const char *name, const char *member)
-{
-	size_t count;
-	struct json_object *list = list_of(listing, "sas", &count);
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *sa = json_object_array_get_idx(list, i);
-		const struct label labels[] = {
-			{ "proto", stat_string(sa, "proto") },
-			{ "spi", stat_string(sa, "spi") },
-			{ "destination", stat_string(sa, "destination") },
-			{ "direction", stat_string(sa, "direction") },
-		};
-
-		add_sample(out, name, labels, ARRAY_SIZE(labels), stat_number(sa, member));
-	}
-}
-
-static void add_sa_infos(struct text *out, struct json_object *listing)
-{
-	size_t count;
-	struct json_object *list = list_of(listing, "sas", &count);
-
-	for (size_t i = 0; i < count; i++) {
-		struct json_object *sa = json_object_array_get_idx(list, i);
-		const struct label labels[] = {
-			{ "proto", stat_string(sa, "proto") },
-			{ "spi", stat_string(sa, "spi") },
-			{ "source", stat_string(sa, "source") },
-			{ "destination", stat_string(sa, "destination") },
-			{ "direction", stat_string(sa, "direction") },
-			{ "mode", stat_string(sa, "mode") },
-			{ "state", stat_string(sa, "state") },
-			{ "encryption", stat_string(sa, "encryption") },
-			{ "authentication", stat_string(sa, "authentication") },
-		};
-
-		add_sample(out, "ipsec_sa_info", labels, ARRAY_SIZE(labels), 1);
+			labels[k] = (struct label){ is_id ? entries->id : label,
+				stat_string(entry, label) };
+		}
+		add_sample(out, name, labels, entries->n_labels,
+			member ? stat_number(entry, member) : 1);
 	}
 }
 
@@ -168,7 +140,12 @@ static int fetch_json(
 static void print_all(struct text *out, const struct stat_counter *counters, size_t n,
 	struct json_object *rules, struct json_object *sas)
 {
-	size_t count;
+	const struct entries all_rules = { list_of(rules, "rules"), rule_labels,
+		ARRAY_SIZE(rule_labels), "rule" };
+	const struct entries all_sas = { list_of(sas, "sas"), sa_labels, ARRAY_SIZE(sa_labels),
+		NULL };
+	const struct entries infos = { all_sas.list, sa_info_labels, ARRAY_SIZE(sa_info_labels),
+		NULL };
 
 	add_build(out);
 	add_family(
@@ -179,20 +156,20 @@ static void print_all(struct text *out, const struct stat_counter *counters, siz
 	add_family(out, "ipsec_dropped_packets", "counter", "Packets that were dropped, and why");
 	add_counters(out, counters, n, true);
 	add_family(out, "ipsec_rule_packets", "counter", "Packets that a rule decided");
-	add_rules(out, rules, "ipsec_rule_packets_total", "packets");
+	add_samples(out, &all_rules, "ipsec_rule_packets_total", "packets");
 	add_family(out, "ipsec_rule_bytes", "counter", "Bytes that a rule decided");
-	add_rules(out, rules, "ipsec_rule_bytes_total", "bytes");
-	(void)list_of(sas, "sas", &count);
+	add_samples(out, &all_rules, "ipsec_rule_bytes_total", "bytes");
 	add_family(out, "ipsec_sas", "gauge", "Security associations");
-	add_sample(out, "ipsec_sas", NULL, 0, count);
+	add_sample(out, "ipsec_sas", NULL, 0,
+		all_sas.list ? json_object_array_length(all_sas.list) : 0);
 	add_family(out, "ipsec_sa", "info", "What a security association is");
-	add_sa_infos(out, sas);
+	add_samples(out, &infos, "ipsec_sa_info", NULL);
 	add_family(out, "ipsec_sa_packets", "counter", "Packets through a security association");
-	add_sas(out, sas, "ipsec_sa_packets_total", "packets");
+	add_samples(out, &all_sas, "ipsec_sa_packets_total", "packets");
 	add_family(out, "ipsec_sa_bytes", "counter", "Bytes through it, as its lifetime counts");
-	add_sas(out, sas, "ipsec_sa_bytes_total", "bytes");
+	add_samples(out, &all_sas, "ipsec_sa_bytes_total", "bytes");
 	add_family(out, "ipsec_sa_errors", "counter", "Packets that failed ICV or replay check");
-	add_sas(out, sas, "ipsec_sa_errors_total", "errors");
+	add_samples(out, &all_sas, "ipsec_sa_errors_total", "errors");
 	text_add(out, "# EOF\n");
 }
 
