@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/clock.h"
 #include "common/base/secret.h"
 #include "services/manual-key/ipseckey.h"
 #include "services/manual-key/keys_list.h"
@@ -25,6 +26,8 @@ static const char usage_text[] =
 	"       ipseckey fingerprint [all|ah|esp]\n"
 	"       ipseckey --wireshark dump [esp]\n"
 	"       ipseckey genkey ENCR_ALG|AUTH_ALG... src ADDRESS dst ADDRESS\n"
+	"       ipseckey rollover --at TIME --overlap SECONDS --output FILE\n"
+	"                [--peer ADDRESS] [--from FILE]    successors of manual SAs\n"
 	"       ipseckey help [COMMAND|attr]\n"
 	"       ipseckey --help | --version\n";
 
@@ -118,17 +121,19 @@ static int run(const struct request *request, struct keys_input *in, struct conf
 	CLEANUP(ipseckey_done) struct ipseckey tool = { .request = request };
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
+	CLEANUP(freep) struct keys_times *times = NULL;
 	size_t done = 0;
 	int r = ipseckey_init(&tool);
 
 	if (r == 0) {
+		in->now_sec = request->check ? clock_wall_usec() / USEC_PER_SEC : 0;
 		in->algs = tool.algs;
 		in->resolver = request->numeric ? NULL : &resolver_system;
 		r = keys_parse(in, diags, &file);
 	}
 	if (r == 0 && request->check) {
 		done = file->count - file->n_failed;
-		r = keys_list_build(file, tool.algs, false, diags, &list);
+		r = keys_list_build(file, tool.algs, false, diags, &list, &times);
 	}
 	for (size_t i = 0; r == 0 && !request->check && i < file->count; i++)
 		if (!file->commands[i].failed)
@@ -210,6 +215,8 @@ int main(int argc, char **argv)
 		return ipseckey_session(&request);
 	if (*request.words && strcmp(*request.words, "genkey") == 0)
 		return ipseckey_genkey(&request);
+	if (*request.words && strcmp(*request.words, "rollover") == 0)
+		return ipseckey_rollover(&request);
 	if (request.save) {
 		save_words[2] = request.save;
 		request.words = save_words;

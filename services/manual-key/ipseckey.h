@@ -46,5 +46,6 @@ int ipseckey_help(const struct keys_command *command, struct conf_diags *diags) 
 /* Return: exit status. */
 int ipseckey_session(const struct request *request);
 int ipseckey_genkey(const struct request *request);
+int ipseckey_rollover(const struct request *request);
 
 #endif

@@ -205,6 +205,12 @@ int ipseckey_carry_out(struct ipseckey *tool, const struct keys_command *command
 		*done += r == 0;
 		return r == -EBADMSG ? 0 : r;
 	}
+	if (command->given & KEYS_TIME_BITS) {
+		(void)conf_error(diags, command->at, "key-time",
+			"only the manual-key service keeps the times of SAs");
+		conf_hint(diags, "put the command into its file");
+		return 0;
+	}
 	r = open_door(tool);
 	if (r < 0)
 		return r;

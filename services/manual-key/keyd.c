@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/memfd.h"
 #include "common/daemon/algs.h"
 #include "common/daemon/log.h"
@@ -41,7 +42,11 @@ static const struct setting settings_table[] = {
 struct keyd_load *keyd_load_free(struct keyd_load *load)
 {
 	if (load) {
+		if (load->owner)
+			load->owner->in_flight--;
 		snapshot_bytes_done(&load->snapshot);
+		sa_list_free(load->list);
+		free(load->times);
 		free(load->complaint);
 		free(load);
 	}
@@ -52,7 +57,11 @@ struct keyd *keyd_free(struct keyd *d)
 {
 	if (!d)
 		return NULL;
+	sd_event_source_disable_unref(d->on_step);
 	service_done(&d->service);
+	sa_list_free(d->list);
+	free(d->times);
+	free(d->complaint);
 	free(d->settings.config_file);
 	free(d);
 	return NULL;
@@ -89,8 +98,9 @@ static int load_algorithms(struct alg_table **ret_table)
 }
 
 static int parse(const struct keyd *d, const struct keys_source *source, struct conf_diags *diags,
-	struct sa_list **ret_list)
+	struct keyd_load *load)
 {
+	struct sa_list **ret_list = &load->list;
 	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	struct keys_input in = {
@@ -99,6 +109,7 @@ static int parse(const struct keyd *d, const struct keys_source *source, struct 
 		.len = source->len,
 		.resolver = &resolver_system,
 		.place = KEYS_OF_SERVICE,
+		.now_sec = clock_wall_usec() / USEC_PER_SEC,
 	};
 	int r = load_algorithms(&algs);
 
@@ -107,7 +118,7 @@ static int parse(const struct keyd *d, const struct keys_source *source, struct 
 	in.algs = algs;
 	r = keys_parse(&in, diags, &file);
 	if (r == 0)
-		r = keys_list_build(file, algs, true, diags, ret_list);
+		r = keys_list_build(file, algs, true, diags, ret_list, &load->times);
 	if (r == 0 && conf_diags_errors(diags) > 0 && d->settings.strict)
 		r = -EBADMSG; /* all or nothing: what was published stays published */
 	if (r == 0) /* a live SA does not end for an error in its line */
@@ -164,27 +175,42 @@ static int complain(const struct conf_diags *diags, char **ret_complaint)
 	return text_take(&text, ret_complaint);
 }
 
+int keyd_load_fill(
+	struct keyd_load *load, const struct sa_list *list, const struct keys_times *times)
+{
+	CLEANUP(sa_list_freep) struct sa_list *now = NULL;
+	int r = 0;
+
+	if (times)
+		r = keys_times_apply(
+			list, times, clock_wall_usec() / USEC_PER_SEC, &now, &load->next_sec);
+	if (r < 0)
+		return r;
+	load->count = (uint32_t)(now ? now->count : list->count);
+	return snapshot_write_keys(now ? now : list, &load->snapshot);
+}
+
 int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load **ret_load)
 {
 	CLEANUP(keyd_load_freep) struct keyd_load *load = calloc(1, sizeof(*load));
 	CLEANUP(keys_source_done) struct keys_source source = { 0 };
-	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
 	int r = load ? read_source(d, diags, &source) : -ENOMEM;
 
 	if (r == -ENOENT) {
 		load->absent = true;
-		list = sa_list_new(0);
-		r = list ? 0 : -ENOMEM;
+		load->list = sa_list_new(0);
+		r = load->list ? 0 : -ENOMEM;
 	} else if (r == 0) {
-		r = parse(d, &source, diags, &list);
+		r = parse(d, &source, diags, load);
 	}
 	if (r == 0)
 		r = complain(diags, &load->complaint);
 	if (r == 0)
-		r = snapshot_write_keys(list, &load->snapshot);
+		r = keyd_load_fill(load, load->list, load->times);
 	if (r != 0)
 		return r;
-	load->count = (uint32_t)list->count;
+	if (!load->times) /* it is the same at any time */
+		load->list = sa_list_free(load->list);
 	*ret_load = STEAL(load);
 	return 0;
 }
@@ -192,8 +218,13 @@ int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load *
 static int load(void *userdata, struct conf_diags *diags, void **ret_content)
 {
 	struct keyd_load *load = NULL;
-	int r = keyd_load(userdata, diags, &load);
+	struct keyd *d = userdata;
+	int r = keyd_load(d, diags, &load);
 
+	if (r == 0) {
+		load->owner = d;
+		d->in_flight++;
+	}
 	*ret_content = load;
 	return r;
 }
@@ -225,6 +256,7 @@ static void take(void *userdata, void *content)
 	d->count = load->count;
 	d->service.absent = load->absent;
 	log_info("%" PRIu32 " SAs%s", d->count, load->absent ? ", there is no key file" : "");
+	keyd_follow_times(d, load);
 }
 
 static void tell(const void *userdata, const void *content, struct text *text)

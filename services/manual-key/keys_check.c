@@ -271,6 +271,33 @@ static void check_addresses(struct keys_parser *p)
 	check_families(p);
 }
 
+/* The times of an SA; in the service's file they are all that `update` may change. */
+static void check_times_of_use(struct keys_parser *p)
+{
+	const struct keys_command *command = p->command;
+	const struct keys_times *times = &command->times;
+	uint64_t named = KEYS_BIT(KEYS_SPI) | KEYS_BIT(KEYS_SRC) | KEYS_BIT(KEYS_DST);
+	bool declared = p->in->place == KEYS_OF_SERVICE && command->verb == KEYS_UPDATE;
+
+	if (declared && (command->given & ~(named | KEYS_TIME_BITS) ||
+				!(command->given & KEYS_TIME_BITS))) {
+		keys_error(p, command->at, "key-command",
+			"update changes nothing but times in the file of the manual-key service");
+		return;
+	}
+	if (command->verb == KEYS_UPDATE_PAIR && command->given & KEYS_TIME_BITS)
+		keys_error(
+			p, command->at, "key-unfit", "Don't use times for '%s' command", p->verb);
+	if (!keys_times_stand(times))
+		keys_error(p,
+			place_of(p, times->receive_until ? KEYS_RECEIVE_UNTIL : KEYS_SEND_UNTIL),
+			"key-time",
+			"send_from, send_until and receive_until are not in this order");
+	else if (times->receive_until && times->receive_until <= p->in->now_sec)
+		conf_warning(p->diags, p->at[KEYS_RECEIVE_UNTIL], "key-past",
+			"the time of this SA is over, its lines can go");
+}
+
 void keys_check_command(struct keys_parser *p)
 {
 	struct keys_command *command = p->command;
@@ -284,6 +311,7 @@ void keys_check_command(struct keys_parser *p)
 		check_natt(p);
 		check_tunnel(p);
 		check_padding(p, command);
+		check_times_of_use(p);
 	}
 	if (!command->failed)
 		sa_normalise(command->sa);

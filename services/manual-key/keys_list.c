@@ -12,6 +12,7 @@
 struct entry {
 	struct sa *sa; /* NULL: deleted again */
 	struct conf_loc at;
+	struct keys_times times;
 	size_t next_name, next_key; /* entries, NO_ENTRY ends a chain */
 };
 
@@ -141,8 +142,9 @@ static const struct entry *find_counter_key(const struct list *list, const struc
 }
 
 /* @sa is consumed. */
-static int list_add(struct list *list, struct sa *sa, struct conf_loc at)
+static int list_add(struct list *list, struct sa *sa, const struct keys_command *command)
 {
+	struct conf_loc at = command->at;
 	struct sa_key name = sa_key_of(sa);
 	const struct entry *other = find_same(list, sa);
 	struct entry *entry;
@@ -167,7 +169,8 @@ static int list_add(struct list *list, struct sa *sa, struct conf_loc at)
 		return -ENOMEM; /* list_init() was given room for all */
 	}
 	entry = &list->entries[list->count];
-	*entry = (struct entry){ .sa = sa, .at = at, .next_key = NO_ENTRY };
+	*entry =
+		(struct entry){ .sa = sa, .at = at, .times = command->times, .next_key = NO_ENTRY };
 	bucket = name_bucket(list, &name);
 	entry->next_name = list->names[bucket];
 	list->names[bucket] = list->count;
@@ -187,7 +190,7 @@ static int carry_out_add(struct list *list, const struct keys_command *command)
 	for (size_t i = 0; i < keys_command_sas(command) && r == 0; i++) {
 		struct sa *sa = keys_command_sa(command, i);
 
-		r = sa ? list_add(list, sa, command->at) : -ENOMEM;
+		r = sa ? list_add(list, sa, command) : -ENOMEM;
 	}
 	return r;
 }
@@ -246,6 +249,28 @@ static void carry_out_delete(struct list *list, const struct keys_command *comma
 		other->sa = sa_free(other->sa);
 }
 
+/* What the command does not say of times stays as it was said before. */
+static void carry_out_times(struct list *list, const struct keys_command *command)
+{
+	struct entry *entry = look_up(list, command);
+	struct keys_times times;
+
+	if (!entry)
+		return;
+	times = entry->times;
+	if (command->given & KEYS_BIT(KEYS_SEND_FROM))
+		times.send_from = command->times.send_from;
+	if (command->given & KEYS_BIT(KEYS_SEND_UNTIL))
+		times.send_until = command->times.send_until;
+	if (command->given & KEYS_BIT(KEYS_RECEIVE_UNTIL))
+		times.receive_until = command->times.receive_until;
+	if (keys_times_stand(&times))
+		entry->times = times;
+	else
+		(void)conf_error(list->diags, command->at, "key-time",
+			"these times do not go with those of line %u", entry->at.line);
+}
+
 /* A pair has to be there, going the other way, once the file has been read; else no SA is made. */
 static void check_pairs(struct list *list)
 {
@@ -273,27 +298,34 @@ static void check_pairs(struct list *list)
 	}
 }
 
-static int hand_over(struct list *list, struct sa_list **ret_list)
+static int hand_over(struct list *list, struct sa_list **ret_list, struct keys_times **ret_times)
 {
 	CLEANUP(sa_list_freep) struct sa_list *sas = sa_list_new(list->count);
+	CLEANUP(freep) struct keys_times *times = calloc(list->count + 1, sizeof(*times));
+	bool timed = false;
 	int r;
 
-	if (!sas)
+	if (!sas || !times)
 		return -ENOMEM;
 	for (size_t i = 0; i < list->count; i++) {
-		if (!list->entries[i].sa)
+		const struct entry *entry = &list->entries[i];
+
+		if (!entry->sa)
 			continue;
-		r = sa_list_add(sas, list->entries[i].sa);
+		timed |= keys_times_given(&entry->times);
+		times[sas->count] = entry->times;
+		r = sa_list_add(sas, entry->sa);
 		if (r < 0)
 			return r;
 		list->entries[i].sa = NULL;
 	}
 	*ret_list = STEAL(sas);
+	*ret_times = timed ? STEAL(times) : NULL;
 	return 0;
 }
 
 int keys_list_build(const struct keys_file *file, const struct alg_table *algs, bool whole,
-	struct conf_diags *diags, struct sa_list **ret_list)
+	struct conf_diags *diags, struct sa_list **ret_list, struct keys_times **ret_times)
 {
 	CLEANUP(list_done) struct list list = { .algs = algs, .whole = whole, .diags = diags };
 	size_t room = 0;
@@ -313,9 +345,11 @@ int keys_list_build(const struct keys_file *file, const struct alg_table *algs, 
 			carry_out_flush(&list, command);
 		else if (command->verb == KEYS_DELETE || command->verb == KEYS_DELETE_PAIR)
 			carry_out_delete(&list, command);
+		else if (command->verb == KEYS_UPDATE && command->given & KEYS_TIME_BITS)
+			carry_out_times(&list, command);
 	}
 	if (r < 0)
 		return r;
 	check_pairs(&list);
-	return hand_over(&list, ret_list);
+	return hand_over(&list, ret_list, ret_times);
 }

@@ -18,6 +18,7 @@
 #include "common/conf/resolve.h"
 #include "common/model/algorithm.h"
 #include "common/model/sa.h"
+#include "services/manual-key/keys_times.h"
 
 #define KEYS_SATYPE_ALL	    0 /* the others are PF_KEY's numbers: 2 ah, 3 esp */
 #define KEYS_SATYPE_AH	    2
@@ -57,11 +58,14 @@ enum keys_field {
 	KEYS_SRC_ID, KEYS_DST_ID,
 	KEYS_NAT_LOCAL, KEYS_NAT_REMOTE, KEYS_NAT_LOCAL_PORT, KEYS_NAT_REMOTE_PORT, KEYS_ENCAP,
 	KEYS_INBOUND, KEYS_OUTBOUND, KEYS_TFC_PAD, KEYS_TFC_DUMMY,
+	KEYS_SEND_FROM, KEYS_SEND_UNTIL, KEYS_RECEIVE_UNTIL,
 	KEYS_REFUSED, /* recognised, and not for users or not on this system */
 	KEYS_FIELDS
 };
 /* clang-format on */
 #define KEYS_BIT(field) (UINT64_C(1) << (field))
+#define KEYS_TIME_BITS \
+	(KEYS_BIT(KEYS_SEND_FROM) | KEYS_BIT(KEYS_SEND_UNTIL) | KEYS_BIT(KEYS_RECEIVE_UNTIL))
 
 struct keys_identity {
 	uint16_t type; /* PF_KEY's numbers */
@@ -82,6 +86,7 @@ struct keys_command {
 	size_t n_srcs, n_dsts;
 	struct address *srcs, *dsts; /* owned */
 	struct keys_identity *src_id, *dst_id; /* owned, NULL: none */
+	struct keys_times times; /* of `add` and, in the service's file, of `update` */
 	char *argument; /* file of `save`, subject of `help`; owned, NULL: none */
 };
 
@@ -105,6 +110,7 @@ struct keys_input {
 	const struct alg_table *algs;
 	const struct resolver *resolver; /* NULL: addresses must be literal */
 	enum keys_place place;
+	uint64_t now_sec; /* since 1970; an SA whose time is over draws a warning; 0: none does */
 };
 
 /*

@@ -65,7 +65,7 @@ typedef void keys_parse_fn(struct keys_parser *p, const struct keys_keyword *kw,
 keys_parse_fn keys_parse_number, keys_parse_spi, keys_parse_state, keys_parse_flags;
 keys_parse_fn keys_parse_algorithm, keys_parse_outer, keys_parse_inner, keys_parse_nat;
 keys_parse_fn keys_parse_auth_key, keys_parse_encr_key, keys_parse_identity, keys_parse_encap;
-keys_parse_fn keys_parse_direction, keys_parse_refused;
+keys_parse_fn keys_parse_direction, keys_parse_time, keys_parse_refused;
 
 /* Rules between the extensions of the command under way, and what follows from them. */
 void keys_check_command(struct keys_parser *p);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/secret.h"
+#include "services/manual-key/keys_times.h"
 
 const char keys_save_head[] = "# Written by ipseckey save; ipseckey -f reads it.\n\n";
 
@@ -290,6 +291,7 @@ int keys_save(struct keys_saved *saved, const struct pfkey_message *msg, struct 
 {
 	const struct sa *sa = msg->sa;
 	struct sa_limits idle = { .add_sec = sa->idle_add_sec, .use_sec = sa->idle_use_sec };
+	char when[KEYS_TIME_TEXT_MAX];
 	uint8_t directions = (uint8_t)((msg->sa_flags & PFKEY_SAF_INBOUND ? SA_INBOUND : 0U) |
 				       (msg->sa_flags & PFKEY_SAF_OUTBOUND ? SA_OUTBOUND : 0U));
 
@@ -318,6 +320,10 @@ int keys_save(struct keys_saved *saved, const struct pfkey_message *msg, struct 
 		text_addf(text, "    replay_value %" PRIu64 " \\\n", sa->replay_value);
 	if (sa->tfc_pad != 0)
 		text_addf(text, "    tfc_pad %u \\\n", sa->tfc_pad);
+	if (sa->tfc_dummy_msec != 0)
+		text_addf(text, "    tfc_dummy %" PRIu32 " \\\n", sa->tfc_dummy_msec);
+	if (saved->send_from != 0)
+		text_addf(text, "    send_from %s \\\n", keys_time_format(saved->send_from, when));
 	text_add(text, "\n# end assoc\n\n");
 	return text->failed ? -ENOMEM : remember(saved, sa);
 }

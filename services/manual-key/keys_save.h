@@ -25,6 +25,7 @@ struct keys_saved {
 	struct hash_key hash_key;
 	size_t count, size;
 	uint64_t *names; /* owned: hashes, 0 is free */
+	uint64_t send_from; /* of each command that is written, 0: it says nothing */
 };
 int keys_saved_init(struct keys_saved *saved, const struct alg_table *algs,
 	const struct keys_locals *locals) MUST_CHECK;

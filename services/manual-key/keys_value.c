@@ -325,6 +325,21 @@ void keys_parse_direction(struct keys_parser *p, const struct keys_keyword *kw,
 	p->command->sa->directions |= kw->field == KEYS_INBOUND ? SA_INBOUND : SA_OUTBOUND;
 }
 
+void keys_parse_time(struct keys_parser *p, const struct keys_keyword *kw,
+	const struct token *value, const struct token *second)
+{
+	struct keys_times *times = &p->command->times;
+	uint64_t *sec = kw->field == KEYS_SEND_FROM    ? &times->send_from
+			: kw->field == KEYS_SEND_UNTIL ? &times->send_until
+						       : &times->receive_until;
+
+	(void)second;
+	if (keys_time_parse(value->text, value->len, sec) == 0)
+		return;
+	keys_error(p, value->at, "key-time", "%s: expecting a time", kw->name);
+	conf_hint(p->diags, "such as 2026-11-22T06:00:00Z, or seconds since 1970");
+}
+
 void keys_parse_refused(struct keys_parser *p, const struct keys_keyword *kw,
 	const struct token *value, const struct token *second)
 {

@@ -131,6 +131,11 @@ static const struct keys_keyword keywords[] = {
 		.lookup = true, .parse = keys_parse_direction },
 	{ .name = "outbound", .help = "the SA is for packets going out", .field = KEYS_OUTBOUND,
 		.lookup = true, .parse = keys_parse_direction },
+	WORD("send_from", "time from which the SA sends; before, it only receives", KEYS_SEND_FROM, 1,
+		keys_parse_time),
+	WORD("send_until", "time from which the SA only receives", KEYS_SEND_UNTIL, 1,
+		keys_parse_time),
+	WORD("receive_until", "time at which the SA ends", KEYS_RECEIVE_UNTIL, 1, keys_parse_time),
 	REFUSED("label", "refused: no labels on this system", 1),
 	REFUSED("outer-label", "refused: no labels on this system", 1),
 	REFUSED("implicit-label", "refused: no labels on this system", 1),
@@ -148,7 +153,7 @@ static const struct keys_keyword keywords[] = {
 
 static const struct keys_verb_row verbs[] = {
 	{ "add",         "add an SA",                             KEYS_ADD,         true,  true,  true,  false },
-	{ "update",      "change the limits of an SA",            KEYS_UPDATE,      true,  false, true,  false },
+	{ "update",      "change the limits of an SA, or its times", KEYS_UPDATE,      true,  true,  true,  false },
 	{ "update-pair", "change the limits of an SA and its pair", KEYS_UPDATE_PAIR, true, false, true, false },
 	{ "delete",      "delete an SA",                          KEYS_DELETE,      true,  true,  true,  true },
 	{ "delete-pair", "delete an SA and its pair",             KEYS_DELETE_PAIR, true,  true,  true,  true },

@@ -59,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
+	CLEANUP(freep) struct keys_times *times = NULL;
 	struct keys_input in = {
 		.label = "in",
 		.len = len,
@@ -74,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	in.algs = algs;
 	require(keys_parse(&in, diags, &file) == 0);
 	require(file->n_failed == 0 || conf_diags_errors(diags) > 0);
-	require(keys_list_build(file, algs, true, diags, &list) == 0);
+	require(keys_list_build(file, algs, true, diags, &list, &times) == 0);
 	require_secrecy(copy, len, diags);
 	if (conf_diags_errors(diags) == 0)
 		require_round_trip(list);

@@ -78,6 +78,7 @@ START_TEST(lists)
 	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
+	CLEANUP(freep) struct keys_times *times = NULL;
 	CLEANUP(text_done) struct text said = { 0 };
 	struct keys_input in = {
 		.label = "keys",
@@ -89,7 +90,7 @@ START_TEST(lists)
 	ck_assert_int_eq(algs_builtin(&algs), 0);
 	in.algs = algs;
 	ck_assert_int_eq(keys_parse(&in, diags, &file), 0);
-	ck_assert_int_eq(keys_list_build(file, algs, cases[_i].whole, diags, &list), 0);
+	ck_assert_int_eq(keys_list_build(file, algs, cases[_i].whole, diags, &list, &times), 0);
 	for (size_t i = 0; i < conf_diags_count(diags); i++) {
 		const struct conf_diag *diag = conf_diags_get(diags, i);
 
@@ -111,6 +112,7 @@ START_TEST(many)
 	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
+	CLEANUP(freep) struct keys_times *times = NULL;
 	CLEANUP(text_done) struct text text = { 0 };
 	struct keys_input in = { .label = "keys", .place = KEYS_OF_SERVICE };
 
@@ -125,7 +127,7 @@ START_TEST(many)
 	in.source = text.str;
 	in.len = text.len;
 	ck_assert_int_eq(keys_parse(&in, diags, &file), 0);
-	ck_assert_int_eq(keys_list_build(file, algs, true, diags, &list), 0);
+	ck_assert_int_eq(keys_list_build(file, algs, true, diags, &list, &times), 0);
 	ck_assert_uint_eq(conf_diags_errors(diags), 0);
 	ck_assert_uint_eq(list->count, 20000);
 }

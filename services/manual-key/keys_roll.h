@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Successors of manual SAs: the same but for SPI and keys, and with times for both generations. */
+#ifndef MANUAL_KEY_KEYS_ROLL_H
+#define MANUAL_KEY_KEYS_ROLL_H
+
+#include "services/manual-key/keys_list.h"
+
+struct keys_roll {
+	const struct alg_table *algs;
+	uint64_t at_sec; /* successors send from here on, since 1970 */
+	uint64_t overlap_sec; /* for so long the others are received still */
+	struct address peer; /* SAs with this end alone; AF_UNSPEC: any */
+	size_t count; /* SAs that got a successor */
+	size_t n_replaced; /* left out: something replaces them already */
+	size_t n_directed; /* left out: a direction of their own is not the same at both ends */
+};
+
+/*
+ * Commands for the end of the key file, the same at both ends. @times: NULL, or of each SA of @list.
+ * @text holds keys afterwards. Return: 0, -EIO (no random bytes), -ENOMEM.
+ */
+int keys_roll(struct keys_roll *roll, const struct sa_list *list, const struct keys_times *times,
+	struct text *text) MUST_CHECK;
+
+#endif
