@@ -90,7 +90,9 @@ static int take_signals(struct daemon *daemon)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (sigaddset(&mask, rows[i].number) < 0)
 			return -errno;
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	/* What cannot be written is an error, not the end. */
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+		signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
 		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && r >= 0; i++)
 		r = sd_event_add_signal(

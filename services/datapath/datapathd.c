@@ -165,8 +165,8 @@ void datapathd_show_status(struct datapathd *d)
 	else
 		text_addf(&text, "no policy, everything passes; %zu SA%s", sas, many);
 	if (!d->plant->seqstore)
-		text_add(&text, "; outbound SAs are refused: " DATAPATH_STATE_DIR
-				" cannot be used");
+		text_add(
+			&text, "; outbound SAs are refused: " DATAPATH_STATE_DIR " cannot be used");
 	if (d->last_error[0])
 		load_note_add_fault(&text, "last reload", &d->note, d->last_error);
 	if (text.str && !text.failed)
@@ -262,6 +262,20 @@ static int on_ways(sd_event_source *source, int fd, uint32_t revents, void *user
 	return 0;
 }
 
+static void tell_disk(struct datapathd *d)
+{
+	int now = sadb_disk_error(d->plant->sadb), told = d->disk_error;
+
+	if (now == told)
+		return;
+	d->disk_error = now;
+	if (now < 0)
+		log_error("%s: sequence numbers cannot be reserved, SAs will run out of them: %s",
+			DATAPATH_STATE_DIR, strerror(-now));
+	else
+		log_info("%s: sequence numbers are reserved again", DATAPATH_STATE_DIR);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct datapathd *d = userdata;
@@ -269,6 +283,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	int r;
 
 	plant_tick(d->plant);
+	tell_disk(d);
+	sections_tick(&d->sections);
 	if (sad_count(d->plant->sad) != before)
 		datapathd_show_status(d);
 	r = sd_event_source_set_time(source, usec + TICK_USEC);

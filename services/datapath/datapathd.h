@@ -31,6 +31,7 @@ struct datapathd {
 	uint64_t drops_seen; /* number of the last drop that was told of */
 	struct drop_limit log_limit, signal_limit;
 	struct load_note note; /* of the settings' last reading */
+	int disk_error; /* that the log was told of */
 	char last_error[DATAPATH_ERROR_MAX]; /* "" after a success */
 };
 

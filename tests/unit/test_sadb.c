@@ -2,6 +2,8 @@
 #include "services/datapath/sad/sadb.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "tests/unit/sadb_fixture.h"
 
@@ -303,6 +305,30 @@ START_TEST(provider_as_set)
 }
 END_TEST
 
+/* What the disk does not take is not granted, and told; it is asked again. */
+START_TEST(refill_without_a_disk)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	limit.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	atomic_store(&entry->run->seq, SEQSTORE_CHUNK_MIN / 2);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->seq_reserved, SEQSTORE_CHUNK_MIN);
+	ck_assert_int_eq(sadb_disk_error(f->sadb), -EFBIG);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	fixture_pass(f, 1);
+	ck_assert_uint_gt(entry->run->seq_reserved, SEQSTORE_CHUNK_MIN);
+	ck_assert_int_eq(sadb_disk_error(f->sadb), 0);
+	fixture_done(f);
+}
+END_TEST
+
 START_TEST(refilled)
 {
 	struct sadb_fixture *f = fixture_new();
@@ -554,6 +580,7 @@ int main(void)
 	tcase_add_test(tc, no_state_directory);
 	tcase_add_test(tc, provider_as_set);
 	tcase_add_test(tc, refilled);
+	tcase_add_test(tc, refill_without_a_disk);
 	tcase_add_test(tc, used_up);
 	tcase_add_test(tc, add_time);
 	tcase_add_test(tc, use_time);

@@ -156,7 +156,17 @@ enum publish_verdict section_publish(struct sections *sections, enum snapshot_se
 	return verdict;
 }
 
-void section_keep_for_boot(const struct sections *sections, enum snapshot_section section)
+static void tell_unkept(const struct sections *sections, int error)
+{
+	if (error == 0 && sections->unkept)
+		log_info("the next boot will know this policy");
+	else if (error == -ESTALE && !sections->unkept)
+		log_error("the next boot will hold a former policy: the disk cannot be changed");
+	else if (error < 0 && !sections->unkept)
+		log_warning("the next boot will not know this policy: %s", strerror(-error));
+}
+
+void section_keep_for_boot(struct sections *sections, enum snapshot_section section)
 {
 	CLEANUP(memfd_unmap) struct memfd_view view = { 0 };
 	const struct section *now = &sections->sections[section];
@@ -171,8 +181,14 @@ void section_keep_for_boot(const struct sections *sections, enum snapshot_sectio
 		if (r == 0)
 			r = lid_store_keep(view.bytes, view.len);
 	}
-	if (r < 0)
-		log_warning("the next boot will not know this policy: %s", strerror(-r));
+	tell_unkept(sections, r);
+	sections->unkept = r < 0;
+}
+
+void sections_tick(struct sections *sections)
+{
+	if (sections->unkept && !sections->trials[SECTION_POLICY].active)
+		section_keep_for_boot(sections, SECTION_POLICY);
 }
 
 enum publish_verdict sections_publish(struct sections *sections, enum snapshot_section section,

@@ -41,6 +41,7 @@ struct sections {
 	struct alg_table *algorithms; /* owned; NULL: none published */
 	struct section sections[SNAPSHOT_SECTIONS];
 	struct section_trial trials[SNAPSHOT_SECTIONS];
+	bool unkept; /* the disk did not take the policy for the next boot */
 };
 
 /*
@@ -60,6 +61,9 @@ enum publish_verdict sections_publish(struct sections *sections, enum snapshot_s
 enum publish_verdict sections_try(struct sections *sections, enum snapshot_section section,
 	uint64_t generation, int fd, uint64_t confirm_usec, struct text *why);
 int sections_withdraw(struct sections *sections, enum snapshot_section section) MUST_CHECK;
+
+/* Once a second: what the disk did not take is offered again. */
+void sections_tick(struct sections *sections);
 
 /* section_trial.c */
 /* It may stay. Return: 0, -ENOENT (no trial), -ESTALE (another generation is tried). */

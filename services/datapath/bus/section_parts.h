@@ -12,7 +12,7 @@ int section_withdraw(struct sections *sections, enum snapshot_section section) M
 int section_apply_nothing(struct sections *sections, enum snapshot_section section) MUST_CHECK;
 
 /* What is in force for good comes into force again at the next boot; of policy only. */
-void section_keep_for_boot(const struct sections *sections, enum snapshot_section section);
+void section_keep_for_boot(struct sections *sections, enum snapshot_section section);
 
 /* section_trial.c */
 /* What is in force stays for good; nothing when there is no trial. */

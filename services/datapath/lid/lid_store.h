@@ -10,7 +10,10 @@
 
 #define LID_STORE_PATH "/var/lib/netipsec/datapath/policy"
 
-/* Atomic, and on disk when it returns. Return: 0 or negative errno; the former one stays then. */
+/*
+ * Atomic, and on disk when it returns. Return: 0 or negative errno. Then the former one is gone, for
+ * it may pass what this one protects; -ESTALE: even that did not go.
+ */
 int lid_store_keep(const void *bytes, size_t len) MUST_CHECK;
 /* The policy was withdrawn: the next boot begins without. Return: 0 or negative errno. */
 int lid_store_forget(void) MUST_CHECK;

@@ -190,6 +190,8 @@ void sadb_managers_changed(struct sadb *sadb, bool any);
 void sadb_acquire_failed(struct sadb *sadb, uint32_t seq);
 /* Lifetimes, reservations, window tops: called by the loop every second and on worker events. */
 void sadb_tick(struct sadb *sadb);
+/* Why numbers cannot be reserved ahead, negative errno; 0: they can. SAs run dry of them otherwise. */
+int sadb_disk_error(const struct sadb *sadb);
 /*
  * SAs whose NAT must not forget us: outbound, encapsulated, ours is the translated side (NATT_LOC),
  * and nothing was sent for @interval_usec, no keep-alive either. Called as often as sadb_tick().

@@ -43,6 +43,7 @@ struct sadb {
 	uint64_t marks; /* number of the last apply */
 	struct sadb_due due;
 	struct sad_entry *granted; /* chain of those with numbers that wait for the disk */
+	int disk_error; /* of the last reservation, 0: it went well */
 	size_t n_natt; /* SAs that may need to be kept alive */
 	size_t n_dummies; /* SAs that may have dummy packets to send */
 	struct sadb_question questions[SADB_MAX_ACQUIRES];

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What time brings: lifetimes, more sequence numbers, window tops on disk. */
+#include <errno.h>
+
 #include "common/base/clock.h"
 #include "services/datapath/replay/replay.h"
 #include "services/datapath/sad/sadb_parts.h"
@@ -113,13 +115,17 @@ static void refill(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
 	struct sad_control *control = &entry->control;
 	struct sa_run *run = entry->run;
 	uint64_t reserved = atomic_load(&run->seq_reserved), seq = atomic_load(&run->seq);
+	int r;
 
 	measure(entry, now);
 	/* Refused for good at the end of the numbers; for now, when the disk does not take it: the
 	 * worker drops what it has no number for, and the next tick tries again. */
-	if (reserved - seq <= control->chunk / 2 && reserved < sadb_seq_limit(entry->sa))
-		(void)!seqstore_reserve(sadb->parts.seqstore, control->counter_id, control->chunk,
-			sadb_seq_limit(entry->sa), &control->granted);
+	if (reserved - seq > control->chunk / 2 || reserved >= sadb_seq_limit(entry->sa))
+		return;
+	r = seqstore_reserve(sadb->parts.seqstore, control->counter_id, control->chunk,
+		sadb_seq_limit(entry->sa), &control->granted);
+	if (r < 0 && r != -ERANGE)
+		sadb->disk_error = r;
 }
 
 static void keep_top(struct sadb *sadb, struct sad_entry *entry)
@@ -267,12 +273,19 @@ void sadb_tick(struct sadb *sadb)
 		look_at(sadb, entry, now);
 	while ((entry = sadb_due_first(sadb, now)))
 		look_at(sadb, entry, now);
-	if (sadb->granted)
-		grant_all(sadb, seqstore_commit(sadb->parts.seqstore) == 0);
-	else if (sadb->parts.seqstore)
+	if (sadb->granted) {
+		sadb->disk_error = seqstore_commit(sadb->parts.seqstore);
+		grant_all(sadb, sadb->disk_error == 0);
+	} else if (sadb->parts.seqstore) {
 		/* window tops: the next tick tries again */
 		(void)!seqstore_end(sadb->parts.seqstore);
+	}
 	(void)rcu_poll(sad_rcu(sadb->parts.sad));
+}
+
+int sadb_disk_error(const struct sadb *sadb)
+{
+	return sadb->disk_error;
 }
 
 static bool settle_entry(struct sad_entry *entry, void *userdata)

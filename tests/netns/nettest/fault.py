@@ -25,9 +25,9 @@ def answers(host, address, seconds=ANSWER_SEC):
 
 
 def section(host, name):
-    """Generation and hash of a section as the datapath has it in force."""
+    """Hash and state of a section as the datapath has it in force."""
     told = host.exec("busctl", BUS, "--json=short", "call", *DATAPATH, "GetSection", "s", name)
-    return json.loads(told)["data"]
+    return json.loads(told)["data"][1:]
 
 
 def resources(host, unit):
