@@ -2,34 +2,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/base/bytes.h"
 #include "common/base/checked.h"
 #include "common/pfkey/wire.h"
 
 #define SOCKADDR_IN_BYTES  16
 #define SOCKADDR_IN6_BYTES 28
-
-static void write_host16(struct writer *wr, uint16_t x)
-{
-	(void)write_bytes(wr, &x, sizeof(x));
-}
-
-static void write_host32(struct writer *wr, uint32_t x)
-{
-	(void)write_bytes(wr, &x, sizeof(x));
-}
-
-static void write_host64(struct writer *wr, uint64_t x)
-{
-	(void)write_bytes(wr, &x, sizeof(x));
-}
-
-/* Header of an extension whose whole length is known. */
-static void write_head(struct writer *wr, size_t bytes, uint16_t number)
-{
-	write_host16(wr, (uint16_t)(bytes / PFKEY_UNIT));
-	write_host16(wr, number);
-}
 
 /* What an SA says about itself beside what the caller knows. */
 static uint32_t flags_of(const struct pfkey_message *msg, enum pfkey_side side)
@@ -101,20 +78,30 @@ static void encode_lifetimes(struct writer *wr, const struct pfkey_message *msg,
 	encode_lifetime(wr, number, &limits);
 }
 
-static void encode_address(struct writer *wr, uint16_t number, const struct address *addr,
-	unsigned int bits, uint16_t port, uint8_t proto)
+void pfkey_write_address(
+	struct writer *wr, uint16_t number, const struct pfkey_wire_address *address)
 {
-	size_t size = addr->family == AF_INET6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES;
+	size_t size = address->addr.family == AF_INET6 ? SOCKADDR_IN6_BYTES : SOCKADDR_IN_BYTES;
 	size_t padded = round_up(size, PFKEY_UNIT);
 	struct sockaddr_storage ss;
 
-	(void)address_to_sockaddr(addr, port, &ss);
+	(void)address_to_sockaddr(&address->addr, address->port, &ss);
 	write_head(wr, PFKEY_ADDRESS_BYTES + padded, number);
-	(void)write_u8(wr, proto);
-	(void)write_u8(wr, (uint8_t)bits);
+	(void)write_u8(wr, address->proto);
+	(void)write_u8(wr, (uint8_t)address->bits);
 	write_host16(wr, 0);
 	(void)write_bytes(wr, &ss, size);
 	(void)write_zeros(wr, padded - size);
+}
+
+static void encode_address(struct writer *wr, uint16_t number, const struct address *addr,
+	unsigned int bits, uint16_t port, uint8_t proto)
+{
+	struct pfkey_wire_address address = {
+		.addr = *addr, .bits = bits, .port = port, .proto = proto
+	};
+
+	pfkey_write_address(wr, number, &address);
 }
 
 static int encode_addresses(struct writer *wr, const struct sa *sa, uint16_t number)
@@ -303,7 +290,7 @@ static int encode_fixed(struct writer *wr, const struct pfkey_message *msg, uint
 	}
 }
 
-static int encode_extension(
+int pfkey_encode_extension(
 	struct writer *wr, const struct pfkey_message *msg, uint16_t number, enum pfkey_side side)
 {
 	switch ((enum pfkey_extension)number) {
@@ -387,7 +374,7 @@ int pfkey_encode(const struct pfkey_message *msg, enum pfkey_side side, uint8_t 
 	for (unsigned int number = 1; number < PFKEY_EXT_END; number++) {
 		if (!(msg->present & PFKEY_BIT(number)))
 			continue;
-		r = encode_extension(&wr, msg, (uint16_t)number, side);
+		r = pfkey_encode_extension(&wr, msg, (uint16_t)number, side);
 		if (r < 0)
 			return r;
 	}

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/base/bytes.h"
 #include "common/base/checked.h"
 #include "common/pfkey/wire.h"
 
@@ -65,16 +64,7 @@ static int decode_lifetime(
 	return 0;
 }
 
-struct wire_address {
-	struct address addr;
-	uint16_t port;
-	uint8_t proto;
-	unsigned int bits; /* prefix length in the family of addr */
-	bool bits_fit;
-};
-
-/* Return: 0, -EINVAL (bytes do not hold a sockaddr), -EAFNOSUPPORT. */
-static int load_address(const uint8_t *ext, size_t len, struct wire_address *ret)
+int pfkey_load_address(const uint8_t *ext, size_t len, struct pfkey_wire_address *ret)
 {
 	union {
 		struct sockaddr any;
@@ -113,8 +103,8 @@ static int load_address(const uint8_t *ext, size_t len, struct wire_address *ret
 	return 0;
 }
 
-static int decode_inner(
-	struct pfkey_decoding *in, const struct pfkey_row *row, const struct wire_address *wire)
+static int decode_inner(struct pfkey_decoding *in, const struct pfkey_row *row,
+	const struct pfkey_wire_address *wire)
 {
 	bool src = row->extension == PFKEY_EXT_INNER_SRC;
 	struct sa *sa = in->msg->sa;
@@ -154,11 +144,11 @@ static uint16_t family_diagnostic(uint8_t extension)
 static int decode_address(
 	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
 {
-	struct wire_address wire = { 0 };
+	struct pfkey_wire_address wire = { 0 };
 	struct sa *sa = in->msg->sa;
 	int r;
 
-	r = load_address(ext, len, &wire);
+	r = pfkey_load_address(ext, len, &wire);
 	if (r == -EAFNOSUPPORT)
 		return pfkey_refuse(&in->fault, EINVAL, family_diagnostic(row->extension));
 	if (r < 0)

@@ -76,6 +76,28 @@ struct pfkey_current {
 	uint64_t add_wall_sec, use_wall_sec; /* seconds since 1970; 0: never used */
 };
 
+#define PFKEY_MAX_REQUESTS 4 /* of one X_POLICY */
+
+/* Linux: what an X_POLICY asks of SAs, one protocol each. */
+struct pfkey_request {
+	uint16_t proto; /* IP protocol number */
+	uint8_t mode, level; /* PFKEY_LINUX_MODE_*, PFKEY_LINUX_LEVEL_* */
+	uint32_t reqid;
+	struct address src, dst; /* of the tunnel; AF_UNSPEC: not given */
+};
+
+/* Linux: a policy entry. The selector stands in the message's address extensions. */
+struct pfkey_policy {
+	uint16_t type; /* PFKEY_LINUX_POLICY_* */
+	uint8_t direction; /* PFKEY_LINUX_DIR_* */
+	uint32_t id, priority;
+	struct prefix src, dst;
+	uint16_t src_port, dst_port; /* host order, 0: any; type and code of ICMP */
+	uint8_t protocol; /* 0: any */
+	size_t n_requests;
+	struct pfkey_request requests[PFKEY_MAX_REQUESTS];
+};
+
 /*
  * One message. `present` says which extensions it has: PFKEY_BIT(PFKEY_EXT_...) each; fields of
  * absent extensions are zero. What describes an SA stands in @sa, with these notes:
@@ -107,6 +129,8 @@ struct pfkey_message {
 	uint8_t proposal_replay;
 	struct pfkey_comb combs[PFKEY_MAX_COMBS];
 	struct pfkey_eprop *eprop; /* owned; NULL: none */
+	struct pfkey_policy policy; /* linux.h: of X_SPD messages and ACQUIRE */
+	uint16_t natt_src_port, natt_dst_port; /* linux.h: ports of the SA's ends, 0: not given */
 	struct sa *sa; /* owned, never NULL */
 };
 

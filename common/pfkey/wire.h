@@ -45,6 +45,24 @@ static inline int pfkey_refuse(struct pfkey_fault *fault, int error, uint16_t di
 	return -error;
 }
 
+/* What an address extension holds. */
+struct pfkey_wire_address {
+	struct address addr;
+	uint16_t port;
+	uint8_t proto;
+	unsigned int bits; /* prefix length in the family of addr */
+	bool bits_fit;
+};
+
+/* Return: 0, -EINVAL (bytes do not hold a sockaddr), -EAFNOSUPPORT. */
+int pfkey_load_address(const uint8_t *ext, size_t len, struct pfkey_wire_address *ret) MUST_CHECK;
+/* What an address extension is made of; @number: on the wire. */
+void pfkey_write_address(
+	struct writer *wr, uint16_t number, const struct pfkey_wire_address *address);
+/* One extension in the Solaris numbering; -EINVAL: as pfkey_encode(). */
+int pfkey_encode_extension(struct writer *wr, const struct pfkey_message *msg, uint16_t number,
+	enum pfkey_side side) MUST_CHECK;
+
 static inline uint16_t load_host16(const uint8_t *p)
 {
 	uint16_t x;
@@ -67,6 +85,28 @@ static inline uint64_t load_host64(const uint8_t *p)
 
 	memcpy(&x, p, sizeof(x));
 	return x;
+}
+
+static inline void write_host16(struct writer *wr, uint16_t x)
+{
+	(void)write_bytes(wr, &x, sizeof(x));
+}
+
+static inline void write_host32(struct writer *wr, uint32_t x)
+{
+	(void)write_bytes(wr, &x, sizeof(x));
+}
+
+static inline void write_host64(struct writer *wr, uint64_t x)
+{
+	(void)write_bytes(wr, &x, sizeof(x));
+}
+
+/* Header of an extension whose whole length is known. */
+static inline void write_head(struct writer *wr, size_t bytes, uint16_t number)
+{
+	write_host16(wr, (uint16_t)(bytes / PFKEY_UNIT));
+	write_host16(wr, number);
 }
 
 #endif
