@@ -48,7 +48,7 @@ static bool need_equal(bool has_a, const struct alg_need *a, bool has_b, const s
 
 bool action_equal(const struct action *a, const struct action *b)
 {
-	return a->kind == b->kind && a->unique == b->unique &&
+	return a->kind == b->kind && a->unique == b->unique && a->reqid == b->reqid &&
 	       need_equal(a->has_ah, &a->ah, b->has_ah, &b->ah) &&
 	       need_equal(a->has_esp, &a->esp, b->has_esp, &b->esp) &&
 	       need_equal(a->has_esp_auth, &a->esp_auth, b->has_esp_auth, &b->esp_auth);

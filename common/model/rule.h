@@ -35,6 +35,7 @@ struct action {
 	struct alg_need ah; /* valid with has_ah */
 	struct alg_need esp; /* cipher, valid with has_esp; ALG_ENCR_NULL for integrity alone */
 	struct alg_need esp_auth; /* valid with has_esp_auth */
+	uint32_t reqid; /* of the SAs, 0: any; a policy file has no word for it */
 };
 
 enum tunnel_mode { TUNNEL_NONE, TUNNEL_TRANSPORT, TUNNEL_TUNNEL };

@@ -2,7 +2,6 @@
 #include "services/datapath/datapathd.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,8 +16,6 @@
 #define TICK_USEC      USEC_PER_SEC
 #define ADDRESSES_USEC (USEC_PER_SEC / 5) /* in which changes of addresses are gathered */
 #define KEYS_USER      "netipsec-keys"
-#define ADMINS	       "ipsecadm"
-#define KEEPERS	       "ipseckey"
 
 const struct daemon_identity datapathd_identity = {
 	.program = "ipsec-datapathd",
@@ -366,26 +363,14 @@ static int open_natt_door(struct datapathd *d)
 	return natt_door_new(&setup, &d->natt_door);
 }
 
-static gid_t group_of(const char *name)
-{
-	const struct group *group = getgrnam(name);
-
-	return group ? group->gr_gid : (gid_t)-1;
-}
-
 static int open_doors(struct datapathd *d)
 {
-	struct pfkey_door_groups groups = { .admin = group_of(ADMINS), .keys = group_of(KEEPERS) };
-	CLEANUP(freep) char *path = NULL;
 	int r = open_keys_door(d);
 
 	if (r == 0)
 		r = open_natt_door(d);
 	if (r == 0)
-		r = file_system_path(DATAPATH_PFKEY_PATH, &path);
-	if (r == 0)
-		r = pfkey_door_new(
-			daemon_event(d->daemon), d->plant->sadb, path, &groups, &d->pfkey_door);
+		r = datapathd_open_pfkey(d);
 	if (r < 0)
 		return r;
 	pfkey_door_set_policy(d->pfkey_door, plant_policy_for, d->plant);

@@ -55,6 +55,9 @@ size_t datapathd_rule_count(const struct datapathd *d);
 /* After anything that may have begun or ended a trial. */
 void datapathd_watch_trials(struct datapathd *d);
 
+/* datapathd_pfkey.c: both sockets of PF_KEY, and the policies that clients add. */
+int datapathd_open_pfkey(struct datapathd *d) MUST_CHECK;
+
 /* datapathd_drops.c: what workers drop goes to the journal and the bus, so far as limits allow. */
 /* datapathd_nflog.c: what nftables drops joins them. */
 int datapathd_watch_nflog(struct datapathd *d) MUST_CHECK;
@@ -70,6 +73,8 @@ void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section sec
 void datapath_bus_policy_failure(struct datapathd *d, const struct drop *drop, uint64_t held);
 /* Addresses of this machine came or went. */
 void datapath_bus_addresses_changed(struct datapathd *d);
+/* Rules came or went that are no section's. */
+void datapath_bus_rules_changed(struct datapathd *d);
 void datapath_bus_event(struct datapathd *d, const struct sadb_event *event);
 
 #endif

@@ -271,6 +271,7 @@ struct plant *plant_free(struct plant *plant)
 	sad_free(plant->sad);
 	rcu_free(plant->rcu);
 	plant_tunnels_close(plant);
+	plant_annex_done(&plant->annex);
 	seqstore_free(plant->seqstore);
 	arena_free(plant->arena);
 	wire_close(&plant->wire);
@@ -371,16 +372,20 @@ static int replace_view(struct plant *plant, const struct engine_view_parts *par
 
 int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation)
 {
-	struct engine_view *former = rcu_read(&plant->view);
-	struct engine_view_parts parts = { .spd = spd,
-		.tunnels = plant->tunnels.slots,
+	struct engine_view_parts parts = { .tunnels = plant->tunnels.slots,
 		.sad = plant->sad,
 		.generation = generation,
-		.former = former };
-	int r = replace_view(plant, &parts, &plant->tunnels.list->table, true);
+		.former = rcu_read(&plant->view) };
+	bool has_section = spd != NULL;
+	int r = plant_annex_join(&plant->annex, spd, &parts.spd);
 
 	if (r == 0)
+		r = replace_view(plant, &parts, &plant->tunnels.list->table, true);
+	if (r == 0) {
 		plant->loaded = true;
+		plant->annex.has_section = has_section;
+		plant->annex.joined = plant->annex.n > 0;
+	}
 	return r;
 }
 

@@ -13,6 +13,7 @@
 #include "services/datapath/fdstore.h"
 #include "services/datapath/io/groups.h"
 #include "services/datapath/locals.h"
+#include "services/datapath/plant_annex.h"
 #include "services/datapath/plant_tunnels.h"
 #include "services/datapath/sad/sadb.h"
 #include "services/datapath/settings.h"
@@ -37,6 +38,7 @@ struct plant {
 	struct groups *groups; /* that it is a member of, */
 	bool groups_stale; /* perhaps of some too many */
 	struct plant_tunnels tunnels;
+	struct plant_annex annex; /* rules beside the policy section */
 	struct wire wire;
 	struct path_table *paths;
 	int natt_error; /* why nobody takes UDP on port 4500, 0: we do */
@@ -74,7 +76,7 @@ int plant_start(struct plant *plant) MUST_CHECK;
 
 /*
  * Put a policy in force: the engine first, then the lid, so that a packet that is steered to us
- * finds its rule. @spd: consumed in any case; NULL: none, everything passes.
+ * finds its rule. @spd: consumed in any case; NULL: none, everything passes but what the annex says.
  */
 int plant_enforce(struct plant *plant, struct spd *spd, uint64_t generation) MUST_CHECK;
 /* Where packets are worked from here on, and how much of the CPUs that may take. */

@@ -9,9 +9,10 @@
 #include "services/datapath/engine/engine.h"
 #include "services/datapath/tunables.h"
 
-#define DATAPATH_CONFIG	    "/etc/netipsec/datapath.cfg"
-#define DATAPATH_STATE_DIR  "/var/lib/netipsec/datapath"
-#define DATAPATH_PFKEY_PATH "/run/netipsec/pfkey"
+#define DATAPATH_CONFIG		  "/etc/netipsec/datapath.cfg"
+#define DATAPATH_STATE_DIR	  "/var/lib/netipsec/datapath"
+#define DATAPATH_PFKEY_PATH	  "/run/netipsec/pfkey"
+#define DATAPATH_PFKEY_LINUX_PATH "/run/netipsec/pfkey-linux"
 
 /* What holds at boot until the policy service has spoken. */
 enum boot_policy { BOOT_LAST_GOOD, BOOT_DROP, BOOT_CLEAR };

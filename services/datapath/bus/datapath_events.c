@@ -30,6 +30,17 @@ void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section sec
 	datapathd_show_status(d);
 }
 
+void datapath_bus_rules_changed(struct datapathd *d)
+{
+	static const char *const changed[] = { "RuleCount", NULL };
+	int r = bus_properties_changed(daemon_bus(d->daemon), datapathd_identity.bus_path,
+		datapathd_identity.bus_name, changed);
+
+	if (r < 0)
+		log_warning("a change could not be told on the bus: %s", strerror(-r));
+	datapathd_show_status(d);
+}
+
 static int write_acquire(struct bus_writer *out, const struct sadb_acquire *acquire)
 {
 	char src[ADDRESS_TEXT_MAX], dst[ADDRESS_TEXT_MAX], rule[RULE_ID_TEXT_MAX];

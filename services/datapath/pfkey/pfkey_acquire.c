@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "services/datapath/pfkey/pfkey_door_parts.h"
+#include "services/datapath/pfkey/pfkey_linux.h"
 
 /* What the engine can do for one kind of SA. */
 struct means {
@@ -251,6 +252,7 @@ void pfkey_tell_acquire(struct pfkey_door *door, const struct sadb_acquire *acqu
 		pfkey_answer_extended(door, msg);
 	msg->present &= ~PFKEY_BIT(PFKEY_EXT_EPROP);
 	msg->satype = pfkey_satype_of((int)acquire->proto);
+	pfkey_linux_name_policy(door->policies, acquire->rule, msg);
 	if (propose(door->sadb, acquire, msg) == 0)
 		pfkey_answer_managers(door, msg->satype, msg);
 }

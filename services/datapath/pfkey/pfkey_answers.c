@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/secret.h"
 #include "services/datapath/pfkey/pfkey_door_parts.h"
+#include "services/datapath/pfkey/pfkey_linux.h"
 #include "services/datapath/replay/replay.h"
 
 #define KEY_BITS (PFKEY_BIT(PFKEY_EXT_KEY_AUTH) | PFKEY_BIT(PFKEY_EXT_KEY_ENCRYPT))
@@ -20,10 +21,25 @@ bool pfkey_is_public(uint8_t type)
 	case PFKEY_FLUSH:
 	case PFKEY_X_UPDATEPAIR:
 	case PFKEY_X_DELPAIR:
+	case PFKEY_LINUX_SPDUPDATE:
+	case PFKEY_LINUX_SPDADD:
+	case PFKEY_LINUX_SPDDELETE:
+	case PFKEY_LINUX_SPDDELETE2:
+	case PFKEY_LINUX_SPDFLUSH:
 		return true;
 	default:
 		return false;
 	}
+}
+
+int pfkey_encode_for(enum pfkey_dialect dialect, const struct pfkey_message *msg,
+	enum pfkey_side side, uint8_t buffer[static PFKEY_MAX_BYTES], size_t *ret_len)
+{
+	if (dialect == PFKEY_LINUX)
+		return pfkey_linux_write(msg, side, buffer, ret_len);
+	if (msg->type & PFKEY_LINUX_BIT)
+		return -EINVAL;
+	return pfkey_encode(msg, side, buffer, PFKEY_MAX_BYTES, ret_len);
 }
 
 void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg)
@@ -34,7 +50,7 @@ void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg)
 
 	if (!peer->sees_keys)
 		msg->present &= ~KEY_BITS;
-	if (pfkey_encode(msg, PFKEY_ANSWER, bytes, sizeof(bytes), &len) == 0) {
+	if (pfkey_encode_for(peer->dialect, msg, PFKEY_ANSWER, bytes, &len) == 0) {
 		pfkey_send(peer, bytes, len);
 		secret_wipe(bytes, len);
 	}
@@ -70,11 +86,13 @@ static void answer_many(
 	size_t len;
 
 	msg->present &= ~KEY_BITS;
-	if (pfkey_encode(msg, PFKEY_ANSWER, bytes, sizeof(bytes), &len) < 0)
-		return;
-	for (struct pfkey_peer *peer = door->peers; peer; peer = peer->next)
-		if (is_meant(peer, audience, satype))
-			pfkey_send(peer, bytes, len);
+	for (enum pfkey_dialect i = PFKEY_SOLARIS; i < PFKEY_DIALECTS; i++) {
+		if (pfkey_encode_for(i, msg, PFKEY_ANSWER, bytes, &len) < 0)
+			continue;
+		for (struct pfkey_peer *peer = door->peers; peer; peer = peer->next)
+			if (peer->dialect == i && is_meant(peer, audience, satype))
+				pfkey_send(peer, bytes, len);
+	}
 }
 
 void pfkey_answer_all(struct pfkey_door *door, struct pfkey_message *msg)
@@ -193,6 +211,9 @@ void pfkey_door_algorithms_changed(struct pfkey_door *door)
 			pfkey_answer_registered(door, satypes[i], msg);
 		pfkey_message_free(msg);
 	}
+	/* Rules of policies that name no algorithm name all that there are. */
+	if (door->policies && door->policies->first)
+		pfkey_linux_enforce_rest(door);
 }
 
 static void on_expire(
@@ -315,7 +336,8 @@ bool pfkey_dump_step(struct pfkey_peer *peer)
 		return true;
 	msg = pfkey_message_of_entry(PFKEY_DUMP, entry, peer->sees_keys);
 	if (msg) {
-		msg->seq = dump->seq;
+		/* On Linux the last one is told by its number, so no other may have it. */
+		msg->seq = peer->dialect == PFKEY_LINUX ? ++dump->told : dump->seq;
 		msg->pid = dump->pid;
 		pfkey_answer(peer, msg);
 	}

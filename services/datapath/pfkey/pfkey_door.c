@@ -10,6 +10,7 @@
 #include "common/base/listen.h"
 #include "common/base/secret.h"
 #include "services/datapath/pfkey/pfkey_door_parts.h"
+#include "services/datapath/pfkey/pfkey_linux.h"
 
 #define BACKLOG	       16
 #define REQUEST_BYTES  (64U << 10)
@@ -46,7 +47,7 @@ static void peer_close(struct pfkey_peer *peer)
 static void sweep(struct pfkey_door *door)
 {
 	struct pfkey_peer **link = &door->peers, *peer;
-	bool was_manager = false, has_managers = false;
+	bool was_manager = false, has_managers = false, was_policy = false;
 
 	while ((peer = *link)) {
 		if (!peer->gone) {
@@ -56,8 +57,11 @@ static void sweep(struct pfkey_door *door)
 		*link = peer->next;
 		door->n_peers--;
 		was_manager |= peer->registered != 0;
+		was_policy |= pfkey_linux_forget(door->policies, peer->number);
 		peer_free(peer);
 	}
+	if (was_policy)
+		pfkey_linux_enforce_rest(door);
 	for (peer = door->peers; peer; peer = peer->next)
 		has_managers |= peer->registered != 0;
 	if (was_manager && !has_managers)
@@ -199,7 +203,7 @@ static int learn_rights(struct pfkey_peer *peer)
 	return 0;
 }
 
-int pfkey_door_serve(struct pfkey_door *door, int fd)
+static int serve(struct pfkey_door *door, int fd, enum pfkey_dialect dialect)
 {
 	struct pfkey_peer *peer = NULL;
 	int r = door->n_peers < PFKEY_DOOR_MAX_PEERS ? 0 : -EMFILE;
@@ -213,6 +217,7 @@ int pfkey_door_serve(struct pfkey_door *door, int fd)
 		return r;
 	}
 	peer->door = door;
+	peer->dialect = dialect;
 	peer->fd = fd;
 	peer->last = &peer->first;
 	peer->number = ++door->next_number;
@@ -229,9 +234,15 @@ int pfkey_door_serve(struct pfkey_door *door, int fd)
 	return 0;
 }
 
+int pfkey_door_serve(struct pfkey_door *door, int fd)
+{
+	return serve(door, fd, PFKEY_SOLARIS);
+}
+
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct pfkey_door *door = userdata;
+	const struct pfkey_listener *listener = userdata;
+	struct pfkey_door *door = listener->door;
 	int peer;
 
 	(void)source;
@@ -240,24 +251,28 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 	/* cppcheck-suppress nullPointer; who called is asked of the socket */
 	peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (peer >= 0)
-		(void)!pfkey_door_serve(door, peer); /* who is one too many sees the end at once */
+		/* Who is one too many sees the end at once. */
+		(void)!serve(door, peer, (enum pfkey_dialect)(listener - door->listeners));
 	return 0;
 }
 
-static int listen_at(struct pfkey_door *door, const char *path)
+static int listen_at(struct pfkey_door *door, enum pfkey_dialect dialect, const char *path)
 {
+	struct pfkey_listener *listener = &door->listeners[dialect];
 	int r = listen_open(&(struct listen_at){ .path = path,
 				    .mode = 0660,
 				    .group = door->groups.admin,
 				    .backlog = BACKLOG },
-		&door->fd);
+		&listener->fd);
 
 	if (r < 0)
 		return r;
-	door->path = strdup(path);
-	if (!door->path)
+	listener->door = door;
+	listener->path = strdup(path);
+	if (!listener->path)
 		return -ENOMEM;
-	return sd_event_add_io(door->event, &door->source, door->fd, EPOLLIN, on_connection, door);
+	return sd_event_add_io(
+		door->event, &listener->source, listener->fd, EPOLLIN, on_connection, listener);
 }
 
 int pfkey_door_new(sd_event *event, struct sadb *sadb, const char *path,
@@ -268,17 +283,35 @@ int pfkey_door_new(sd_event *event, struct sadb *sadb, const char *path,
 
 	if (!door)
 		return -ENOMEM;
-	door->fd = -1;
+	for (size_t i = 0; i < PFKEY_DIALECTS; i++)
+		door->listeners[i].fd = -1;
 	door->event = sd_event_ref(event);
 	door->sadb = sadb;
 	door->groups = *groups;
 	r = sadb_listen(sadb, pfkey_on_event, door);
 	if (r == 0)
-		r = listen_at(door, path);
+		r = listen_at(door, PFKEY_SOLARIS, path);
 	if (r < 0)
 		return r;
 	*ret_door = STEAL(door);
 	return 0;
+}
+
+int pfkey_door_listen_linux(
+	struct pfkey_door *door, const char *path, const struct pfkey_door_policy *policy)
+{
+	int r = pfkey_linux_policies_new(policy, &door->policies);
+
+	return r < 0 ? r : listen_at(door, PFKEY_LINUX, path);
+}
+
+static void listener_done(struct pfkey_listener *listener)
+{
+	sd_event_source_disable_unref(listener->source);
+	fd_closep(&listener->fd);
+	if (listener->path)
+		(void)unlink(listener->path);
+	free(listener->path);
 }
 
 struct pfkey_door *pfkey_door_free(struct pfkey_door *door)
@@ -286,14 +319,13 @@ struct pfkey_door *pfkey_door_free(struct pfkey_door *door)
 	if (!door)
 		return NULL;
 	sadb_unlisten(door->sadb, pfkey_on_event, door);
+	/* We stop, they do not: what is protected stays so until another of us has read the policy. */
+	door->policies = pfkey_linux_policies_free(door->policies);
 	for (struct pfkey_peer *peer = door->peers; peer; peer = peer->next)
 		peer->gone = true;
 	sweep(door);
-	sd_event_source_disable_unref(door->source);
-	fd_closep(&door->fd);
-	if (door->path)
-		(void)unlink(door->path);
-	free(door->path);
+	for (size_t i = 0; i < PFKEY_DIALECTS; i++)
+		listener_done(&door->listeners[i]);
 	sd_event_unref(door->event);
 	free(door);
 	return NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PF_KEY in the Solaris numbering on a Unix socket (SOCK_SEQPACKET, a message is one packet): the
- * door of the SADB for ipseckey and key managers. Control thread only.
+ * PF_KEY on Unix sockets (SOCK_SEQPACKET, a message is one packet), one in the Solaris numbering and,
+ * where it is asked for, one in that of Linux: the door of the SADB for ipseckey and key managers.
+ * Control thread only.
  */
 #ifndef DATAPATH_PFKEY_DOOR_H
 #define DATAPATH_PFKEY_DOOR_H
@@ -30,7 +31,23 @@ int pfkey_door_new(sd_event *event, struct sadb *sadb, const char *path,
 struct pfkey_door *pfkey_door_free(struct pfkey_door *door); /* closes all, removes the path */
 DEFINE_CLEANUP(struct pfkey_door *, pfkey_door_free)
 
-/* Serve a socket that is connected already (consumed). -EMFILE: too many are. */
+/* What the Linux numbering also does: policies, which the database of SAs knows nothing of. */
+struct pfkey_door_policy {
+	/*
+	 * These rules stand behind those of the policy section from now on, in this order. The array
+	 * and the rules are borrowed. Return: 0, or what was in the way; nothing has changed then.
+	 */
+	int (*enforce)(struct rule *const *rules, size_t n, void *userdata);
+	/* The tunnel between these ends. False: there is none. */
+	bool (*find_tunnel)(const struct address *src, const struct address *dst,
+		char ret_name[static RULE_TUNNEL_MAX], void *userdata);
+	void *userdata;
+};
+/* Listen in the Linux numbering too. @policy: copied. */
+int pfkey_door_listen_linux(struct pfkey_door *door, const char *path,
+	const struct pfkey_door_policy *policy) MUST_CHECK;
+
+/* Serve a socket that is connected already (consumed), in the Solaris numbering. -EMFILE: too many. */
 int pfkey_door_serve(struct pfkey_door *door, int fd) MUST_CHECK;
 size_t pfkey_door_peers(const struct pfkey_door *door);
 

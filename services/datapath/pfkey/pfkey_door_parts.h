@@ -3,6 +3,7 @@
 #ifndef DATAPATH_PFKEY_DOOR_PARTS_H
 #define DATAPATH_PFKEY_DOOR_PARTS_H
 
+#include "common/pfkey/linux.h"
 #include "common/pfkey/pfkey.h"
 #include "services/datapath/pfkey/pfkey_door.h"
 
@@ -27,10 +28,15 @@ struct pfkey_dump {
 	int proto; /* 0: all */
 	uint8_t satype;
 	uint32_t seq, pid;
+	uint32_t told;
 };
+
+/* How a connection numbers messages: which socket it came to. */
+enum pfkey_dialect { PFKEY_SOLARIS, PFKEY_LINUX, PFKEY_DIALECTS };
 
 struct pfkey_peer {
 	struct pfkey_door *door;
+	enum pfkey_dialect dialect;
 	struct pfkey_peer *next;
 	int fd;
 	sd_event_source *source;
@@ -46,13 +52,19 @@ struct pfkey_peer {
 	struct pfkey_dump dump;
 };
 
+struct pfkey_listener {
+	struct pfkey_door *door;
+	char *path; /* NULL: nobody listens */
+	int fd;
+	sd_event_source *source;
+};
+
 struct pfkey_door {
 	sd_event *event;
 	struct sadb *sadb;
 	struct pfkey_door_groups groups;
-	char *path;
-	int fd;
-	sd_event_source *source;
+	struct pfkey_listener listeners[PFKEY_DIALECTS];
+	struct pfkey_linux_policies *policies; /* NULL: nobody listens in the Linux numbering */
 	struct pfkey_peer *peers;
 	size_t n_peers;
 	uint64_t next_number;
@@ -87,6 +99,9 @@ bool pfkey_is_public(uint8_t type);
 bool pfkey_dump_step(struct pfkey_peer *peer);
 /* It read too slowly, and now there is room to tell it. */
 void pfkey_tell_lost(struct pfkey_peer *peer);
+/* As this peer reads it. -EINVAL: its numbering has no such message. */
+int pfkey_encode_for(enum pfkey_dialect dialect, const struct pfkey_message *msg,
+	enum pfkey_side side, uint8_t buffer[static PFKEY_MAX_BYTES], size_t *ret_len) MUST_CHECK;
 
 /* A handler answers by itself when all is well; else the refusal goes out. */
 typedef int pfkey_handler(
@@ -123,6 +138,9 @@ pfkey_handler pfkey_on_inverse_acquire;
 /* pfkey_requests.c */
 /* Private answers are seen by who watches everything, too. */
 void pfkey_answer_and_show(struct pfkey_peer *peer, struct pfkey_message *msg);
+/* A message that is the same in both numberings, up to X_PROMISC in that of Linux. */
+pfkey_handler pfkey_on_common;
+bool pfkey_changes(uint8_t type); /* takes the right to change */
 /* One packet from a client. */
 void pfkey_handle(struct pfkey_peer *peer, const uint8_t *bytes, size_t len, bool truncated);
 

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/secret.h"
 #include "services/datapath/pfkey/pfkey_door_parts.h"
+#include "services/datapath/pfkey/pfkey_linux.h"
 
 static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
@@ -69,7 +70,11 @@ static int on_flush(
 	struct sadb_request request = pfkey_request_of(peer, msg);
 
 	(void)refusal;
-	sadb_flush(peer->door->sadb, pfkey_proto_of(msg->satype), &request);
+	/* Key managers on Linux begin with it, and mean what a former one of them left. */
+	if (peer->dialect == PFKEY_LINUX)
+		sadb_flush_managed(peer->door->sadb, pfkey_proto_of(msg->satype), &request);
+	else
+		sadb_flush(peer->door->sadb, pfkey_proto_of(msg->satype), &request);
 	return 0;
 }
 
@@ -202,6 +207,25 @@ static const struct {
 	[PFKEY_X_DELPAIR_STATE] = { pfkey_on_delete_pair_state, true },
 };
 
+int pfkey_on_common(
+	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
+{
+	return handlers[msg->type].handle(peer, msg, refusal);
+}
+
+bool pfkey_changes(uint8_t type)
+{
+	return type & PFKEY_LINUX_BIT ? pfkey_linux_changes(type) : handlers[type].changes;
+}
+
+static int decode(struct pfkey_peer *peer, const uint8_t *bytes, size_t len,
+	struct pfkey_message **ret_msg, struct pfkey_fault *ret_fault)
+{
+	return peer->dialect == PFKEY_LINUX
+		       ? pfkey_linux_decode(bytes, len, PFKEY_REQUEST, ret_msg, ret_fault)
+		       : pfkey_decode(bytes, len, PFKEY_REQUEST, ret_msg, ret_fault);
+}
+
 /* Who watches everything sees the request before its answer; its keys only by right. */
 static void show_request(struct pfkey_peer *peer, struct pfkey_message *msg)
 {
@@ -215,7 +239,7 @@ static void show_request(struct pfkey_peer *peer, struct pfkey_message *msg)
 		if (!other->sees_keys)
 			msg->present &= ~(
 				PFKEY_BIT(PFKEY_EXT_KEY_AUTH) | PFKEY_BIT(PFKEY_EXT_KEY_ENCRYPT));
-		if (pfkey_encode(msg, PFKEY_REQUEST, bytes, sizeof(bytes), &len) == 0) {
+		if (pfkey_encode_for(other->dialect, msg, PFKEY_REQUEST, bytes, &len) == 0) {
 			pfkey_send(other, bytes, len);
 			secret_wipe(bytes, len);
 		}
@@ -233,8 +257,9 @@ void pfkey_handle(struct pfkey_peer *peer, const uint8_t *bytes, size_t len, boo
 	if (!base)
 		return;
 	/* Less than a base header: there is nothing to echo. */
-	(void)!pfkey_decode_base(bytes, len, base);
-	if (truncated || pfkey_decode(bytes, len, PFKEY_REQUEST, &msg, &fault) < 0) {
+	(void)!(peer->dialect == PFKEY_LINUX ? pfkey_linux_decode_base(bytes, len, base)
+					     : pfkey_decode_base(bytes, len, base));
+	if (truncated || decode(peer, bytes, len, &msg, &fault) < 0) {
 		if (fault.diagnostic == PFKEY_DIAG_UNKNOWN_MSG)
 			base->type = 0;
 		/* Noise of who may not change anything is not for everybody. */
@@ -244,11 +269,12 @@ void pfkey_handle(struct pfkey_peer *peer, const uint8_t *bytes, size_t len, boo
 			pfkey_answer_error(peer, base, EPERM, PFKEY_DIAG_NONE);
 		return;
 	}
-	if (handlers[msg->type].changes && !peer->may_change) {
+	if (pfkey_changes(msg->type) && !peer->may_change) {
 		pfkey_answer_error(peer, base, EPERM, PFKEY_DIAG_NONE);
 		return;
 	}
 	show_request(peer, msg);
-	if (handlers[msg->type].handle(peer, msg, &refusal) < 0)
+	if ((peer->dialect == PFKEY_LINUX ? pfkey_linux_handle : pfkey_on_common)(
+		    peer, msg, &refusal) < 0)
 		pfkey_answer_error(peer, base, refusal.error, refusal.diagnostic);
 }

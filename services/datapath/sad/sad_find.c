@@ -14,6 +14,8 @@ static bool algorithm_fits(const struct alg_need *need, uint8_t number, uint16_t
 
 static bool action_fits(const struct action *action, const struct sa *sa)
 {
+	if (action->reqid != 0 && sa->reqid != action->reqid)
+		return false;
 	if (sa->proto == SA_PROTO_AH)
 		return action->has_ah && algorithm_fits(&action->ah, sa->auth, sa->auth_key_bits);
 	if (!action->has_esp || !algorithm_fits(&action->esp, sa->encr, sa->encr_key_bits))

@@ -214,6 +214,7 @@ struct selection {
 	int proto;
 	const struct address *src, *dst;
 	const struct sadb_request *request;
+	bool managed; /* no manual keys */
 	size_t n;
 	void (*fn)(struct sad_entry *entry, void *userdata);
 	void *userdata;
@@ -222,6 +223,7 @@ struct selection {
 static bool is_selected(const struct selection *selection, const struct sad_entry *entry)
 {
 	return (selection->proto == 0 || (int)entry->sa->proto == selection->proto) &&
+	       (!selection->managed || entry->sa->origin == SA_ORIGIN_PFKEY) &&
 	       (!selection->src || address_equal(selection->src, &entry->sa->src)) &&
 	       (!selection->dst || address_equal(selection->dst, &entry->sa->dst));
 }
@@ -257,18 +259,32 @@ static bool flush_selected(struct sad_entry *entry, void *userdata)
 	return true;
 }
 
-void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request)
+static void flush(struct selection *selection, const struct sadb_request *request)
 {
-	struct selection selection = { .sadb = sadb, .proto = proto };
-	struct sadb_event event = { .kind = SADB_EVENT_FLUSHED, .proto = proto };
+	struct sadb *sadb = selection->sadb;
+	struct sadb_event event = { .kind = SADB_EVENT_FLUSHED, .proto = selection->proto };
 
-	sad_each(sadb->parts.sad, flush_selected, &selection);
+	sad_each(sadb->parts.sad, flush_selected, selection);
 	sadb_answered(sadb, NULL);
 	if (request) {
 		event.seq = request->seq;
 		event.pid = request->pid;
 	}
 	sadb_emit(sadb, &event);
+}
+
+void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request)
+{
+	struct selection selection = { .sadb = sadb, .proto = proto };
+
+	flush(&selection, request);
+}
+
+void sadb_flush_managed(struct sadb *sadb, int proto, const struct sadb_request *request)
+{
+	struct selection selection = { .sadb = sadb, .proto = proto, .managed = true };
+
+	flush(&selection, request);
 }
 
 static bool dump_selected(struct sad_entry *entry, void *userdata)

@@ -159,6 +159,10 @@ size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct 
 	const struct address *dst, const struct sadb_request *request);
 /* @proto 0: all. */
 void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request);
+/* Those only that came over PF_KEY: manual keys of the `keys` section stay. */
+void sadb_flush_managed(struct sadb *sadb, int proto, const struct sadb_request *request);
+/* Is this address one of ours? */
+bool sadb_is_ours(const struct sadb *sadb, const struct address *addr);
 /* NULL: none. */
 struct sad_entry *sadb_get(struct sadb *sadb, const struct sa_key *key, const struct address *src);
 /* The same in pieces, see sad_cursor. */

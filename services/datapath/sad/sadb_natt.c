@@ -10,7 +10,7 @@ static bool is_given(const struct address *addr)
 }
 
 /* A translated address is nobody's here, or there would be no translator between. */
-static bool is_ours(const struct sadb *sadb, const struct address *addr)
+bool sadb_is_ours(const struct sadb *sadb, const struct address *addr)
 {
 	return is_given(addr) && sadb->parts.is_local &&
 	       sadb->parts.is_local(addr, sadb->parts.is_local_userdata);
@@ -28,9 +28,9 @@ int sadb_check_natt(const struct sadb *sadb, const struct sa *sa, struct sadb_re
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_BAD_NATT_LOC_AF);
 	if (is_given(&sa->natt_remote) && sa->natt_remote.family != sa->dst.family)
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_BAD_NATT_REM_AF);
-	if (is_ours(sadb, &sa->natt_local))
+	if (sadb_is_ours(sadb, &sa->natt_local))
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_MALFORMED_NATT_LOC);
-	if (is_ours(sadb, &sa->natt_remote))
+	if (sadb_is_ours(sadb, &sa->natt_remote))
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_MALFORMED_NATT_REM);
 	return 0;
 }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <grp.h>
+#include <string.h>
+
+#include "common/daemon/log.h"
+#include "services/datapath/datapathd.h"
+#include "services/datapath/pfkey/pfkey_door.h"
+
+#define ADMINS	"ipsecadm"
+#define KEEPERS "ipseckey"
+
+static int enforce(struct rule *const *rules, size_t n, void *userdata)
+{
+	struct datapathd *d = userdata;
+	int r = plant_set_annex(d->plant, rules, n);
+
+	if (r < 0)
+		log_warning("policies of PF_KEY clients cannot be enforced: %s", strerror(-r));
+	else
+		datapath_bus_rules_changed(d);
+	return r;
+}
+
+static bool find_tunnel(const struct address *src, const struct address *dst,
+	char ret_name[static RULE_TUNNEL_MAX], void *userdata)
+{
+	const struct datapathd *d = userdata;
+	const struct tunnel_table *table = &d->plant->tunnels.list->table;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct tunnel *tunnel = &table->tunnels[i];
+
+		if (address_equal(&tunnel->src, src) && address_equal(&tunnel->dst, dst))
+			return text_fixed(ret_name, RULE_TUNNEL_MAX, "%s", tunnel->name) == 0;
+	}
+	return false;
+}
+
+static gid_t group_of(const char *name)
+{
+	const struct group *group = getgrnam(name);
+
+	return group ? group->gr_gid : (gid_t)-1;
+}
+
+int datapathd_open_pfkey(struct datapathd *d)
+{
+	const struct pfkey_door_groups groups = { .admin = group_of(ADMINS),
+		.keys = group_of(KEEPERS) };
+	const struct pfkey_door_policy policy = {
+		.enforce = enforce, .find_tunnel = find_tunnel, .userdata = d
+	};
+	CLEANUP(freep) char *path = NULL, *linux_path = NULL;
+	int r = file_system_path(DATAPATH_PFKEY_PATH, &path);
+
+	if (r == 0)
+		r = file_system_path(DATAPATH_PFKEY_LINUX_PATH, &linux_path);
+	if (r == 0)
+		r = pfkey_door_new(
+			daemon_event(d->daemon), d->plant->sadb, path, &groups, &d->pfkey_door);
+	if (r == 0)
+		r = pfkey_door_listen_linux(d->pfkey_door, linux_path, &policy);
+	return r;
+}
