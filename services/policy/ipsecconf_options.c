@@ -164,6 +164,7 @@ static int help(void)
 
 /* What was said so far, on the way to a request. */
 struct taken {
+	char **argv;
 	struct conf_request request;
 	const struct command *command; /* NULL: none yet */
 	int flush; /* f, F, or 0 */
@@ -223,6 +224,12 @@ static int take_index(struct taken *t, char *word)
 	return read_index(word, &t->request.index) ? 0 : usage("Invalid index");
 }
 
+/* A word of its own that is no file: one of such a name is written ./--NAME. */
+static bool is_long_option(const struct taken *t, const char *word)
+{
+	return word == t->argv[optind - 1] && strncmp(word, "--", 2) == 0;
+}
+
 static int take_command(struct taken *t, const struct command *command, char *argument)
 {
 	if (t->command)
@@ -230,6 +237,10 @@ static int take_command(struct taken *t, const struct command *command, char *ar
 				     ? "Multiple commands or interface not required."
 				     : "Multiple commands specified");
 	t->command = command;
+	if (command->takes_file && is_long_option(t, argument)) {
+		optind--; /* `-c --json FILE`: the file is yet to come */
+		return 0;
+	}
 	t->request.file = argument;
 	return command->command == COMMAND_DELETE ? take_index(t, argument) : 0;
 }
@@ -398,7 +409,7 @@ static size_t most_operands(const struct taken *t)
 
 int conf_options_parse(int argc, char **argv, struct conf_request *ret)
 {
-	struct taken t = { .request = { .bus = "system" } };
+	struct taken t = { .argv = argv, .request = { .bus = "system" } };
 	struct option longs[ARRAY_SIZE(rows) + 1] = { 0 };
 	int letter, r;
 
@@ -408,6 +419,11 @@ int conf_options_parse(int argc, char **argv, struct conf_request *ret)
 		r = take_option(&t, letter);
 		if (r != 0)
 			return r;
+	}
+	if (t.command && t.command->takes_file && !t.request.file) {
+		if (optind == argc)
+			return usage("Bad usage.");
+		t.request.file = argv[optind++];
 	}
 	t.request.more_files = argv + optind;
 	t.request.n_more_files = (size_t)(argc - optind);

@@ -53,7 +53,11 @@ static int add_rule(struct policy_parser *p, struct rule *made)
 
 	if (other) {
 		conf_warning(p->diags, p->entry_at, "rule-duplicate",
-			"Duplicate policy entry (ignored): the same selectors stand on line %u",
+			selector_equal(&other->selector, &rule->selector)
+				? "Duplicate policy entry (ignored): the same selectors stand on "
+				  "line %u"
+				: "Duplicate policy entry (ignored): line %u protects some of the "
+				  "same ICMP messages in another way",
 			other->line);
 		return 0;
 	}

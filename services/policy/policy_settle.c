@@ -213,7 +213,7 @@ static void check_protection(struct policy_parser *p, const struct alternative *
 		return;
 	}
 	if (esp_auth && is_combined_choice(p, encr))
-		(void)entry_error(p, alt->word_at[PROP_ESP_AUTH], "alg-combined",
+		(void)entry_error(p, alt->word_at[PROP_ENCR], "alg-combined",
 			"Combined mode and esp authentication not supported together");
 	if (!encr->given || ah || esp_auth)
 		return;

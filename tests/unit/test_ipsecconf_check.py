@@ -90,6 +90,23 @@ def test_sarif(files):
 
 
 @pytest.mark.parametrize("argv", [
+    ("-c", "--strict", "warns"), ("-c", "warns", "--strict"), ("--strict", "-c", "warns"),
+    ("-c", "--strict", "--", "warns"), ("-f", "-c", "--strict", "warns"), ("-cwarns", "--strict")])
+def test_options_stand_before_the_file_and_behind(files, argv):
+    done = conf(files, *argv)
+    assert done.returncode == 1
+    assert "warns:1:12: error: dir string not found" in done.stderr
+
+
+def test_a_file_whose_name_begins_with_dashes(files):
+    (files / "--strict").write_text(WARNS)
+    assert conf(files, "-c", "./--strict").returncode == 0
+    assert conf(files, "-c", "--", "--strict").returncode == 0
+    assert conf(files, "-c--strict").returncode == 0
+
+
+@pytest.mark.parametrize("argv", [
+    ("-c", "--json"), ("-a", "--fragment", "x"), ("-c", "--"),
     ("-a", "good", "warns"), ("-l", "good"), ("--format=xml", "-c", "good"),
     ("--strict", "-a", "good"), ("--format=text", "-l"), ("--mirror", "good", "warns"),
     ("--mirror", "-c", "good"), ("--extensions", "-l"), ("--mirror", "--strict", "good")])
