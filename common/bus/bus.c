@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/bus/wire.h"
 
@@ -114,6 +115,7 @@ int bus_open(sd_event *event, const char *address, void (*on_lost)(void *userdat
 		return -ENOMEM;
 	bus->on_lost = on_lost;
 	bus->userdata = userdata;
+	bus->interactive = !event && isatty(STDIN_FILENO);
 	bus->event = event ? sd_event_ref(event) : NULL;
 	bus->address = strdup(address);
 	r = bus->address ? connect_to(address, &connection, ret_error) : -ENOMEM;

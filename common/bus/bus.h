@@ -50,7 +50,8 @@ bool bus_error_is(const struct bus_error *error, const char *short_name); /* wit
 /* ---- connection ---- */
 /*
  * @address: "system", or a D-Bus address. @event: a reference is kept until bus_free(); NULL: no
- * loop, blocking calls only (commands).
+ * loop, blocking calls only (commands). A command at a terminal lets whom it calls ask its user for a
+ * password, by polkit.
  * on_lost is called once when the connection breaks; see also bus_persist().
  */
 int bus_open(sd_event *event, const char *address, void (*on_lost)(void *userdata), void *userdata,
@@ -126,10 +127,32 @@ struct bus_call *bus_call_keep(struct bus_call *call);
 struct bus_call *bus_call_free(struct bus_call *call);
 DEFINE_CLEANUP(struct bus_call *, bus_call_free)
 const char *bus_call_sender(const struct bus_call *call); /* unique name */
+/* What is called, as the member tables name it. */
+const char *bus_call_interface(const struct bus_call *call);
+const char *bus_call_member(const struct bus_call *call);
+/* May the caller's user be asked for a password? */
+bool bus_call_is_interactive(const struct bus_call *call);
+/* As bus_call_fail(), with a name outside of our prefix. */
+int bus_call_refuse(struct bus_call *call, const char *name, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+/* Called once, when the call has its answer. @error: the name of the error, NULL: it was none. */
+typedef void (*bus_end_fn)(const char *error, void *userdata);
+void bus_call_on_end(struct bus_call *call, bus_end_fn on_end, void *userdata);
+
+/*
+ * Asked before each method of the interfaces that were added. It lets the call go on (0), fails it,
+ * or keeps it; a kept call is carried out by bus_call_go_on(), which takes the reference.
+ */
+typedef int (*bus_guard_fn)(struct bus_call *call, void *userdata);
+/* @on_leave: a caller whose credentials were asked for has left the bus. NULL, NULL: no guard. */
+void bus_set_guard(struct bus *bus, bus_guard_fn guard,
+	void (*on_leave)(const char *unique_name, void *userdata), void *userdata);
+void bus_call_go_on(struct bus_call *call);
 
 /* Who a unique name is, asked of the bus (blocking, bounded by 5 s; cached until it leaves). */
 struct bus_credentials {
 	uid_t uid;
+	pid_t pid; /* to be told, not to be trusted: numbers come again; 0: unknown */
 	size_t n_groups;
 	gid_t groups[64];
 };

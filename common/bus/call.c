@@ -4,7 +4,7 @@
 
 #include "common/bus/wire.h"
 
-struct bus_call *call_new(DBusConnection *connection, DBusMessage *message, const char *out)
+struct bus_call *call_new(DBusConnection *connection, DBusMessage *message)
 {
 	struct bus_call *call = calloc(1, sizeof(*call));
 
@@ -13,7 +13,6 @@ struct bus_call *call_new(DBusConnection *connection, DBusMessage *message, cons
 	call->refs = 1;
 	call->connection = dbus_connection_ref(connection);
 	call->message = dbus_message_ref(message);
-	call->out = out;
 	reader_start(&call->reader, message);
 	return call;
 }
@@ -69,9 +68,11 @@ int call_refuse(
 }
 
 /* The call has its answer: a kept one gives up the reference that its keeper had. */
-static void call_answered(struct bus_call *call)
+static void call_answered(struct bus_call *call, const char *error)
 {
 	call->answered = true;
+	if (call->on_end)
+		call->on_end(error, call->end_userdata);
 	if (call->kept) {
 		call->kept = false;
 		call_unref(call);
@@ -83,7 +84,7 @@ static void call_failed(struct bus_call *call, int error)
 	/* Without memory for the error there is nobody left to tell; the caller's timeout does. */
 	(void)send_error(
 		call->connection, call->message, error_from_errno(error), strerror(-error));
-	call_answered(call);
+	call_answered(call, error_from_errno(error));
 }
 
 struct bus_writer *bus_call_writer(struct bus_call *call)
@@ -105,14 +106,14 @@ int bus_call_send(struct bus_call *call)
 
 	if (call->answered)
 		return -EALREADY;
-	if (r == 0 && strcmp(dbus_message_get_signature(wr->message), call->out) != 0)
+	if (r == 0 && strcmp(dbus_message_get_signature(wr->message), call->method->out) != 0)
 		r = -EINVAL;
 	if (r == 0 && !dbus_message_get_no_reply(call->message))
 		r = writer_send(wr);
 	if (r < 0)
 		call_failed(call, r);
 	else
-		call_answered(call);
+		call_answered(call, NULL);
 	return r;
 }
 
@@ -126,29 +127,48 @@ int bus_call_reply(struct bus_call *call, const char *signature, ...)
 	return bus_call_send(call);
 }
 
-int bus_call_fail(struct bus_call *call, const char *short_name, const char *format, ...)
+/* @prefix and @name make the name of the error. */
+static int call_fail(struct bus_call *call, const char *prefix, const char *name,
+	const char *format, va_list args)
 {
-	struct text name = { 0 }, words = { 0 };
-	va_list args;
+	CLEANUP(text_done) struct text full = { 0 }, words = { 0 };
 	int r;
 
 	if (call->answered)
 		return -EALREADY;
-	text_addf(&name, "%s%s", BUS_ERROR_PREFIX, short_name);
-	va_start(args, format);
+	text_addf(&full, "%s%s", prefix, name);
+	text_addf(&words, "%s", ""); /* a message, if an empty one */
 	text_vaddf(&words, format, args);
-	va_end(args);
-	if (name.failed || words.failed || !dbus_validate_error_name(name.str, NULL))
-		r = name.failed || words.failed ? -ENOMEM : -EINVAL;
+	if (full.failed || words.failed || !dbus_validate_error_name(full.str, NULL))
+		r = full.failed || words.failed ? -ENOMEM : -EINVAL;
 	else
-		r = send_error(
-			call->connection, call->message, name.str, words.str ? words.str : "");
-	text_done(&name);
-	text_done(&words);
+		r = send_error(call->connection, call->message, full.str, words.str);
 	if (r < 0)
 		call_failed(call, r);
 	else
-		call_answered(call);
+		call_answered(call, full.str);
+	return r;
+}
+
+int bus_call_fail(struct bus_call *call, const char *short_name, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = call_fail(call, BUS_ERROR_PREFIX, short_name, format, args);
+	va_end(args);
+	return r;
+}
+
+int bus_call_refuse(struct bus_call *call, const char *name, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = call_fail(call, "", name, format, args);
+	va_end(args);
 	return r;
 }
 
@@ -173,6 +193,34 @@ const char *bus_call_sender(const struct bus_call *call)
 	const char *sender = dbus_message_get_sender(call->message);
 
 	return sender ? sender : "";
+}
+
+const char *bus_call_interface(const struct bus_call *call)
+{
+	return call->interface;
+}
+
+const char *bus_call_member(const struct bus_call *call)
+{
+	return call->method->name;
+}
+
+bool bus_call_is_interactive(const struct bus_call *call)
+{
+	return dbus_message_get_allow_interactive_authorization(call->message);
+}
+
+void bus_call_on_end(struct bus_call *call, bus_end_fn on_end, void *userdata)
+{
+	call->on_end = on_end;
+	call->end_userdata = userdata;
+}
+
+void bus_call_go_on(struct bus_call *call)
+{
+	/* The keeper's reference is that of a call under way from here. */
+	call->kept = false;
+	call_finish(call, call->method->call(call, &call->reader, call->userdata));
 }
 
 void call_finish(struct bus_call *call, int result)

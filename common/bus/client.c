@@ -99,10 +99,15 @@ int bus_emit_to(struct bus *bus, const char *receiver, const char *path, const c
 struct bus_writer *bus_method_writer(struct bus *bus, const char *destination, const char *path,
 	const char *interface, const char *method)
 {
+	DBusMessage *message;
+
 	if (!dbus_validate_bus_name(destination, NULL) || !dbus_validate_path(path, NULL) ||
 		!dbus_validate_interface(interface, NULL) || !dbus_validate_member(method, NULL))
 		return NULL;
-	return writer_new(bus, dbus_message_new_method_call(destination, path, interface, method));
+	message = dbus_message_new_method_call(destination, path, interface, method);
+	if (message && bus->interactive)
+		dbus_message_set_allow_interactive_authorization(message, TRUE);
+	return writer_new(bus, message);
 }
 
 static struct bus_reply *reply_new(DBusMessage *message)
@@ -279,6 +284,10 @@ int bus_method_call(struct bus_writer *writer, uint64_t timeout_usec, struct bus
 		bus_writer_free(writer);
 		return r;
 	}
+	/* Somebody may be typing a password. */
+	if (dbus_message_get_allow_interactive_authorization(writer->message) &&
+		timeout_usec < BUS_PASSWORD_USEC)
+		timeout_usec = BUS_PASSWORD_USEC;
 	message = dbus_connection_send_with_reply_and_block(
 		writer->connection, writer->message, loop_timeout_ms(timeout_usec), &failure);
 	bus_writer_free(writer);

@@ -142,8 +142,11 @@ static void drop_cached(struct bus *bus, const char *unique_name)
 
 static void owner_changed(struct bus *bus, const char *name, const char *owner)
 {
-	if (*name == ':' && *owner == '\0')
+	if (*name == ':' && *owner == '\0') {
 		drop_cached(bus, name);
+		if (bus->on_leave)
+			bus->on_leave(name, bus->guard_userdata);
+	}
 	for (struct bus_name *w = bus->names; w; w = w->next) {
 		char old[BUS_NAME_MAX];
 
@@ -330,37 +333,51 @@ static int read_groups(struct bus_reader *rd, struct bus_credentials *credential
 	return r < 0 ? r : bus_leave(rd);
 }
 
+static int read_number(struct bus_reader *rd, uint32_t *ret)
+{
+	int r = bus_enter(rd, 'v', "u");
+
+	if (r == 0)
+		r = bus_read(rd, "u", ret);
+	return r < 0 ? r : bus_leave(rd);
+}
+
+static int read_credential(struct bus_reader *rd, struct bus_credentials *found)
+{
+	uint32_t number = 0;
+	const char *key;
+	int r = bus_read(rd, "s", &key);
+
+	if (r < 0)
+		return r;
+	if (strcmp(key, "UnixUserID") == 0) {
+		r = read_number(rd, &number);
+		if (r == 0)
+			found->uid = number;
+	} else if (strcmp(key, "ProcessID") == 0) {
+		r = read_number(rd, &number);
+		found->pid = (pid_t)number;
+	} else if (strcmp(key, "UnixGroupIDs") == 0) {
+		r = bus_enter(rd, 'v', "au");
+		if (r == 0)
+			r = read_groups(rd, found);
+		if (r == 0)
+			r = bus_leave(rd);
+	} else {
+		r = bus_skip(rd);
+	}
+	return r;
+}
+
 static int read_credentials(struct bus_reader *rd, struct bus_credentials *ret)
 {
 	struct bus_credentials found = { .uid = (uid_t)-1 };
 	int r = bus_enter(rd, 'a', "{sv}");
 
 	while (r == 0 && !bus_at_end(rd)) {
-		const char *key = NULL;
-		uint32_t uid = 0;
-
 		r = bus_enter(rd, 'e', "");
 		if (r == 0)
-			r = bus_read(rd, "s", &key);
-		if (r < 0 || !key)
-			return r;
-		if (strcmp(key, "UnixUserID") == 0) {
-			r = bus_enter(rd, 'v', "u");
-			if (r == 0)
-				r = bus_read(rd, "u", &uid);
-			if (r < 0)
-				return r;
-			found.uid = uid;
-			r = bus_leave(rd);
-		} else if (strcmp(key, "UnixGroupIDs") == 0) {
-			r = bus_enter(rd, 'v', "au");
-			if (r == 0)
-				r = read_groups(rd, &found);
-			if (r == 0)
-				r = bus_leave(rd);
-		} else {
-			r = bus_skip(rd);
-		}
+			r = read_credential(rd, &found);
 		if (r == 0)
 			r = bus_leave(rd);
 	}

@@ -74,8 +74,9 @@ static const struct bus_member *find_method(const struct bus_member *members, co
 
 struct target {
 	const struct bus_member *method;
+	const char *interface;
 	void *userdata;
-	bool interface_known;
+	bool interface_known, guarded;
 };
 
 /* @interface: NULL when the caller left it out; then the first that has the method is meant. */
@@ -89,7 +90,9 @@ static struct target find_target(
 			continue;
 		found.interface_known = true;
 		found.method = find_method(i->members, name);
+		found.interface = i->name;
 		found.userdata = i->userdata;
+		found.guarded = true;
 	}
 	for (size_t k = 0; k < ARRAY_SIZE(standard) && !found.method; k++) {
 		if (interface && strcmp(standard[k].name, interface) != 0)
@@ -99,7 +102,9 @@ static struct target find_target(
 			continue;
 		found.interface_known = true;
 		found.method = find_method(standard[k].members, name);
+		found.interface = standard[k].name;
 		found.userdata = bus;
+		found.guarded = false;
 	}
 	return found;
 }
@@ -137,10 +142,23 @@ DBusHandlerResult object_dispatch(struct bus *bus, DBusMessage *message)
 			found.method->in, dbus_message_get_signature(message));
 		return r < 0 ? DBUS_HANDLER_RESULT_NEED_MEMORY : DBUS_HANDLER_RESULT_HANDLED;
 	}
-	call = call_new(bus->connection, message, found.method->out);
+	call = call_new(bus->connection, message);
 	if (!call)
 		return DBUS_HANDLER_RESULT_NEED_MEMORY;
-	r = found.method->call(call, &call->reader, found.userdata);
+	call->method = found.method;
+	call->interface = found.interface;
+	call->userdata = found.userdata;
+	r = found.guarded && bus->guard ? bus->guard(call, bus->guard_userdata) : 0;
+	if (r == 0 && !call->answered && !call->kept)
+		r = found.method->call(call, &call->reader, found.userdata);
 	call_finish(call, r);
 	return DBUS_HANDLER_RESULT_HANDLED;
+}
+
+void bus_set_guard(struct bus *bus, bus_guard_fn guard,
+	void (*on_leave)(const char *unique_name, void *userdata), void *userdata)
+{
+	bus->guard = guard;
+	bus->on_leave = on_leave;
+	bus->guard_userdata = userdata;
 }

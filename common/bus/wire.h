@@ -8,11 +8,12 @@
 
 #include "common/bus/bus.h"
 
-#define BUS_MAX_DEPTH	8
-#define BUS_MAX_WATCHES 8
-#define BUS_MAX_CACHED	64
-#define BUS_ASK_USEC	(5 * UINT64_C(1000000)) /* bound of the questions to the bus itself */
-#define BUS_NAME_MAX	256
+#define BUS_MAX_DEPTH	  8
+#define BUS_MAX_WATCHES	  8
+#define BUS_MAX_CACHED	  64
+#define BUS_ASK_USEC	  (5 * UINT64_C(1000000)) /* bound of the questions to the bus itself */
+#define BUS_NAME_MAX	  256
+#define BUS_PASSWORD_USEC (150 * UINT64_C(1000000))
 
 struct bus_reader {
 	DBusMessage *message; /* borrowed from what embeds the reader */
@@ -35,7 +36,11 @@ struct bus_call {
 	bool answered, kept;
 	DBusConnection *connection; /* owned reference */
 	DBusMessage *message; /* owned reference */
-	const char *out; /* signature that the member table promises */
+	const struct bus_member *method; /* NULL in a call that nobody's table has */
+	const char *interface;
+	void *userdata; /* of the table */
+	bus_end_fn on_end;
+	void *end_userdata;
 	struct bus_writer writer; /* its message is NULL until asked for */
 	struct bus_reader reader;
 };
@@ -94,6 +99,7 @@ struct bus {
 	sd_event_source *dispatch; /* defer source: the only caller of dbus_connection_dispatch() */
 	sd_event_source *retry; /* after libdbus ran out of memory */
 	bool dispatching, lost;
+	bool interactive; /* calls out may have a password asked for */
 	char *address; /* owned */
 	sd_event_source *reopen; /* of a bus that shall be opened again when lost */
 	DBusWatch *watches[BUS_MAX_WATCHES];
@@ -106,6 +112,9 @@ struct bus {
 	void *userdata;
 	struct bus_owned *owned;
 	struct bus_interface *interfaces;
+	bus_guard_fn guard; /* NULL: every call goes on */
+	void (*on_leave)(const char *unique_name, void *userdata);
+	void *guard_userdata;
 	struct bus_name *names;
 	struct bus_match *matches;
 	struct bus_pending *pendings;
@@ -132,7 +141,7 @@ void writer_put(struct bus_writer *wr, const char *signature, ...); /* NULL writ
 char *utf8_clean(const char *str);
 
 /* call.c */
-struct bus_call *call_new(DBusConnection *connection, DBusMessage *message, const char *out);
+struct bus_call *call_new(DBusConnection *connection, DBusMessage *message);
 /* An answer without a call object: standard errors of the object tree. */
 int call_refuse(DBusConnection *connection, DBusMessage *message, const char *name,
 	const char *format, ...) PRINTF_LIKE(4, 5) MUST_CHECK;

@@ -8,9 +8,11 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/base/clock.h"
+#include "common/daemon/audit.h"
 #include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 #include "common/daemon/manager.h"
+#include "common/daemon/rights.h"
 #include "common/daemon/status.h"
 
 #define EXIT_USAGE	   2
@@ -22,6 +24,7 @@ struct daemon {
 	struct daemon_hooks hooks;
 	sd_event *event;
 	struct bus *bus;
+	struct rights *rights;
 	bool stopping, owns_name;
 	int result;
 };
@@ -42,12 +45,19 @@ static int on_reload_signal(
 	sd_event_source *source, const struct signalfd_siginfo *signal_info, void *userdata)
 {
 	struct daemon *daemon = userdata;
+	struct audit record = { .what = "SIGHUP",
+		.known = true,
+		.uid = signal_info->ssi_uid,
+		.pid = (pid_t)signal_info->ssi_pid,
+		.sender = "",
+		.right = "signal" };
 	int r;
 
 	(void)source;
-	(void)signal_info;
 	daemon_reloading(daemon);
 	r = daemon->hooks.reload ? daemon->hooks.reload(daemon->hooks.userdata) : 0;
+	record.result = r < 0 ? AUDIT_FAILED : AUDIT_DONE;
+	audit_write(&record);
 	if (r != DAEMON_RELOADS_LATER)
 		daemon_reloaded(daemon, r);
 	return 0;
@@ -126,6 +136,8 @@ int daemon_new(const struct daemon_identity *identity, const struct daemon_optio
 	}
 	/* What is enforced does not hang on the bus: it may go, and come back. */
 	r = bus_persist(daemon->bus, on_bus_back);
+	if (r == 0)
+		r = rights_new(daemon->bus, &daemon->rights);
 	if (r < 0)
 		return r;
 	*ret_daemon = STEAL(daemon);
@@ -136,6 +148,7 @@ struct daemon *daemon_free(struct daemon *daemon)
 {
 	if (!daemon)
 		return NULL;
+	daemon->rights = rights_free(daemon->rights);
 	daemon->bus = bus_free(daemon->bus);
 	daemon->event = sd_event_unref(daemon->event);
 	free(daemon);

@@ -13,6 +13,7 @@ import dbus.lowlevel
 import pytest
 from dbus.mainloop.glib import DBusGMainLoop, threads_init
 from gi.repository import GLib
+from rights_table import rows
 from service import STAGE, FakeDatapath
 
 pytestmark = pytest.mark.skipif(
@@ -37,7 +38,7 @@ OWNERS = {"Algorithms1": "netipsec-algs", "Datapath1": "netipsec-datapath", "Ike
           "ManualKey1": "netipsec-keys", "Policy1": "netipsec-policy"}
 ALL = set(CALLERS)
 ADMINS = {"root", "admin"}
-# Who gets through to the service, beside its own user for Reload.
+# Who gets through to the service without polkit, beside its own user for Reload.
 METHODS = {
     "Algorithms1.Change": ADMINS,
     "Algorithms1.ListAlgorithms": ALL,
@@ -81,10 +82,13 @@ STANDARD = {
     "org.freedesktop.DBus.Properties.Set": {"root"},
     "org.example.Other.Method": {"root"},
 }
+# What the bus leaves to the service where polkit may decide.
+OPENED = {f"{row.service}.{row.method}" for row in rows() if row.action}
 REACHED = "org.example.Reached"
+POLICY = STAGE / "usr/share/dbus-1/system.d/org.netipsec.conf"
 
 # The default policy of a system bus, then ours.
-BUS_CONFIG = f"""\
+BUS_CONFIG = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -103,7 +107,7 @@ BUS_CONFIG = f"""\
     <allow receive_type="signal"/>
     <allow send_destination="org.freedesktop.DBus"/>
   </policy>
-  <include>{STAGE}/usr/share/dbus-1/system.d/org.netipsec.conf</include>
+  <include>%s</include>
 </busconfig>
 """
 
@@ -130,7 +134,7 @@ json.dump(found, sys.stdout)
 class PolicyBus:
     """A bus with our policy and a service under every name that says who got through."""
 
-    def __init__(self, scratch):
+    def __init__(self, scratch, polkit):
         passwd, group = Path("/etc/passwd").read_text(), Path("/etc/group").read_text()
         for name, gid in GROUPS.items():
             group += f"{name}:x:{gid}:\n"
@@ -140,7 +144,12 @@ class PolicyBus:
                 group += f"{name}:x:{uid}:\n"
         (scratch / "passwd").write_text(passwd)
         (scratch / "group").write_text(group)
-        (scratch / "bus.conf").write_text(BUS_CONFIG)
+        policy = POLICY
+        if not polkit:  # the part that the policy includes is not beside it there
+            policy = scratch / "usr/share/dbus-1/system.d" / POLICY.name
+            policy.parent.mkdir(parents=True)
+            policy.write_text(POLICY.read_text())
+        (scratch / "bus.conf").write_text(BUS_CONFIG % policy)
         script = ("mount --bind $0/passwd /etc/passwd && mount --bind $0/group /etc/group &&"
                   "exec dbus-daemon --config-file=$0/bus.conf --nofork --print-address=1")
         self.process = subprocess.Popen(["unshare", "--mount", "sh", "-c", script, str(scratch)],
@@ -182,9 +191,14 @@ class PolicyBus:
         self.process.wait()
 
 
+@pytest.fixture(name="polkit", params=[False, True], ids=["without-polkit", "with-polkit"])
+def choose_polkit(request):
+    return request.param
+
+
 @pytest.fixture(name="bus")
-def make_bus(tmp_path):
-    made = PolicyBus(tmp_path)
+def make_bus(tmp_path, polkit):
+    made = PolicyBus(tmp_path, polkit)
     yield made
     made.end()
 
@@ -196,17 +210,35 @@ def methods_of_the_contract():
             yield f"{service}.{method.attrib['name']}"
 
 
-def test_the_table_has_every_method():
+def test_the_tables_have_every_method():
     assert set(METHODS) == set(methods_of_the_contract())
+    assert {f"{row.service}.{row.method}" for row in rows()} == set(METHODS)
+
+
+def test_the_actions_are_those_of_polkit():
+    tree = ElementTree.parse(STAGE / "usr/share/polkit-1/actions/org.netipsec.policy")
+    actions = {action.attrib["id"] for action in tree.iter("action")}
+    assert actions == {f"org.netipsec.{row.action}" for row in rows() if row.action}
+    owners = {action.attrib["id"]: set(action.findtext("annotate").split())
+              for action in tree.iter("action")}
+    for row in rows():  # or polkit would not answer the service
+        if row.action:
+            assert f"unix-user:{OWNERS[row.service]}" in owners[f"org.netipsec.{row.action}"]
+    # Nobody is granted anything without a password, nor keeps the right in a session that is not his.
+    for action in tree.iter("action"):
+        given = [action.find("defaults").findtext(f"allow_{who}")
+                 for who in ("any", "inactive", "active")]
+        assert given == ["auth_admin", "auth_admin", "auth_admin_keep"]
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_calls(bus, caller):
+def test_calls(bus, polkit, caller):
     bus.own_all()
     wanted = {}
     for name, who in METHODS.items():
         service, method = name.split(".")
-        wanted[f"org.netipsec.{service}", f"org.netipsec.{service}", method] = caller in who
+        wanted[f"org.netipsec.{service}", f"org.netipsec.{service}", method] = \
+            caller in who or (polkit and name in OPENED)
     for service in SERVICES:
         for name, who in STANDARD.items():
             interface, _, method = name.rpartition(".")

@@ -5,8 +5,6 @@
 
 #include "services/datapath/datapathd.h"
 
-/* Is the caller root or in ipsecadm? False: it was told. */
-bool datapath_may_change(struct datapathd *d, struct bus_call *call) MUST_CHECK;
 /* @result: of making @json; the listing goes out as a sealed memfd, a failure as an error. */
 int datapath_reply_listing(
 	struct bus_call *call, const char *name, int result, const struct text *json) MUST_CHECK;
