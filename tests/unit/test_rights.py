@@ -110,7 +110,9 @@ class Caller:
         self.name = self.process.stdout.readline().strip()
 
     def answer(self):
-        return self.process.communicate(timeout=60)[0].strip()
+        found = self.process.stdout.read().strip()  # ends with the call's own time limit
+        self.process.wait()
+        return found
 
     def vanish(self):
         self.process.kill()
