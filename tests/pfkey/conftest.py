@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fixtures of the tests with key managers that others wrote."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
+from nettest.lab import Lab  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Two hosts without rules and keys."""
+    lab = Lab(HERE / "iked.lab", tmp_path_factory.mktemp("labs"), "pfkey")
+    yield lab
+    lab.down()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what the services and the key managers wrote."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    lab = getattr(item, "funcargs", {}).get("bare")
+    if lab:
+        report.sections.append(("services", lab.logs()))
+    for manager in getattr(item, "funcargs", {}).get("iked", {}).values():
+        report.sections.append((f"iked of {manager.host.name}", manager.log_text()[-8000:]))
