@@ -233,7 +233,7 @@ void daemon_start_failed(
 	text_done(&text);
 }
 
-int daemon_settings(
+static int settings_at_start(
 	const struct daemon_options *options, const struct setting *table, void *ret_settings)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
@@ -245,7 +245,17 @@ int daemon_settings(
 		daemon_report(options, diags);
 	if (r < 0)
 		daemon_start_failed(options, diags, strerror(-r));
+	else if (options->action == DAEMON_SETTINGS)
+		settings_show(table, ret_settings);
 	return r;
+}
+
+int daemon_settings(const struct daemon_options *options, const struct setting *table,
+	void *ret_settings, struct conf_diags *diags)
+{
+	if (!diags)
+		return settings_at_start(options, table, ret_settings);
+	return settings_load(options->config, !options->config_given, table, ret_settings, diags);
 }
 
 int daemon_run(struct daemon *daemon)

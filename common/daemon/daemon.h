@@ -13,7 +13,7 @@
 #include "common/conf/diag.h"
 #include "common/daemon/settings.h"
 
-enum daemon_action { DAEMON_RUN, DAEMON_CHECK, DAEMON_RELOAD, DAEMON_EXIT };
+enum daemon_action { DAEMON_RUN, DAEMON_CHECK, DAEMON_RELOAD, DAEMON_SETTINGS, DAEMON_EXIT };
 
 /* What a daemon is called; static. */
 struct daemon_identity {
@@ -33,8 +33,8 @@ struct daemon_options {
 };
 
 /*
- * --config FILE, --bus ADDRESS|system, --check, --reload, --help, --version. Prints help, version
- * and usage errors itself. Return: 0 (see ret->action), or -EINVAL after a usage error.
+ * --config FILE, --bus ADDRESS|system, --check, --reload, --settings, --help, --version. Prints help,
+ * version and usage errors itself. Return: 0 (see ret->action), or -EINVAL after a usage error.
  */
 int daemon_options_parse(const struct daemon_identity *identity, int argc, char **argv,
 	struct daemon_options *ret) MUST_CHECK;
@@ -44,8 +44,8 @@ int daemon_reload_remote(
 	const struct daemon_identity *identity, const struct daemon_options *options);
 
 /*
- * Both of the above, as main() begins. Return: true when the caller goes on with DAEMON_RUN or
- * DAEMON_CHECK; false when all is done and the process ends with *ret_exit.
+ * Both of the above, as main() begins. Return: true when the caller goes on with DAEMON_RUN,
+ * DAEMON_CHECK or DAEMON_SETTINGS; false when all is done and the process ends with *ret_exit.
  */
 bool daemon_begin(const struct daemon_identity *identity, int argc, char **argv,
 	struct daemon_options *ret_options, int *ret_exit) MUST_CHECK;
@@ -61,11 +61,12 @@ void daemon_start_failed(
 	const struct daemon_options *options, const struct conf_diags *diags, const char *message);
 
 /*
- * The settings that a daemon starts with, from its --config or the identity's file. What is wrong is
- * told as by the two above. Return: 0 or a negative errno, after which it cannot start.
+ * The settings from a daemon's --config or the identity's file. @diags: collects what is wrong, when
+ * they are read again; NULL at the start: told as by the two above, and --settings shows them.
+ * Return: 0 or a negative errno.
  */
 int daemon_settings(const struct daemon_options *options, const struct setting *table,
-	void *ret_settings) MUST_CHECK;
+	void *ret_settings, struct conf_diags *diags) MUST_CHECK;
 
 struct daemon;
 

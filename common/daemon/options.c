@@ -20,6 +20,7 @@ static const struct {
 	{ { "check", no_argument, NULL, 'n' }, NULL,
 		"read the files, report what is wrong, and end" },
 	{ { "reload", no_argument, NULL, 'r' }, NULL, "have the running daemon reload, and wait" },
+	{ { "settings", no_argument, NULL, 's' }, NULL, "print the settings that hold, and end" },
 	{ { "help", no_argument, NULL, 'h' }, NULL, "this text" },
 	{ { "version", no_argument, NULL, 'V' }, NULL, "the version" },
 };
@@ -44,7 +45,9 @@ static int usage(const struct daemon_identity *identity, const char *words, cons
 static int take(const struct daemon_identity *identity, int letter, const char *word,
 	struct daemon_options *options)
 {
-	enum daemon_action action = letter == 'n' ? DAEMON_CHECK : DAEMON_RELOAD;
+	enum daemon_action action = letter == 'n'   ? DAEMON_CHECK
+				    : letter == 'r' ? DAEMON_RELOAD
+						    : DAEMON_SETTINGS;
 
 	switch (letter) {
 	case 'c':
@@ -56,8 +59,10 @@ static int take(const struct daemon_identity *identity, int letter, const char *
 		return 0;
 	case 'n':
 	case 'r':
+	case 's':
 		if (options->action != DAEMON_RUN && options->action != action)
-			return usage(identity, "--check and --reload exclude each other", "");
+			return usage(identity,
+				"--check, --reload and --settings exclude each other", "");
 		options->action = action;
 		return 0;
 	case 'h':
@@ -103,7 +108,7 @@ void daemon_report(const struct daemon_options *options, const struct conf_diags
 {
 	CLEANUP(text_done) struct text text = { 0 };
 
-	if (options->action != DAEMON_CHECK) {
+	if (options->action != DAEMON_CHECK && options->action != DAEMON_SETTINGS) {
 		log_diags(diags);
 		return;
 	}

@@ -55,6 +55,7 @@ bool daemon_begin(const struct daemon_identity *identity, int argc, char **argv,
 		*ret_exit = daemon_reload_remote(identity, ret_options);
 		return false;
 	case DAEMON_CHECK:
+	case DAEMON_SETTINGS:
 	case DAEMON_RUN:
 		break;
 	}

@@ -197,3 +197,58 @@ int settings_load(const char *path, bool missing_ok, const struct setting *table
 	config_destroy(&config);
 	return r;
 }
+
+static void print_string(const char *str, struct text *text)
+{
+	text_add_char(text, '"');
+	for (; str && *str; str++) {
+		if (*str == '"' || *str == '\\')
+			text_add_char(text, '\\');
+		text_add_char(text, *str);
+	}
+	text_add_char(text, '"');
+}
+
+static void print_value(const struct setting *row, const void *at, struct text *text)
+{
+	uint64_t number;
+
+	switch (row->type) {
+	case SETTING_STRING:
+		print_string(*(const char *const *)at, text);
+		break;
+	case SETTING_BOOL:
+		text_add(text, *(const bool *)at ? "true" : "false");
+		break;
+	case SETTING_NUMBER:
+		number = *(const uint64_t *)at;
+		text_addf(text, "%" PRIu64 "%s", number, number > INT32_MAX ? "L" : "");
+		break;
+	case SETTING_CHOICE:
+		print_string(row->choices[*(const int *)at], text);
+		break;
+	case SETTING_LIST:
+	case SETTING_END:
+		break;
+	}
+}
+
+void settings_print(const struct setting *table, const void *settings, struct text *text)
+{
+	for (; table->type != SETTING_END; table++) {
+		if (table->type == SETTING_LIST)
+			continue;
+		text_addf(text, "%s = ", table->name);
+		print_value(table, (const char *)settings + table->offset, text);
+		text_add(text, ";\n");
+	}
+}
+
+void settings_show(const struct setting *table, const void *settings)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+
+	settings_print(table, settings, &text);
+	if (text.str && !text.failed)
+		(void)fputs(text.str, stdout);
+}

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/cleanup.h"
+#include "common/base/text.h"
 #include "common/conf/diag.h"
 
 enum setting_type {
@@ -43,5 +44,13 @@ struct setting {
  */
 int settings_load(const char *path, bool missing_ok, const struct setting *table,
 	void *ret_settings, struct conf_diags *diags) MUST_CHECK;
+
+/*
+ * Each setting that a file of this syntax can hold as one plain value, as it stands in @settings:
+ * "name = value;" in lines.
+ */
+void settings_print(const struct setting *table, const void *settings, struct text *text);
+/* The same on standard output, for --settings. */
+void settings_show(const struct setting *table, const void *settings);
 
 #endif

@@ -78,6 +78,8 @@ int datapathd_new(const struct daemon_options *options, struct datapathd **ret_d
 		daemon_start_failed(options, diags, strerror(-r));
 		return r;
 	}
+	if (options->action == DAEMON_SETTINGS)
+		datapath_settings_show(d->settings);
 	*ret_datapathd = STEAL(d);
 	return 0;
 }

@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 	if (!daemon_begin(&datapathd_identity, argc, argv, &options, &r))
 		return r;
 	r = datapathd_new(&options, &d);
-	if (options.action == DAEMON_CHECK)
+	if (options.action != DAEMON_RUN)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	return r < 0 ? daemon_exit_code(r) : run(d);
 }

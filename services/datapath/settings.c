@@ -168,6 +168,14 @@ int datapath_settings_load(const char *path, bool given, struct conf_diags *diag
 	return 0;
 }
 
+void datapath_settings_show(const struct datapath_settings *settings)
+{
+	CLEANUP(freep) struct setting *table = make_table();
+
+	if (table)
+		settings_show(table, settings);
+}
+
 struct datapath_settings *datapath_settings_free(struct datapath_settings *settings)
 {
 	if (!settings)

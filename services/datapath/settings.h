@@ -37,6 +37,8 @@ struct datapath_settings {
  */
 int datapath_settings_load(const char *path, bool given, struct conf_diags *diags,
 	struct datapath_settings **ret_settings) MUST_CHECK;
+/* On standard output. */
+void datapath_settings_show(const struct datapath_settings *settings);
 struct datapath_settings *datapath_settings_free(struct datapath_settings *settings);
 DEFINE_CLEANUP(struct datapath_settings *, datapath_settings_free)
 /* Do both lay out the same threads, routes and host interface? These do not change while running. */

@@ -42,6 +42,20 @@ struct iked *iked_free(struct iked *d)
 	return NULL;
 }
 
+static int read_settings(const struct daemon_options *options, struct conf_diags *diags,
+	struct iked_settings *ret_settings)
+{
+	struct iked_settings settings = { .config_file = strdup(IKE_FILE) };
+	int r = settings.config_file ? daemon_settings(options, settings_table, &settings, diags)
+				     : -ENOMEM;
+
+	if (r < 0)
+		free(settings.config_file);
+	else
+		*ret_settings = settings;
+	return r;
+}
+
 int iked_new(const struct daemon_options *options, struct iked **ret_iked)
 {
 	CLEANUP(iked_freep) struct iked *d = calloc(1, sizeof(*d));
@@ -50,10 +64,7 @@ int iked_new(const struct daemon_options *options, struct iked **ret_iked)
 	if (!d)
 		return -ENOMEM;
 	d->options = *options;
-	d->settings.config_file = strdup(IKE_FILE);
-	if (!d->settings.config_file)
-		return -ENOMEM;
-	r = daemon_settings(options, settings_table, &d->settings);
+	r = read_settings(options, NULL, &d->settings);
 	if (r < 0)
 		return r;
 	*ret_iked = STEAL(d);
@@ -97,9 +108,18 @@ static void show_status(struct iked *d)
 
 int iked_reload(void *userdata)
 {
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	struct iked *d = userdata;
-	int r = iked_load(d);
+	struct iked_settings next = { 0 };
+	int r = diags ? read_settings(&d->options, diags, &next) : -ENOMEM;
 
+	if (diags)
+		daemon_report(&d->options, diags);
+	if (r == 0) {
+		free(d->settings.config_file);
+		d->settings = next;
+		r = iked_load(d);
+	}
 	if (r < 0)
 		log_error("%s: %s", d->settings.config_file, iked_last_error(d));
 	show_status(d);

@@ -40,6 +40,8 @@ int main(int argc, char **argv)
 		return r;
 	r = iked_new(&options, &d);
 	if (r < 0)
-		return options.action == DAEMON_CHECK ? EXIT_FAILURE : daemon_exit_code(r);
+		return options.action == DAEMON_RUN ? daemon_exit_code(r) : EXIT_FAILURE;
+	if (options.action == DAEMON_SETTINGS)
+		return EXIT_SUCCESS;
 	return options.action == DAEMON_CHECK ? check(d) : load_and_run(d);
 }

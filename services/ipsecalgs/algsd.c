@@ -94,6 +94,8 @@ int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 		daemon_start_failed(options, diags, strerror(-r));
 		return r;
 	}
+	if (options->action == DAEMON_SETTINGS)
+		settings_show(settings_table, &d->settings);
 	*ret_algsd = STEAL(d);
 	return 0;
 }
@@ -227,22 +229,20 @@ int algsd_change_file(const struct algsd *d, const struct algs_change *change,
 	return r;
 }
 
-/* The CPU share follows with the file, both or neither; another file is for a restart. */
+/* The settings follow with the file, both or neither. */
 static int load(void *userdata, struct conf_diags *diags, void **ret_content)
 {
 	struct algsd *d = userdata;
-	uint64_t former = d->settings.crypto_cpu_max;
-	struct algsd_settings next;
+	struct algsd_settings former = d->settings, next;
 	struct algsd_table *table = NULL;
 	int r = read_settings(&d->service.options, diags, &next);
 
 	if (r < 0)
 		return r;
-	free(next.config_file);
-	d->settings.crypto_cpu_max = next.crypto_cpu_max;
+	d->settings = next;
 	r = algsd_load(d, diags, &table);
-	if (r < 0)
-		d->settings.crypto_cpu_max = former;
+	d->settings = r < 0 ? former : next;
+	free(r < 0 ? next.config_file : former.config_file);
 	*ret_content = table;
 	return r;
 }

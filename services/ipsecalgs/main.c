@@ -12,6 +12,6 @@ int main(int argc, char **argv)
 		return r;
 	r = algsd_new(&options, &d);
 	if (r < 0)
-		return options.action == DAEMON_CHECK ? EXIT_FAILURE : daemon_exit_code(r);
-	return service_main(&d->service);
+		return options.action == DAEMON_RUN ? daemon_exit_code(r) : EXIT_FAILURE;
+	return options.action == DAEMON_SETTINGS ? EXIT_SUCCESS : service_main(&d->service);
 }

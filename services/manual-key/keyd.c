@@ -67,6 +67,20 @@ struct keyd *keyd_free(struct keyd *d)
 	return NULL;
 }
 
+static int read_settings(const struct daemon_options *options, struct conf_diags *diags,
+	struct keyd_settings *ret_settings)
+{
+	struct keyd_settings settings = { .config_file = strdup(KEYS_FILE) };
+	int r = settings.config_file ? daemon_settings(options, settings_table, &settings, diags)
+				     : -ENOMEM;
+
+	if (r < 0)
+		free(settings.config_file);
+	else
+		*ret_settings = settings;
+	return r;
+}
+
 int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd)
 {
 	CLEANUP(keyd_freep) struct keyd *d = calloc(1, sizeof(*d));
@@ -75,10 +89,7 @@ int keyd_new(const struct daemon_options *options, struct keyd **ret_keyd)
 	if (!d)
 		return -ENOMEM;
 	service_init(&d->service, &keyd_identity, &keyd_hooks, options, d);
-	d->settings.config_file = strdup(KEYS_FILE);
-	if (!d->settings.config_file)
-		return -ENOMEM;
-	r = daemon_settings(options, settings_table, &d->settings);
+	r = read_settings(options, NULL, &d->settings);
 	if (r < 0)
 		return r;
 	*ret_keyd = STEAL(d);
@@ -215,12 +226,20 @@ int keyd_load(const struct keyd *d, struct conf_diags *diags, struct keyd_load *
 	return 0;
 }
 
+/* A reload reads the settings too: what they say holds with the file, or neither does. */
 static int load(void *userdata, struct conf_diags *diags, void **ret_content)
 {
-	struct keyd_load *load = NULL;
 	struct keyd *d = userdata;
-	int r = keyd_load(d, diags, &load);
+	struct keyd_settings former = d->settings, next = { 0 };
+	struct keyd_load *load = NULL;
+	int r = read_settings(&d->service.options, diags, &next);
 
+	if (r < 0)
+		return r;
+	d->settings = next;
+	r = keyd_load(d, diags, &load);
+	d->settings = r < 0 ? former : next;
+	free(r < 0 ? next.config_file : former.config_file);
 	if (r == 0) {
 		load->owner = d;
 		d->in_flight++;

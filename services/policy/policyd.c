@@ -74,9 +74,31 @@ struct policyd *policyd_free(struct policyd *d)
 		free(d->owners.watched[i]);
 	free(d->owners.watched);
 	free(d->counters);
-	free(d->settings.config_file);
+	policyd_settings_done(&d->settings);
 	free(d);
 	return NULL;
+}
+
+void policyd_settings_done(struct policyd_settings *settings)
+{
+	free(settings->config_file);
+	*settings = (struct policyd_settings){ 0 };
+}
+
+int policyd_settings_read(const struct daemon_options *options, struct conf_diags *diags,
+	struct policyd_settings *ret_settings)
+{
+	struct policyd_settings settings = { .enforce = true,
+		.resolve_timeout_sec = RESOLVE_TIMEOUT_USEC / USEC_PER_SEC,
+		.config_file = strdup(POLICY_FILE_PATH) };
+	int r = settings.config_file ? daemon_settings(options, settings_table, &settings, diags)
+				     : -ENOMEM;
+
+	if (r < 0)
+		policyd_settings_done(&settings);
+	else
+		*ret_settings = settings;
+	return r;
 }
 
 int policyd_new(const struct daemon_options *options, struct policyd **ret_policyd)
@@ -87,12 +109,7 @@ int policyd_new(const struct daemon_options *options, struct policyd **ret_polic
 	if (!d)
 		return -ENOMEM;
 	service_init(&d->service, &policyd_identity, &policyd_hooks, options, d);
-	d->settings.config_file = strdup(POLICY_FILE_PATH);
-	d->settings.enforce = true;
-	d->settings.resolve_timeout_sec = RESOLVE_TIMEOUT_USEC / 1000000;
-	if (!d->settings.config_file)
-		return -ENOMEM;
-	r = daemon_settings(options, settings_table, &d->settings);
+	r = policyd_settings_read(options, NULL, &d->settings);
 	if (r < 0)
 		return r;
 	*ret_policyd = STEAL(d);

@@ -59,6 +59,7 @@ struct policy_change {
 	struct policy_file *next; /* what will be configured; NULL: the same as now */
 	struct policy_file *in_force; /* with fragments; NULL: there are none */
 	bool absent; /* the file does not exist */
+	struct policyd_settings former; /* before a reload; without config_file: they stayed */
 	char *warnings; /* rendered, NULL: none */
 	struct text removed, rest; /* of a deletion */
 	struct policyd_removal removal;
@@ -111,6 +112,10 @@ struct policyd_content {
 struct policyd_content *policyd_content_free(struct policyd_content *content);
 DEFINE_CLEANUP(struct policyd_content *, policyd_content_free)
 
+/* Return: 0 or negative errno, -EBADMSG when @diags say where. */
+int policyd_settings_read(const struct daemon_options *options, struct conf_diags *diags,
+	struct policyd_settings *ret_settings) MUST_CHECK;
+void policyd_settings_done(struct policyd_settings *settings);
 /* Settings are read; no bus yet. Return: 0 or negative errno, after it was reported. */
 int policyd_new(const struct daemon_options *options, struct policyd **ret_policyd) MUST_CHECK;
 struct policyd *policyd_free(struct policyd *d);

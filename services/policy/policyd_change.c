@@ -31,6 +31,7 @@ struct policy_change *policy_change_free(struct policy_change *change)
 	(void)resolve_job_free(change->job);
 	text_done(&change->removed);
 	text_done(&change->rest);
+	policyd_settings_done(&change->former);
 	free(change->fragment_name);
 	free(change->label);
 	free(change->source);
@@ -87,6 +88,12 @@ static void refuse(struct policy_change *change, const char *error, const char *
 /* @result: for the service manager, if it waits. The change is gone afterwards. */
 static void end_change(struct policyd *d, struct policy_change *change, int result)
 {
+	struct policyd_settings tried = d->settings;
+
+	if (change->former.config_file && result < 0) {
+		d->settings = change->former;
+		change->former = tried;
+	}
 	if (change->reloading)
 		daemon_reloaded(d->service.daemon, result);
 	d->queue = change->following;

@@ -54,6 +54,19 @@ static bool has_text(const struct policy_change *change)
 	return change->source && change->kind != CHANGE_REMOVE;
 }
 
+/* A reload reads the settings too: both are in force afterwards, or neither. */
+static int read_again(struct policyd *d, struct policy_change *change, struct conf_diags *diags)
+{
+	struct policyd_settings settings;
+	int r = policyd_settings_read(&d->service.options, diags, &settings);
+
+	if (r < 0)
+		return r;
+	change->former = d->settings;
+	d->settings = settings;
+	return policyd_read(d, diags, &change->source, &change->len, &change->absent);
+}
+
 int policyd_prepare(struct policyd *d, struct policy_change *change, struct conf_diags *diags,
 	char ***ret_names, size_t *ret_count)
 {
@@ -61,7 +74,7 @@ int policyd_prepare(struct policyd *d, struct policy_change *change, struct conf
 	int r = 0;
 
 	if (change->kind == CHANGE_RELOAD && !change->next) /* else it was read at the start */
-		r = policyd_read(d, diags, &change->source, &change->len, &change->absent);
+		r = read_again(d, change, diags);
 	else if (change->kind == CHANGE_EXPAND)
 		r = write_out(d->configured, change);
 	if (r == 0 && has_text(change))

@@ -16,7 +16,7 @@ DAEMONS = {  # service: daemon, settings
     "ManualKey1": ("ipsec-manual-keyd", "manual-key.cfg"),
     "Policy1": ("ipsec-policyd", "policy.cfg"),
 }
-COMMANDS = ("ipsecalgs", "ipsecconf", "ipseckey", "ipsecstat")
+COMMANDS = ("ipsecalgs", "ipsecconf", "ipseckey", "ipsecstat", "ipsecsvc")
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[a-zA-Z](?![a-z-]))")
 SOURCES = [path for room in ("lib", "common", "services") for path in (REPO / room).rglob("*.c")]
 

@@ -59,7 +59,8 @@ END_TEST
 
 START_TEST(without_a_place_the_first_line_of_the_reason_stands)
 {
-	check_line(NULL, "out of reach\nSTATUS=forged", "3 rules; last reload failed: out of reach");
+	check_line(
+		NULL, "out of reach\nSTATUS=forged", "3 rules; last reload failed: out of reach");
 }
 END_TEST
 

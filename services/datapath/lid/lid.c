@@ -13,6 +13,8 @@
 #include "services/datapath/lid/lid_store.h"
 #include "services/datapath/plant.h"
 
+#define OPEN_OPTION "--open"
+
 /* Who wrote a policy wants one: without it the host stays shut until it was read. */
 #define POLICY_FILE "/etc/inet/ipsecinit.conf"
 
@@ -108,15 +110,51 @@ static int run(const struct daemon_options *options)
 	if (r < 0)
 		return r;
 	r = choose(settings, &spd);
-	if (r < 0 || options->action == DAEMON_CHECK || !spd)
+	if (r < 0 || options->action != DAEMON_RUN || !spd)
 		return r;
 	return put_on(settings, spd);
+}
+
+/*
+ * Nothing is held any more, and the next boot begins without. A policy that is in force is another
+ * matter: whoever enforces it puts it back.
+ */
+static int lift(void)
+{
+	CLEANUP(datapath_settings_freep) struct datapath_settings *settings = NULL;
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(steer_freep) struct steer *steer = NULL;
+	struct steer_options options;
+	int r = diags ? datapath_settings_load(DATAPATH_CONFIG, false, diags, &settings) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	plant_steer_options(settings, &options);
+	r = steer_new(&options, &steer);
+	if (r == 0)
+		r = steer_remove(steer);
+	return r < 0 ? r : lid_store_forget();
+}
+
+static int open_up(void)
+{
+	int r = lift();
+
+	if (r < 0)
+		log_error("the lid is not lifted: %s", strerror(-r));
+	else
+		log_info("the lid is lifted");
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
 	struct daemon_options options;
-	int r = daemon_options_parse(&identity, argc, argv, &options);
+	int r;
+
+	if (argc == 2 && strcmp(argv[1], OPEN_OPTION) == 0)
+		return open_up();
+	r = daemon_options_parse(&identity, argc, argv, &options);
 
 	if (r < 0)
 		return daemon_exit_code(r);
