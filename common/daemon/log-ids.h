@@ -10,6 +10,7 @@
 #define LOG_ID_BUS_LOST	       "e6704a9d3b1c4f58926fd0a1c7e8b335" /* the message bus went away */
 #define LOG_ID_BUS_BACK	       "a3d80f5b7c2e4916b0f7e21d9c64385a" /* and came back */
 #define LOG_ID_POLICY_FAILURE  "7d2e9b4c60f14a3b8e5d1c07a9f6b8e2" /* policy refused a packet */
+#define LOG_ID_FORECAST	       "4be61c0d93f74a28b1d5709e8af23c66" /* an SA comes to its end */
 #define LOG_ID_ROLLED_BACK     "b1c8f6a2d75e4930a4e7f2086d3c9b15" /* a section was not confirmed */
 #define LOG_ID_AUDIT	       "4e8a1d93c05f47b2a6d17c3e9b20f85a" /* somebody changed something, or tried */
 

@@ -5,6 +5,7 @@
 
 #include "common/daemon/log.h"
 #include "services/datapath/bus/datapath_bus_parts.h"
+#include "services/datapath/forecast_log.h"
 #include "services/datapath/pfkey/pfkey_door.h"
 
 #define NAME_BYTES 256
@@ -122,6 +123,9 @@ void datapath_bus_event(struct datapathd *d, const struct sadb_event *event)
 	case SADB_EVENT_UPDATED:
 	case SADB_EVENT_DELETED:
 	case SADB_EVENT_FLUSHED:
+		break;
+	case SADB_EVENT_FORECAST:
+		forecast_log(event);
 		break;
 	}
 	if (r < 0)

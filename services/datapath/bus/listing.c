@@ -207,6 +207,24 @@ static void add_limits(struct json_object *entry, const char *key, const struct 
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
+/* What ipsecstat(8) makes a forecast of: first use by the clock on the wall, and what was used of late. */
+static void add_pace(struct json_object *entry, const struct sad_entry *sad, uint64_t now_usec)
+{
+	struct forecast_facts facts = sadb_forecast_facts(sad, now_usec);
+	struct json_object *pace;
+
+	if (facts.used_usec && facts.used_usec <= now_usec)
+		json_add_number(
+			entry, "used_usec", clock_wall_usec() - (now_usec - facts.used_usec));
+	if (!facts.pace_seq && !facts.pace_bytes)
+		return;
+	pace = json_object_new_object();
+	json_add_number(pace, "usec", facts.pace_usec);
+	add_nonzero(pace, "sequence", facts.pace_seq);
+	add_nonzero(pace, "bytes", facts.pace_bytes);
+	json_add(entry, "pace", pace);
+}
+
 static void add_run(struct json_object *entry, const struct sad_entry *sad, uint64_t now_usec)
 {
 	const struct sa_run *run = sad->run;
@@ -219,6 +237,9 @@ static void add_run(struct json_object *entry, const struct sad_entry *sad, uint
 		json_add_number(entry, "sequence", LOAD(run->seq));
 		json_add_number(entry, "sequence_reserved", LOAD(run->seq_reserved));
 	}
+	if (sad->directions & SA_OUTBOUND)
+		json_add_number(
+			entry, "sequence_limit", sadb_forecast_facts(sad, now_usec).seq_limit);
 	if (sad->directions & SA_INBOUND) {
 		json_add_number(entry, "replay_window", run->window);
 		replay_lock(sad->run);
@@ -226,6 +247,7 @@ static void add_run(struct json_object *entry, const struct sad_entry *sad, uint
 		replay_unlock(sad->run);
 	}
 	json_add_number(entry, "added_usec", run->added_wall_usec);
+	add_pace(entry, sad, now_usec);
 	if (last)
 		json_add_number(
 			entry, "idle_sec", now_usec > last ? (now_usec - last) / USEC_PER_SEC : 0);

@@ -294,6 +294,8 @@ void pfkey_on_event(const struct sadb_event *event, void *userdata)
 	case SADB_EVENT_ACQUIRE:
 		pfkey_tell_acquire(door, event->acquire);
 		break;
+	case SADB_EVENT_FORECAST:
+		break;
 	}
 }
 

@@ -28,7 +28,7 @@ struct sa_run {
 	_Atomic uint32_t events; /* SA_EVENT_*: for the control thread */
 	/* NAT-T: the port from which the peer's last authentic packet came, 0: as configured. */
 	_Atomic uint32_t peer_port;
-	uint32_t zeros;
+	uint32_t told; /* warnings of its end, see sadb_forecast.c */
 	uint64_t added_usec; /* CLOCK_BOOTTIME */
 	uint64_t added_wall_usec;
 	/* A flow that took this shared SA for its own (rules that ask for unique ones), 0: none. */

@@ -24,6 +24,11 @@
 #define SAD_CONTROL_WORKER 16 /* the control thread, behind all packet workers */
 #define SAD_MAX_WORKERS	   17
 
+/* What an SA had used at some moment. */
+struct sad_pace {
+	uint64_t usec, seq, bytes;
+};
+
 /* What the control thread keeps beside an SA; sadb.c only. */
 struct sad_control {
 	uint8_t counter_id[SEQSTORE_ID_BYTES]; /* outbound numbers of this key */
@@ -34,6 +39,7 @@ struct sad_control {
 	uint64_t seq_seen, seen_usec; /* at the last look at its traffic */
 	uint64_t top_seen; /* as the store knows it */
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
+	struct sad_pace pace[2]; /* two moments of late, the older first; usec 0: none yet */
 	uint64_t keepalive_usec; /* last keep-alive to a NAT */
 	uint64_t mark; /* the apply that last named it */
 	uint32_t pair_spi; /* of its partner, 0: none */

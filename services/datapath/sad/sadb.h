@@ -17,6 +17,7 @@
 #include "common/snapshot/snapshot.h"
 #include "services/datapath/packet/counters.h"
 #include "services/datapath/sad/arena.h"
+#include "services/datapath/sad/forecast.h"
 #include "services/datapath/sad/sad.h"
 #include "services/datapath/sad/seqstore.h"
 #include "services/datapath/tunables.h"
@@ -37,6 +38,7 @@ enum sadb_event_kind {
 	SADB_EVENT_SOFT,
 	SADB_EVENT_HARD,
 	SADB_EVENT_IDLE,
+	SADB_EVENT_FORECAST, /* much of a limit is used */
 	SADB_EVENT_ACQUIRE
 };
 
@@ -66,6 +68,8 @@ struct sadb_event {
 	const struct sad_entry *entry; /* borrowed; NULL for FLUSHED and ACQUIRE */
 	int proto; /* FLUSHED: 0 all, else enum sa_proto */
 	const struct sadb_acquire *acquire;
+	const struct forecast *forecast; /* FORECAST: borrowed */
+	enum forecast_limit limit; /* and of what */
 	uint32_t seq, pid; /* of the request that caused it, 0: none */
 	uint8_t type; /* of that request, as its door numbers them; 0: none */
 };
@@ -202,6 +206,8 @@ int sadb_disk_error(const struct sadb *sadb);
  */
 void sadb_keep_alive(struct sadb *sadb, uint64_t interval_usec,
 	void (*fn)(const struct sad_entry *entry, void *userdata), void *userdata);
+/* What is known of an SA's limits. @now: sadb_now() of this SADB. */
+struct forecast_facts sadb_forecast_facts(const struct sad_entry *entry, uint64_t now_usec);
 /* Outbound SAs that are to send a dummy packet, for they were silent too long. Called as often. */
 void sadb_break_silence(
 	struct sadb *sadb, void (*fn)(struct sad_entry *entry, void *userdata), void *userdata);

@@ -130,6 +130,10 @@ struct sad_entry *sadb_due_first(const struct sadb *sadb, uint64_t now_usec); /*
 void sadb_arm(struct sadb *sadb, struct sad_entry *entry);
 /* It has left the SAD, or another stands in its place. */
 void sadb_left(struct sadb *sadb, struct sad_entry *entry);
+/* sadb_forecast.c: tell of what is used up, and when to look again for the sake of time; 0: never. */
+void sadb_forecast(struct sadb *sadb, struct sad_entry *entry, uint64_t now);
+uint64_t sadb_forecast_due(const struct sad_entry *entry, uint64_t now);
+void sadb_forecast_pace(struct sad_entry *entry, uint64_t now);
 bool sadb_may_need_keeping(const struct sad_entry *entry); /* sadb_natt.c */
 bool sadb_may_send_dummies(const struct sad_entry *entry); /* sadb_dummy.c */
 

@@ -191,7 +191,9 @@ void sadb_arm(struct sadb *sadb, struct sad_entry *entry)
 		due = after(entry->run->added_usec,
 			sadb_tunable(sadb, TUNABLE_OF(is_ah(entry), LARVAL_TIMEOUT)));
 	} else {
-		due = limits_due(&sa->hard, entry->run);
+		sadb_forecast_pace(entry, sadb_now(sadb));
+		due = sooner(limits_due(&sa->hard, entry->run),
+			sadb_forecast_due(entry, sadb_now(sadb)));
 		if (state == SA_MATURE)
 			due = sooner(
 				due, sooner(limits_due(&sa->soft, entry->run), idle_due(entry)));
@@ -243,6 +245,8 @@ static void look_at(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
 		return;
 	}
 	check_lifetime(sadb, entry, now);
+	if (!entry->control.dead_usec)
+		sadb_forecast(sadb, entry, now);
 	if (!entry->control.dead_usec && entry->control.granted.last == 0)
 		replenish(sadb, entry, now);
 	sadb_arm(sadb, entry);

@@ -12,6 +12,7 @@
 static const char usage_text[] =
 	"usage: ipsecstat [-a] [--json]     packets by what became of them; -a: zeros too\n"
 	"       ipsecstat --sas [--json]    security associations, without keys\n"
+	"       ipsecstat --forecast [-a] [--json]  when limits of SAs run out; -a: all limits\n"
 	"       ipsecstat --rules [--json]  rules in force, with what they decided\n"
 	"       ipsecstat --tunnels [--json]  tunnels and their packets\n"
 	"       ipsecstat --tunables [--json]  tunables, their defaults and ranges\n"
@@ -23,6 +24,7 @@ static const char usage_text[] =
 
 enum {
 	OPT_SAS = 256,
+	OPT_FORECAST,
 	OPT_RULES,
 	OPT_TUNNELS,
 	OPT_TUNABLES,
@@ -39,6 +41,7 @@ enum {
 static const struct option long_options[] = {
 	{ "all", no_argument, NULL, 'a' },
 	{ "sas", no_argument, NULL, OPT_SAS },
+	{ "forecast", no_argument, NULL, OPT_FORECAST },
 	{ "rules", no_argument, NULL, OPT_RULES },
 	{ "tunnels", no_argument, NULL, OPT_TUNNELS },
 	{ "tunables", no_argument, NULL, OPT_TUNABLES },
@@ -53,7 +56,15 @@ static const struct option long_options[] = {
 };
 
 /* What is asked for, as an option or as a word; how it is fetched. */
-enum topic { STAT_SAS, STAT_RULES, STAT_TUNNELS, STAT_TUNABLES, STAT_DROPS, STAT_OPENMETRICS };
+enum topic {
+	STAT_SAS,
+	STAT_FORECAST,
+	STAT_RULES,
+	STAT_TUNNELS,
+	STAT_TUNABLES,
+	STAT_DROPS,
+	STAT_OPENMETRICS
+};
 static const struct stat_topic {
 	const char *word;
 	int option;
@@ -61,6 +72,7 @@ static const struct stat_topic {
 	const char *method;
 } topics[] = {
 	{ "sas", OPT_SAS, STAT_SAS, "DumpSas" },
+	{ "forecast", OPT_FORECAST, STAT_FORECAST, "DumpSas" },
 	{ "rules", OPT_RULES, STAT_RULES, "ListRules" },
 	{ "tunnels", OPT_TUNNELS, STAT_TUNNELS, "ListTunnels" },
 	{ "tunables", OPT_TUNABLES, STAT_TUNABLES, "ListTunables" },
@@ -170,6 +182,8 @@ static int show(struct json_object *listing, const struct stat_request *request)
 	switch (request->topic->topic) {
 	case STAT_SAS:
 		return stat_show_sas(listing);
+	case STAT_FORECAST:
+		return stat_show_forecast(listing, request);
 	case STAT_RULES:
 		return stat_show_rules(listing);
 	case STAT_TUNNELS:
@@ -191,7 +205,8 @@ static int listing(struct bus *bus, const struct stat_request *request, struct b
 
 	if (r < 0)
 		return r;
-	if (request->json && request->topic->topic != STAT_TUNNELS) {
+	if (request->json && request->topic->topic != STAT_TUNNELS &&
+		request->topic->topic != STAT_FORECAST) {
 		fputs(text, stdout);
 		return 0;
 	}

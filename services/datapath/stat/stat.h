@@ -62,6 +62,9 @@ int stat_show_counters(const struct stat_counter *counters, size_t count,
 int stat_show_sas(struct json_object *listing) MUST_CHECK;
 int stat_show_rules(struct json_object *listing) MUST_CHECK;
 
+/* stat_forecast.c */
+int stat_show_forecast(struct json_object *listing, const struct stat_request *request) MUST_CHECK;
+
 /* stat_tunnels.c: with the kernel's interface counters. */
 int stat_show_tunnels(struct json_object *listing, const struct stat_request *request) MUST_CHECK;
 
