@@ -30,6 +30,9 @@ enum sa_origin { SA_ORIGIN_KEYS, SA_ORIGIN_PFKEY }; /* keys section, or a PF_KEY
 #define SA_INBOUND  0x1U
 #define SA_OUTBOUND 0x2U
 
+/* RFC 4303 section 2.1: 0 is no SPI, 1 to 255 are IANA's. */
+#define SA_LEAST_SPI UINT32_C(256)
+
 #define SA_FLAG_ESN    0x1U
 #define SA_FLAG_UNIQUE 0x2U /* set by sa_normalise() from ports and protocols */
 #define SA_FLAG_ENCAP  0x4U /* UDP encapsulation, RFC 3948 */
@@ -59,7 +62,7 @@ struct sa_identity {
 
 struct sa {
 	enum sa_proto proto;
-	uint32_t spi; /* host order, never 0 */
+	uint32_t spi; /* host order, SA_LEAST_SPI or above */
 	struct address src; /* unspecified: any */
 	struct address dst;
 	enum sa_mode mode; /* tunnel: inner_src and inner_dst are set */

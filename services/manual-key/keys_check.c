@@ -36,6 +36,8 @@ static void check_needed(struct keys_parser *p)
 		keys_error(p, command->at, "key-spi", "Need to define SPI for %s", p->verb);
 	if (lookup)
 		return;
+	if (is_given(p, KEYS_SPI) && command->sa->spi && command->sa->spi < SA_LEAST_SPI)
+		keys_error(p, p->at[KEYS_SPI], "key-spi", "SPIs 1 to 255 are reserved");
 	if (!is_given(p, KEYS_DST) && !p->puzzled)
 		keys_error(
 			p, command->at, "key-address", "Need destination address for %s", p->verb);

@@ -41,9 +41,9 @@ def key_words(host):
 
 
 BAD = {
-    "no such keyword": ("add esp spi 5 dst 192.0.2.1 encr_algo aes\n", ":1:29: error: ", "[key-keyword]"),
-    "a key too short": ("# two\nadd esp spi 5 dst 192.0.2.1 encr_alg aes encrkey 0123456789abcd\n",
-                        ":2:42: error: ", "[key-length]"),
+    "no such keyword": ("add esp spi 1005 dst 192.0.2.1 encr_algo aes\n", ":1:32: error: ", "[key-keyword]"),
+    "a key too short": ("# two\nadd esp spi 1005 dst 192.0.2.1 encr_alg aes encrkey 0123456789abcd\n",
+                        ":2:45: error: ", "[key-length]"),
     "the same SA twice": (OTHER + OTHER, ":2:1: error: ", "[key-exists]"),
     "a command for people": ("dump esp\n", ":1:1: error: ", "[key-command]"),
 }

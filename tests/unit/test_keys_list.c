@@ -20,56 +20,62 @@ static const struct {
 	const char *want; /* "line code; " of each error, then the SPIs that are left */
 } cases[] = {
 	{ "empty", "", true, "" },
-	{ "two", "add esp spi 1 " THERE AES "add esp spi 2 " BACK AES, true, "1 2 " },
+	{ "two", "add esp spi 1001 " THERE AES "add esp spi 1002 " BACK AES, true, "1001 1002 " },
 	{ "the same name in AH",
-		"add esp spi 1 " THERE AES "add ah spi 1 " THERE
+		"add esp spi 1001 " THERE AES "add ah spi 1001 " THERE
 		"auth_alg sha1 authkey 000102030405060708090a0b0c0d0e0f10111213",
-		true, "1 1 " },
-	{ "the same destination", "add esp spi 1 " THERE AES "add esp spi 1 dst 192.0.2.17 " AES,
-		true, "2 key-exists; 1 " },
-	{ "another destination", "add esp spi 1 " THERE AES "add esp spi 1 " BACK AES, true,
-		"1 1 " },
-	{ "flushed", "add esp spi 1 " THERE AES "flush\nadd esp spi 1 " THERE AES, true, "1 " },
-	{ "flush of a type", "add esp spi 1 " THERE AES "flush ah\nadd esp spi 2 " THERE AES, true,
-		"1 2 " },
+		true, "1001 1001 " },
+	{ "the same destination",
+		"add esp spi 1001 " THERE AES "add esp spi 1001 dst 192.0.2.17 " AES, true,
+		"2 key-exists; 1001 " },
+	{ "another destination", "add esp spi 1001 " THERE AES "add esp spi 1001 " BACK AES, true,
+		"1001 1001 " },
+	{ "flushed", "add esp spi 1001 " THERE AES "flush\nadd esp spi 1001 " THERE AES, true,
+		"1001 " },
+	{ "flush of a type", "add esp spi 1001 " THERE AES "flush ah\nadd esp spi 1002 " THERE AES,
+		true, "1001 1002 " },
 	{ "deleted",
-		"add esp spi 1 " THERE AES
-		"delete esp spi 1 dst 192.0.2.17\nadd esp spi 1 " THERE AES,
-		true, "1 " },
-	{ "nothing to delete", "delete esp spi 1 dst 192.0.2.17", true, "1 key-absent; " },
-	{ "perhaps something to delete", "delete esp spi 1 dst 192.0.2.17", false, "" },
-	{ "pair", "add esp spi 1 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES, true, "1 2 " },
-	{ "pair named first", "add esp spi 1 pair-spi 2 " THERE AES "add esp spi 2 " BACK AES, true,
-		"1 2 " },
-	{ "no pair", "add esp spi 1 pair-spi 2 " THERE AES, true, "1 key-pair; " },
-	{ "perhaps a pair", "add esp spi 1 pair-spi 2 " THERE AES, false, "1 " },
-	{ "pair of the same way", "add esp spi 1 " THERE AES "add esp spi 2 pair-spi 1 " THERE AES,
-		true, "2 key-pair; 1 " },
+		"add esp spi 1001 " THERE AES
+		"delete esp spi 1001 dst 192.0.2.17\nadd esp spi 1001 " THERE AES,
+		true, "1001 " },
+	{ "nothing to delete", "delete esp spi 1001 dst 192.0.2.17", true, "1 key-absent; " },
+	{ "perhaps something to delete", "delete esp spi 1001 dst 192.0.2.17", false, "" },
+	{ "pair", "add esp spi 1001 " THERE AES "add esp spi 1002 pair-spi 1001 " BACK AES, true,
+		"1001 1002 " },
+	{ "pair named first",
+		"add esp spi 1001 pair-spi 1002 " THERE AES "add esp spi 1002 " BACK AES, true,
+		"1001 1002 " },
+	{ "no pair", "add esp spi 1001 pair-spi 1002 " THERE AES, true, "1 key-pair; " },
+	{ "perhaps a pair", "add esp spi 1001 pair-spi 1002 " THERE AES, false, "1001 " },
+	{ "pair of the same way",
+		"add esp spi 1001 " THERE AES "add esp spi 1002 pair-spi 1001 " THERE AES, true,
+		"2 key-pair; 1001 " },
 	{ "pair of another",
-		"add esp spi 1 pair-spi 3 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES
-		"add esp spi 3 " BACK AES,
-		true, "2 key-pair; 1 3 " },
+		"add esp spi 1001 pair-spi 1003 " THERE AES
+		"add esp spi 1002 pair-spi 1001 " BACK AES "add esp spi 1003 " BACK AES,
+		true, "2 key-pair; 1001 1003 " },
 	{ "delete a pair",
-		"add esp spi 1 " THERE AES "add esp spi 2 pair-spi 1 " BACK AES
-		"delete-pair esp spi 2 dst 192.0.2.1",
+		"add esp spi 1001 " THERE AES "add esp spi 1002 pair-spi 1001 " BACK AES
+		"delete-pair esp spi 1002 dst 192.0.2.1",
 		true, "" },
 	{ "delete a pair that is none",
-		"add esp spi 1 " THERE AES "delete-pair esp spi 1 dst 192.0.2.17", true,
+		"add esp spi 1001 " THERE AES "delete-pair esp spi 1001 dst 192.0.2.17", true,
 		"2 key-pair; " },
-	{ "counter key twice", "add esp spi 1 " THERE GCM "\nadd esp spi 2 " BACK GCM, true,
-		"2 key-reused; 1 " },
+	{ "counter key twice", "add esp spi 1001 " THERE GCM "\nadd esp spi 1002 " BACK GCM, true,
+		"2 key-reused; 1001 " },
 	{ "counter key with another salt",
-		"add esp spi 1 " THERE GCM "\nadd esp spi 2 " BACK GCM "/160\nadd esp spi 3 " BACK
+		"add esp spi 1001 " THERE GCM "\nadd esp spi 1002 " BACK GCM
+		"/160\nadd esp spi 1003 " BACK
 		"encr_alg aes-gcm16 encrkey 000102030405060708090a0b0c0d0e0fa0a1a2a4",
-		true, "2 key-reused; 1 3 " },
+		true, "2 key-reused; 1001 1003 " },
 	{ "counter key twice, initial IVs apart",
-		"add esp spi 1 " THERE "encr_alg aes-gcm16 reserved_bits 64 encrkey "
-		"000102030405060708090a0b0c0d0e0fa0a1a2a30000000000000001\nadd esp spi 2 " BACK
+		"add esp spi 1001 " THERE "encr_alg aes-gcm16 reserved_bits 64 encrkey "
+		"000102030405060708090a0b0c0d0e0fa0a1a2a30000000000000001\nadd esp spi 1002 " BACK
 		"encr_alg aes-gcm16 reserved_bits 64 encrkey "
 		"000102030405060708090a0b0c0d0e0fa0a1a2a30000000000000002",
-		true, "2 key-reused; 1 " },
-	{ "failed commands are passed over", "add esp spi 1\nadd esp spi 2 " THERE AES, true,
-		"1 key-address; 1 key-algorithm; 2 " },
+		true, "2 key-reused; 1001 " },
+	{ "failed commands are passed over", "add esp spi 1001\nadd esp spi 1002 " THERE AES, true,
+		"1 key-address; 1 key-algorithm; 1002 " },
 };
 
 START_TEST(lists)
@@ -120,7 +126,7 @@ START_TEST(many)
 		text_addf(&text,
 			"add esp spi %u " THERE
 			"encr_alg aes-gcm16 encrkey 000102030405060708090a0b%08xa0a1a2a3\n",
-			i, i);
+			1000 + i, i);
 	ck_assert(!text.failed);
 	ck_assert_int_eq(algs_builtin(&algs), 0);
 	in.algs = algs;

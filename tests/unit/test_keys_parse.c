@@ -14,7 +14,7 @@
 #define KEY256 "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
 #define ENDS   "src 192.0.2.1 dst 192.0.2.17 "
 #define ESP    "encr_alg aes encrkey " KEY128 " auth_alg sha256 authkey " KEY256 " "
-#define ADD    "add esp spi 1 " ENDS ESP
+#define ADD    "add esp spi 1001 " ENDS ESP
 
 struct parsed {
 	struct alg_table *algs;
@@ -87,16 +87,16 @@ static const struct {
 	{ "", "" },
 	{ "# nothing\n\n", "" },
 	{ ADD, "" },
-	{ "add ESP spi 1 " ENDS "encr_alg AES encrkey " KEY128, "" },
-	{ "add 3 spi 1 " ENDS "encr_alg 12 encrkey " KEY128, "" },
-	{ "add esp spi 1 \\\n" ENDS "encr_alg aes \\\nencrkey " KEY128 "\n", "" },
+	{ "add ESP spi 1001 " ENDS "encr_alg AES encrkey " KEY128, "" },
+	{ "add 3 spi 1001 " ENDS "encr_alg 12 encrkey " KEY128, "" },
+	{ "add esp spi 1001 \\\n" ENDS "encr_alg aes \\\nencrkey " KEY128 "\n", "" },
 	/* commands */
 	{ "ad esp", "1:1 key-command; " },
 	{ "dump esp", "1:1 key-command; " },
 	{ "save all", "1:1 key-command; " },
 	{ "add", "1:1 key-satype; " },
-	{ "add all spi 1", "1:5 key-satype; " },
-	{ "add tcp spi 1", "1:5 key-satype; " },
+	{ "add all spi 1001", "1:5 key-satype; " },
+	{ "add tcp spi 1001", "1:5 key-satype; " },
 	{ "flush", "" },
 	{ "flush esp", "" },
 	{ "flush foo", "1:7 key-satype; " },
@@ -105,100 +105,101 @@ static const struct {
 	{ "ad\nad\n", "1:1 key-command; 2:1 key-command; " },
 	/* what is needed */
 	{ "add esp " ENDS ESP, "1:1 key-spi; " },
-	{ "add esp spi 1 " ESP, "1:1 key-address; " },
-	{ "add esp spi 1 " ENDS, "1:1 key-algorithm; " },
-	{ "add esp spi 1 " ENDS "encr_alg null", "1:44 key-algorithm; " },
-	{ "add esp spi 1 " ENDS "encr_alg aes", "1:44 key-missing; " },
-	{ "add esp spi 1 " ENDS "auth_alg sha1", "1:44 key-missing; " },
-	{ "add esp spi 1 " ENDS "authkey " KEY256, "1:1 key-algorithm; " },
-	{ "add ah spi 1 " ENDS "encr_alg aes auth_alg sha256 authkey " KEY256,
-		"1:52 key-cipher-ah; " },
-	{ "add ah spi 1 " ENDS "auth_alg sha256 authkey " KEY256 " encrkey " KEY128,
-		"1:132 key-cipher-ah; " },
-	{ "add esp spi 1 " ENDS "encr_alg null auth_alg sha256 authkey " KEY256 " encrkey " KEY128,
-		"1:147 key-null; " },
-	{ "add esp spi 1 " ENDS "auth_alg sha256 authkey " KEY256 " encrkey " KEY128,
-		"1:133 key-null; " },
+	{ "add esp spi 1001 " ESP, "1:1 key-address; " },
+	{ "add esp spi 1001 " ENDS, "1:1 key-algorithm; " },
+	{ "add esp spi 1001 " ENDS "encr_alg null", "1:47 key-algorithm; " },
+	{ "add esp spi 1001 " ENDS "encr_alg aes", "1:47 key-missing; " },
+	{ "add esp spi 1001 " ENDS "auth_alg sha1", "1:47 key-missing; " },
+	{ "add esp spi 1001 " ENDS "authkey " KEY256, "1:1 key-algorithm; " },
+	{ "add ah spi 1001 " ENDS "encr_alg aes auth_alg sha256 authkey " KEY256,
+		"1:55 key-cipher-ah; " },
+	{ "add ah spi 1001 " ENDS "auth_alg sha256 authkey " KEY256 " encrkey " KEY128,
+		"1:135 key-cipher-ah; " },
+	{ "add esp spi 1001 " ENDS "encr_alg null auth_alg sha256 authkey " KEY256
+	  " encrkey " KEY128,
+		"1:150 key-null; " },
+	{ "add esp spi 1001 " ENDS "auth_alg sha256 authkey " KEY256 " encrkey " KEY128,
+		"1:136 key-null; " },
 	/* words and numbers */
-	{ ADD "colour red", "1:187 key-keyword; " },
+	{ ADD "colour red", "1:190 key-keyword; " },
 	{ "add esp spy 1 dest 192.0.2.1 encr aes",
 		"1:9 key-keyword; 1:15 key-keyword; 1:30 key-keyword; " },
-	{ ADD "soft_byte 5 proto 6", "1:187 key-keyword; " },
-	{ ADD "proto", "1:187 key-value; " },
-	{ ADD "isrc", "1:187 key-value; " },
-	{ ADD "encap", "1:187 key-value; " },
-	{ ADD "proto tcp", "1:193 key-number; " },
-	{ ADD "proto 256", "1:193 key-range; " },
-	{ ADD "spi 2", "1:187 key-repeated; " },
-	{ ADD "reserved_bits 0 reserved_bits 0", "1:201 key-order; 1:203 key-repeated; " },
-	{ ADD "idle_addtime 0 idle_addtime 1", "1:202 key-repeated; " },
+	{ ADD "soft_byte 5 proto 6", "1:190 key-keyword; " },
+	{ ADD "proto", "1:190 key-value; " },
+	{ ADD "isrc", "1:190 key-value; " },
+	{ ADD "encap", "1:190 key-value; " },
+	{ ADD "proto tcp", "1:196 key-number; " },
+	{ ADD "proto 256", "1:196 key-range; " },
+	{ ADD "spi 1002", "1:190 key-repeated; " },
+	{ ADD "reserved_bits 0 reserved_bits 0", "1:204 key-order; 1:206 key-repeated; " },
+	{ ADD "idle_addtime 0 idle_addtime 1", "1:205 key-repeated; " },
 	{ "add esp spi 0x100000001 " ENDS ESP, "1:13 key-range; " },
 	{ "add esp spi 0 " ENDS ESP, "1:13 key-spi; " },
-	{ ADD "pair-spi 0", "1:196 key-spi; " },
-	{ ADD "pair-spi 1", "1:187 key-pair; " },
-	{ ADD "replay 64", "1:194 ~key-replay; " },
+	{ ADD "pair-spi 0", "1:199 key-spi; " },
+	{ ADD "pair-spi 1001", "1:190 key-pair; " },
+	{ ADD "replay 64", "1:197 ~key-replay; " },
 	{ ADD "replay 0", "" },
 	{ ADD "state mature", "" },
-	{ ADD "state larval", "1:193 key-state; " },
-	{ ADD "state dead", "1:193 key-state; " },
-	{ ADD "state 1", "1:193 key-state; " },
+	{ ADD "state larval", "1:196 key-state; " },
+	{ ADD "state dead", "1:196 key-state; " },
+	{ ADD "state 1", "1:196 key-state; " },
 	{ ADD "flags esn", "" },
-	{ ADD "replay 8192", "1:194 ~key-replay; " },
-	{ ADD "replay 8193", "1:194 key-range; " },
-	{ ADD "flags 1", "1:193 key-refused; " },
-	{ ADD "current_bytes 5", "1:187 key-refused; " },
-	{ ADD "label secret", "1:187 key-refused; " },
-	{ ADD "replay_value 4294967296", "1:187 key-range; " },
+	{ ADD "replay 8192", "1:197 ~key-replay; " },
+	{ ADD "replay 8193", "1:197 key-range; " },
+	{ ADD "flags 1", "1:196 key-refused; " },
+	{ ADD "current_bytes 5", "1:190 key-refused; " },
+	{ ADD "label secret", "1:190 key-refused; " },
+	{ ADD "replay_value 4294967296", "1:190 key-range; " },
 	{ ADD "flags esn replay_value 4294967296", "" },
 	{ ADD "inbound outbound", "" },
-	{ "add esp inbound spi 1 " ENDS ESP, "" },
+	{ "add esp inbound spi 1001 " ENDS ESP, "" },
 	{ ADD "srcidtype fqdn \"a.example\" dstidtype prefix 192.0.2.0/24", "" },
-	{ ADD "srcidtype colour red", "1:197 key-identity; " },
-	{ ADD "srcidtype fqdn", "1:187 key-value; " },
+	{ ADD "srcidtype colour red", "1:200 key-identity; " },
+	{ ADD "srcidtype fqdn", "1:190 key-value; " },
 	/* limits */
-	{ ADD "soft_bytes 5 hard_bytes 4", "1:187 key-lifetime; " },
+	{ ADD "soft_bytes 5 hard_bytes 4", "1:190 key-lifetime; " },
 	{ ADD "soft_bytes 5 hard_bytes 0", "" },
 	{ ADD "soft_bytes 5 hard_bytes 5", "" },
-	{ ADD "idle_addtime 9 soft_addtime 8", "1:187 key-lifetime; " },
-	{ ADD "idle_usetime 9 hard_usetime 8", "1:187 key-lifetime; " },
+	{ ADD "idle_addtime 9 soft_addtime 8", "1:190 key-lifetime; " },
+	{ ADD "idle_usetime 9 hard_usetime 8", "1:190 key-lifetime; " },
 	/* addresses */
-	{ "add esp spi 1 dst 192.0.2.300 " ESP, "1:19 key-address; " },
-	{ "add esp spi 1 dst6 192.0.2.3 " ESP, "1:20 key-address; " },
-	{ "add esp spi 1 src 2001:db8::1 dst 192.0.2.1 " ESP, "1:31 key-family; " },
-	{ "add esp spi 1 src :: dst 192.0.2.1 " ESP, "" },
-	{ "add esp spi 1 src 224.0.0.1 dst 192.0.2.1 " ESP, "1:15 key-address; " },
-	{ "add esp spi 1 dst 0.0.0.0 " ESP, "1:15 key-address; " },
-	{ "add esp spi 1 dst one " ESP, "" },
-	{ "add esp spi 1 src many dst 192.0.2.1 " ESP, "1:15 ~key-ambiguous; " },
-	{ "add esp spi 1 dst nobody " ESP, "1:19 key-address; " },
-	{ "add esp spi 1 dst " KEY128 " " ESP, "1:19 key-address; " },
-	{ ADD "isrc " KEY128 "/128 idst 10.2.0.0/16", "1:192 key-address; " },
+	{ "add esp spi 1001 dst 192.0.2.300 " ESP, "1:22 key-address; " },
+	{ "add esp spi 1001 dst6 192.0.2.3 " ESP, "1:23 key-address; " },
+	{ "add esp spi 1001 src 2001:db8::1 dst 192.0.2.1 " ESP, "1:34 key-family; " },
+	{ "add esp spi 1001 src :: dst 192.0.2.1 " ESP, "" },
+	{ "add esp spi 1001 src 224.0.0.1 dst 192.0.2.1 " ESP, "1:18 key-address; " },
+	{ "add esp spi 1001 dst 0.0.0.0 " ESP, "1:18 key-address; " },
+	{ "add esp spi 1001 dst one " ESP, "" },
+	{ "add esp spi 1001 src many dst 192.0.2.1 " ESP, "1:18 ~key-ambiguous; " },
+	{ "add esp spi 1001 dst nobody " ESP, "1:22 key-address; " },
+	{ "add esp spi 1001 dst " KEY128 " " ESP, "1:22 key-address; " },
+	{ ADD "isrc " KEY128 "/128 idst 10.2.0.0/16", "1:195 key-address; " },
 	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16", "" },
-	{ ADD "isrc 10.1.0.0/33 idst 10.2.0.0/16", "1:192 key-prefix; " },
-	{ ADD "isrc 10.1.0.0/x idst 10.2.0.0/16", "1:192 key-prefix; " },
-	{ ADD "isrc 10.1.0.0/16", "1:187 key-family; " },
+	{ ADD "isrc 10.1.0.0/33 idst 10.2.0.0/16", "1:195 key-prefix; " },
+	{ ADD "isrc 10.1.0.0/x idst 10.2.0.0/16", "1:195 key-prefix; " },
+	{ ADD "isrc 10.1.0.0/16", "1:190 key-family; " },
 	{ ADD "idst6 2001:db8::/32", "" },
-	{ ADD "isrc many idst 10.2.0.0/16", "1:192 key-ambiguous; " },
+	{ ADD "isrc many idst 10.2.0.0/16", "1:195 key-ambiguous; " },
 	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16 proto 4", "" },
-	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16 proto 41", "1:221 key-family; " },
-	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16 proto 6", "1:221 key-tunnel; " },
-	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16 sport 5 isport 6", "1:221 key-tunnel; " },
+	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16 proto 41", "1:224 key-family; " },
+	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16 proto 6", "1:224 key-tunnel; " },
+	{ ADD "isrc 10.1.0.0/16 idst 10.2.0.0/16 sport 5 isport 6", "1:224 key-tunnel; " },
 	/* NAT traversal */
 	{ ADD "encap udp nat_rem 192.0.2.9 nat_rport 4500", "" },
-	{ ADD "encap udpx nat_rem 192.0.2.9", "1:193 key-encap; " },
-	{ ADD "encap udp", "1:187 key-encap; " },
-	{ ADD "nat_rem 192.0.2.9", "1:187 key-encap; " },
-	{ ADD "nat_rport 4500", "1:187 key-encap; " },
-	{ ADD "encap udp nat_loc 2001:db8::1", "1:205 key-address; " },
+	{ ADD "encap udpx nat_rem 192.0.2.9", "1:196 key-encap; " },
+	{ ADD "encap udp", "1:190 key-encap; " },
+	{ ADD "nat_rem 192.0.2.9", "1:190 key-encap; " },
+	{ ADD "nat_rport 4500", "1:190 key-encap; " },
+	{ ADD "encap udp nat_loc 2001:db8::1", "1:208 key-address; " },
 	/* lookups */
-	{ "delete esp spi 1 dst 192.0.2.1", "" },
-	{ "delete esp spi 1", "" },
+	{ "delete esp spi 1001 dst 192.0.2.1", "" },
+	{ "delete esp spi 1001", "" },
 	{ "delete esp dst 192.0.2.1", "1:1 key-spi; " },
-	{ "delete all spi 1", "1:8 key-satype; " },
-	{ "delete esp spi 1 auth_alg sha1", "1:18 key-unfit; " },
-	{ "get esp spi 1 dst 192.0.2.1 proto 6 sport 5 dport 6 inbound", "" },
-	{ "update esp spi 1 dst 192.0.2.1 hard_bytes 10", "" },
-	{ "update-pair esp spi 1 dst 192.0.2.1 pair-spi 2", "1:37 key-unfit; " },
+	{ "delete all spi 1001", "1:8 key-satype; " },
+	{ "delete esp spi 1001 auth_alg sha1", "1:21 key-unfit; " },
+	{ "get esp spi 1001 dst 192.0.2.1 proto 6 sport 5 dport 6 inbound", "" },
+	{ "update esp spi 1001 dst 192.0.2.1 hard_bytes 10", "" },
+	{ "update-pair esp spi 1001 dst 192.0.2.1 pair-spi 1002", "1:40 key-unfit; " },
 };
 
 START_TEST(diagnostics)
@@ -215,7 +216,7 @@ START_TEST(diagnostics)
 }
 END_TEST
 
-#define ALGS "add esp spi 1 " ENDS
+#define ALGS "add esp spi 1001 " ENDS
 
 static const struct {
 	const char *text;
@@ -223,40 +224,40 @@ static const struct {
 } keys[] = {
 	{ ALGS "encr_alg aes encrkey 0x" KEY128, "" },
 	{ ALGS "encr_alg aes encrkey " KEY128 "/128", "" },
-	{ ALGS "encr_alg aes encrkey " KEY128 "/129", "1:65 key-bits; " },
-	{ ALGS "encr_alg aes encrkey " KEY128 "/0", "1:65 key-bits; " },
-	{ ALGS "encr_alg aes encrkey " KEY128 "/x", "1:65 key-bits; " },
-	{ ALGS "encr_alg aes encrkey /128", "1:65 key-hex; " },
-	{ ALGS "encr_alg aes encrkey 0g", "1:65 key-hex; " },
-	{ ALGS "encr_alg aes encrkey " KEY256 "/128", "1:65 ~key-cut; " },
-	{ ALGS "encr_alg aes encrkey 0011", "1:57 key-length; " },
-	{ ALGS "encr_alg aes encrkey 00000000000000000000000000000000", "1:57 key-zero; " },
+	{ ALGS "encr_alg aes encrkey " KEY128 "/129", "1:68 key-bits; " },
+	{ ALGS "encr_alg aes encrkey " KEY128 "/0", "1:68 key-bits; " },
+	{ ALGS "encr_alg aes encrkey " KEY128 "/x", "1:68 key-bits; " },
+	{ ALGS "encr_alg aes encrkey /128", "1:68 key-hex; " },
+	{ ALGS "encr_alg aes encrkey 0g", "1:68 key-hex; " },
+	{ ALGS "encr_alg aes encrkey " KEY256 "/128", "1:68 ~key-cut; " },
+	{ ALGS "encr_alg aes encrkey 0011", "1:60 key-length; " },
+	{ ALGS "encr_alg aes encrkey 00000000000000000000000000000000", "1:60 key-zero; " },
 	{ ALGS "auth_alg sha1 authkey 0000000000000000000000000000000000000000",
-		"1:66 key-zero; " },
-	{ ALGS "auth_alg sha1 authkey " KEY256, "1:58 key-length; " },
-	{ ALGS "encr_alg typo encrkey " KEY128, "1:53 key-algorithm; " },
-	{ ALGS "encr_alg any encrkey " KEY128, "1:53 key-algorithm; " },
-	{ ALGS "encr_alg 256 encrkey " KEY128, "1:53 key-algorithm; " },
-	{ ALGS "encr_alg typo auth_alg sha256 authkey " KEY256, "1:53 key-algorithm; " },
-	{ ALGS "encr_alg des encrkey 0123456789abcdef", "1:53 ~alg-weak; " },
-	{ ALGS "encr_alg des encrkey 0101010101010101", "1:53 ~alg-weak; 1:57 key-weak; " },
-	{ ALGS "encr_alg des encrkey fe01fe01fe01fe01", "1:53 ~alg-weak; 1:57 key-weak; " },
-	{ ALGS "encr_alg des encrkey 1f011f010e010e01", "1:53 ~alg-weak; 1:57 key-weak; " },
+		"1:69 key-zero; " },
+	{ ALGS "auth_alg sha1 authkey " KEY256, "1:61 key-length; " },
+	{ ALGS "encr_alg typo encrkey " KEY128, "1:56 key-algorithm; " },
+	{ ALGS "encr_alg any encrkey " KEY128, "1:56 key-algorithm; " },
+	{ ALGS "encr_alg 256 encrkey " KEY128, "1:56 key-algorithm; " },
+	{ ALGS "encr_alg typo auth_alg sha256 authkey " KEY256, "1:56 key-algorithm; " },
+	{ ALGS "encr_alg des encrkey 0123456789abcdef", "1:56 ~alg-weak; " },
+	{ ALGS "encr_alg des encrkey 0101010101010101", "1:56 ~alg-weak; 1:60 key-weak; " },
+	{ ALGS "encr_alg des encrkey fe01fe01fe01fe01", "1:56 ~alg-weak; 1:60 key-weak; " },
+	{ ALGS "encr_alg des encrkey 1f011f010e010e01", "1:56 ~alg-weak; 1:60 key-weak; " },
 	{ ALGS "encr_alg 3des encrkey 0123456789abcdef0123456789abcdeffedcba9876543210",
-		"1:53 ~alg-weak; 1:58 key-weak; " },
+		"1:56 ~alg-weak; 1:61 key-weak; " },
 	{ ALGS "encr_alg 3des encrkey 0123456789abcdeffedcba98765432100123456789abcdef",
-		"1:53 ~alg-weak; " },
-	{ ALGS "encr_alg aes-gcm16 encrkey " KEY128 "a0a1a2a3", "1:53 ~key-static-counter; " },
+		"1:56 ~alg-weak; " },
+	{ ALGS "encr_alg aes-gcm16 encrkey " KEY128 "a0a1a2a3", "1:56 ~key-static-counter; " },
 	{ ALGS "encr_alg aes-gcm16 encrkey " KEY128,
-		"1:53 ~key-static-counter; 1:63 key-length; " },
+		"1:56 ~key-static-counter; 1:66 key-length; " },
 	{ ALGS "encr_alg aes-gcm16 reserved_bits 64 encrkey " KEY128 "a0a1a2a30000000000000001",
-		"1:53 ~key-static-counter; " },
+		"1:56 ~key-static-counter; " },
 	{ ALGS "encr_alg aes-gcm16 reserved_bits 32 encrkey " KEY128 "a0a1a2a300000001",
-		"1:53 ~key-static-counter; 1:63 key-iv; " },
+		"1:56 ~key-static-counter; 1:66 key-iv; " },
 	{ ALGS "encr_alg aes reserved_bits 64 encrkey " KEY128 "0000000000000001",
-		"1:57 key-iv; " },
+		"1:60 key-iv; " },
 	{ ALGS "encr_alg aes-gcm16 encrkey " KEY128 "a0a1a2a3 auth_alg sha256 authkey " KEY256,
-		"1:53 ~key-static-counter; 1:112 key-algorithm; " },
+		"1:56 ~key-static-counter; 1:115 key-algorithm; " },
 };
 
 START_TEST(key_diagnostics)
@@ -277,17 +278,17 @@ END_TEST
 START_TEST(places)
 {
 	CLEANUP(parsed_done) struct parsed service = parse(
-		"get esp spi 1 dst 192.0.2.1\nupdate esp spi 1 dst 192.0.2.1\n" ADD "\nflush",
+		"get esp spi 1001 dst 192.0.2.1\nupdate esp spi 1001 dst 192.0.2.1\n" ADD "\nflush",
 		KEYS_OF_SERVICE, &names);
 	CLEANUP(parsed_done) struct parsed words = parse(ADD, KEYS_OF_ARGUMENTS, &names);
 	CLEANUP(parsed_done) struct parsed dump = parse("dump esp", KEYS_OF_ARGUMENTS, &names);
 	CLEANUP(parsed_done) struct parsed numeric = parse(
-		"add esp spi 1 dst one " ESP, KEYS_OF_FILE, NULL);
+		"add esp spi 1001 dst one " ESP, KEYS_OF_FILE, NULL);
 
 	ck_assert_str_eq(service.said.str, "1:1 key-command; 2:1 key-command; ");
 	ck_assert_str_eq(words.said.str, "1:1 key-command; ");
 	ck_assert_str_eq(dump.said.str, "");
-	ck_assert_str_eq(numeric.said.str, "1:19 key-address; ");
+	ck_assert_str_eq(numeric.said.str, "1:22 key-address; ");
 }
 END_TEST
 
@@ -297,7 +298,7 @@ START_TEST(meaning)
 		"add esp spi 0x3001 src 198.51.100.1 dst 203.0.113.1 proto 4 isrc 10.1.2.3/16 "
 		"idst 10.2.0.0/16 encr_alg aes-gcm16 reserved_bits 64 encrkey " KEY128
 		"a0a1a2a30000000000000001 hard_addtime 28800 soft_addtime 24000 idle_addtime 3600 "
-		"iproto 6 idport 80 pair-spi 7 replay 512 outbound flags esn\n",
+		"iproto 6 idport 80 pair-spi 1007 replay 512 outbound flags esn\n",
 		KEYS_OF_FILE, &names);
 	CLEANUP(sa_freep) struct sa *sa = NULL;
 	char text[PREFIX_TEXT_MAX];
@@ -321,7 +322,7 @@ START_TEST(meaning)
 	ck_assert_uint_eq(sa->hard.add_sec, 28800);
 	ck_assert_uint_eq(sa->soft.add_sec, 24000);
 	ck_assert_uint_eq(sa->idle_add_sec, 3600);
-	ck_assert_uint_eq(sa->pair_spi, 7);
+	ck_assert_uint_eq(sa->pair_spi, 1007);
 	ck_assert_uint_eq(sa->replay_window, 512);
 	ck_assert_uint_eq(sa->directions, SA_OUTBOUND);
 	ck_assert_uint_eq(sa->flags, SA_FLAG_ESN | SA_FLAG_UNIQUE);
@@ -332,7 +333,8 @@ END_TEST
 START_TEST(defaults)
 {
 	CLEANUP(parsed_done) struct parsed p = parse(
-		"add esp spi 1 dst 192.0.2.1 auth_alg sha256 authkey " KEY256, KEYS_OF_FILE, NULL);
+		"add esp spi 1001 dst 192.0.2.1 auth_alg sha256 authkey " KEY256, KEYS_OF_FILE,
+		NULL);
 	CLEANUP(sa_freep) struct sa *sa = keys_command_sa(&p.file->commands[0], 0);
 
 	ck_assert_ptr_nonnull(sa);
@@ -348,9 +350,9 @@ END_TEST
 START_TEST(several_destinations)
 {
 	CLEANUP(parsed_done) struct parsed p = parse(
-		"add esp spi 1 src one dst many " ESP, KEYS_OF_FILE, &names);
-	static const char *const want[] = { "esp spi 0x1 192.0.2.50 > 192.0.2.50 transport",
-		"esp spi 0x1 192.0.2.50 > 192.0.2.51 transport" };
+		"add esp spi 1001 src one dst many " ESP, KEYS_OF_FILE, &names);
+	static const char *const want[] = { "esp spi 0x3e9 192.0.2.50 > 192.0.2.50 transport",
+		"esp spi 0x3e9 192.0.2.50 > 192.0.2.51 transport" };
 
 	/* The IPv6 ones have no source of their family. */
 	ck_assert_str_eq(p.said.str, "");

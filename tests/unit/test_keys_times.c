@@ -129,9 +129,9 @@ static void describe(const struct meaning *m, uint64_t now_sec, struct text *sai
 	text_addf(said, "next %" PRIu64, next_sec);
 }
 
-#define GENERATIONS                                                          \
-	"add esp spi 1 " THERE ESP "a0a1a2a3\nadd esp spi 2 " THERE ESP      \
-	"a0a1a2a4 send_from 20\nupdate esp spi 1 dst 192.0.2.17 send_until " \
+#define GENERATIONS                                                             \
+	"add esp spi 1001 " THERE ESP "a0a1a2a3\nadd esp spi 1002 " THERE ESP   \
+	"a0a1a2a4 send_from 20\nupdate esp spi 1001 dst 192.0.2.17 send_until " \
 	"20 receive_until 30\n"
 
 static const struct {
@@ -139,18 +139,19 @@ static const struct {
 	uint64_t now_sec;
 	const char *want;
 } phases[] = {
-	{ GENERATIONS, 10, "1> 2 next 20" },
-	{ GENERATIONS, 19, "1> 2 next 20" },
-	{ GENERATIONS, 20, "2> 1 next 30" },
-	{ GENERATIONS, 29, "2> 1 next 30" },
-	{ GENERATIONS, 30, "2> next 0" },
+	{ GENERATIONS, 10, "1001> 1002 next 20" },
+	{ GENERATIONS, 19, "1001> 1002 next 20" },
+	{ GENERATIONS, 20, "1002> 1001 next 30" },
+	{ GENERATIONS, 29, "1002> 1001 next 30" },
+	{ GENERATIONS, 30, "1002> next 0" },
 	/* An outbound one is nothing but its sending. */
-	{ "add esp spi 1 outbound send_from 20 " THERE ESP "a0a1a2a3", 10, "next 20" },
-	{ "add esp spi 1 outbound send_from 20 " THERE ESP "a0a1a2a3", 20, "1> next 0" },
-	{ "add esp spi 1 inbound outbound send_from 20 " THERE ESP "a0a1a2a3", 10, "1 next 20" },
-	{ "add esp spi 1 " THERE ESP "a0a1a2a3", 10, "1> next 0" },
-	{ "add esp spi 1 receive_until 30 " THERE ESP "a0a1a2a3", 10, "1> next 30" },
-	{ "add esp spi 1 receive_until 30 " THERE ESP "a0a1a2a3", 30, "next 0" },
+	{ "add esp spi 1001 outbound send_from 20 " THERE ESP "a0a1a2a3", 10, "next 20" },
+	{ "add esp spi 1001 outbound send_from 20 " THERE ESP "a0a1a2a3", 20, "1001> next 0" },
+	{ "add esp spi 1001 inbound outbound send_from 20 " THERE ESP "a0a1a2a3", 10,
+		"1001 next 20" },
+	{ "add esp spi 1001 " THERE ESP "a0a1a2a3", 10, "1001> next 0" },
+	{ "add esp spi 1001 receive_until 30 " THERE ESP "a0a1a2a3", 10, "1001> next 30" },
+	{ "add esp spi 1001 receive_until 30 " THERE ESP "a0a1a2a3", 30, "next 0" },
 };
 
 START_TEST(phase)
@@ -177,12 +178,12 @@ START_TEST(what_is_in_force_keeps_its_complaint)
 }
 END_TEST
 
-#define PAIR                                                                            \
-	"add esp spi 1 " THERE ESP "a0a1a2a3 replay 64 hard_addtime 9000\n"             \
-	"add esp spi 2 pair-spi 1 " BACK ESP "a0a1a2a4\nadd ah spi 3 " THERE            \
-	"auth_alg sha256 authkey " KEY KEY "\nadd esp spi 4 dst 198.51.100.7 encr_alg " \
-	"aes encrkey " KEY " auth_alg sha1 authkey " KEY "01020304 isrc 10.0.0.0/8 "    \
-	"idst 10.9.0.0/16 tfc_pad 900 tfc_dummy 5000\nadd esp spi 5 inbound " THERE ESP \
+#define PAIR                                                                               \
+	"add esp spi 1001 " THERE ESP "a0a1a2a3 replay 64 hard_addtime 9000\n"             \
+	"add esp spi 1002 pair-spi 1001 " BACK ESP "a0a1a2a4\nadd ah spi 1003 " THERE      \
+	"auth_alg sha256 authkey " KEY KEY "\nadd esp spi 1004 dst 198.51.100.7 encr_alg " \
+	"aes encrkey " KEY " auth_alg sha1 authkey " KEY "01020304 isrc 10.0.0.0/8 "       \
+	"idst 10.9.0.0/16 tfc_pad 900 tfc_dummy 5000\nadd esp spi 1005 inbound " THERE ESP \
 	"a0a1a2a5\n"
 
 /* The old generation, then both, then the new one: never less than one of each at work. */
@@ -236,14 +237,14 @@ START_TEST(rollover_of_one_peer_and_only_once)
 	ck_assert_int_eq(address_parse("198.51.100.7", &roll.peer), 0);
 	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &more), 0);
 	ck_assert_uint_eq(roll.count, 1);
-	ck_assert_ptr_nonnull(strstr(more.str, "update esp spi 0x4 dst 198.51.100.7"));
+	ck_assert_ptr_nonnull(strstr(more.str, "update esp spi 0x3ec dst 198.51.100.7"));
 	keys_text_wipe(&more);
 	roll = (struct keys_roll){ .algs = m.algs, .at_sec = 1000, .overlap_sec = 60 };
 	ck_assert_int_eq(address_parse("192.0.2.17", &roll.peer), 0);
 	m.times[0].send_until = 50;
 	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &more), 0);
 	ck_assert_uint_eq(roll.n_replaced, 1);
-	ck_assert_ptr_null(strstr(more.str, "update esp spi 0x1 "));
+	ck_assert_ptr_null(strstr(more.str, "update esp spi 0x3e9 "));
 }
 END_TEST
 

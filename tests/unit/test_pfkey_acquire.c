@@ -339,7 +339,7 @@ START_TEST(inverse)
 	struct lab *lab = lab_new();
 	CLEANUP(rule_freep) struct rule *rule = three_alternatives();
 	struct policy policy = { .rule = rule };
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 	struct pfkey_message *msg = request(PFKEY_X_INVERSE_ACQUIRE, sa), *answer;
 
 	msg->satype = 0;

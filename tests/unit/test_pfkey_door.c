@@ -45,16 +45,16 @@ START_TEST(get)
 	struct pfkey_message *msg;
 	struct sad_entry *entry;
 
-	say_sa(lab, 0, PFKEY_GET, fixture_sa_gcm(5, 1));
+	say_sa(lab, 0, PFKEY_GET, fixture_sa_gcm(0x1005, 1));
 	expect(lab, 0, PFKEY_GET, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
 	hear_nothing(lab, 1);
-	entry = fixture_add(lab->f, fixture_sa_gcm(5, 1));
+	entry = fixture_add(lab->f, fixture_sa_gcm(0x1005, 1));
 	expect_all(lab, PFKEY_ADD, 0, 0);
 	atomic_store(&entry->run->bytes, 4321);
 	atomic_store(&entry->run->packets, 3);
 	atomic_store(&entry->run->seq, 3);
 	atomic_store(&entry->run->first_use_usec, entry->run->added_usec + 5000000);
-	say_sa(lab, 0, PFKEY_GET, fixture_sa_gcm(5, 1));
+	say_sa(lab, 0, PFKEY_GET, fixture_sa_gcm(0x1005, 1));
 	msg = hear_type(lab, 0, PFKEY_GET, 0, 0);
 	ck_assert_uint_eq(msg->sa->encr_key_bits, 128);
 	ck_assert_uint_eq(msg->sa->salt_bits, 32);
@@ -74,12 +74,12 @@ END_TEST
 START_TEST(delete_and_flush)
 {
 	struct lab *lab = lab_new();
-	struct pfkey_message *msg = request(PFKEY_DELETE, fixture_sa(1));
+	struct pfkey_message *msg = request(PFKEY_DELETE, fixture_sa(0x1001));
 
-	say_sa(lab, 0, PFKEY_DELETE, fixture_sa(1));
+	say_sa(lab, 0, PFKEY_DELETE, fixture_sa(0x1001));
 	expect_all(lab, PFKEY_DELETE, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
-	(void)fixture_add(lab->f, fixture_sa(1));
-	(void)fixture_add(lab->f, fixture_sa(2));
+	(void)fixture_add(lab->f, fixture_sa(0x1001));
+	(void)fixture_add(lab->f, fixture_sa(0x1002));
 	expect_all(lab, PFKEY_ADD, 0, 0);
 	expect_all(lab, PFKEY_ADD, 0, 0);
 	say(lab, 0, msg);
@@ -91,7 +91,7 @@ START_TEST(delete_and_flush)
 	say(lab, 0, msg);
 	expect_all(lab, PFKEY_DELETE, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
 	pfkey_message_free(msg);
-	(void)fixture_add(lab->f, fixture_sa(1));
+	(void)fixture_add(lab->f, fixture_sa(0x1001));
 	expect_all(lab, PFKEY_ADD, 0, 0);
 	say_base(lab, 2, PFKEY_FLUSH, PFKEY_SATYPE_AH);
 	expect_all(lab, PFKEY_FLUSH, 0, 0);
@@ -112,7 +112,7 @@ START_TEST(dump)
 	bool over = false;
 
 	for (unsigned int i = 1; i <= n; i++)
-		(void)fixture_add(lab->f, fixture_sa(i));
+		(void)fixture_add(lab->f, fixture_sa(0x1000 + i));
 	for (int i = 1; i < CLIENTS; i++) { /* they do not read, and lose what is too much */
 		(void)close(lab->fds[i]);
 		lab->fds[i] = -1;
@@ -141,7 +141,7 @@ START_TEST(dump)
 			ck_assert_uint_eq(msg->pid, 8);
 		} else {
 			ck_assert_ptr_nonnull(msg->sa->encr_key);
-			ck_assert_uint_eq(msg->sa->spi, ++heard);
+			ck_assert_uint_eq(msg->sa->spi, 0x1000 + ++heard);
 		}
 		pfkey_message_free(msg);
 	}
@@ -219,7 +219,7 @@ END_TEST
 START_TEST(expiry)
 {
 	struct lab *lab = lab_new();
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 	struct pfkey_message *msg;
 
 	sa->soft.add_sec = 10;
@@ -251,7 +251,7 @@ START_TEST(promiscuous)
 	say_base(lab, 2, PFKEY_X_PROMISC, 1);
 	expect(lab, 2, PFKEY_X_PROMISC, 0, 0);
 	hear_nothing(lab, 0);
-	say_sa(lab, 0, PFKEY_ADD, fixture_sa(1));
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1001));
 	msg = hear_type(lab, 2, PFKEY_ADD, 0, 0); /* the request, then the answer */
 	ck_assert(msg->present & PFKEY_BIT(PFKEY_EXT_KEY_ENCRYPT));
 	pfkey_message_free(msg);
@@ -262,7 +262,7 @@ START_TEST(promiscuous)
 	hear_nothing(lab, 0);
 	say_base(lab, 2, PFKEY_X_PROMISC, 0);
 	expect(lab, 2, PFKEY_X_PROMISC, 0, 0);
-	say_sa(lab, 0, PFKEY_GET, fixture_sa(1));
+	say_sa(lab, 0, PFKEY_GET, fixture_sa(0x1001));
 	hear_nothing(lab, 2);
 	say_base(lab, 2, PFKEY_X_PROMISC, 2);
 	expect(lab, 2, PFKEY_X_PROMISC, EINVAL, PFKEY_DIAG_UNKNOWN_SATYPE);
@@ -320,7 +320,7 @@ static const struct {
 START_TEST(flags)
 {
 	struct lab *lab = lab_new();
-	struct pfkey_message *msg = request(PFKEY_ADD, fixture_sa(1));
+	struct pfkey_message *msg = request(PFKEY_ADD, fixture_sa(0x1001));
 	uint8_t bytes[PFKEY_MAX_BYTES];
 	size_t len;
 
@@ -338,13 +338,13 @@ END_TEST
 START_TEST(encapsulation_without_addresses)
 {
 	struct lab *lab = lab_new();
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 
 	sa->flags |= SA_FLAG_ENCAP;
 	say_sa(lab, 0, PFKEY_ADD, sa);
 	expect_all(lab, PFKEY_ADD, 0, 0);
-	ck_assert_ptr_nonnull(fixture_find(lab->f, 1));
-	ck_assert(fixture_find(lab->f, 1)->sa->flags & SA_FLAG_ENCAP);
+	ck_assert_ptr_nonnull(fixture_find(lab->f, 0x1001));
+	ck_assert(fixture_find(lab->f, 0x1001)->sa->flags & SA_FLAG_ENCAP);
 	lab_done(lab);
 }
 END_TEST
@@ -357,7 +357,7 @@ START_TEST(slow_reader)
 
 	/* Client 1 never reads. The others get everything, and memory stays bounded. */
 	for (uint32_t i = 1; i <= 6000; i++) {
-		(void)fixture_add(lab->f, fixture_sa(i));
+		(void)fixture_add(lab->f, fixture_sa(0x1000 + i));
 		turn(lab);
 		expect(lab, 0, PFKEY_ADD, 0, 0);
 		expect(lab, 2, PFKEY_ADD, 0, 0);
@@ -440,7 +440,7 @@ START_TEST(comes_and_goes)
 	lab->fds[1] = -1;
 	turn(lab);
 	ck_assert_uint_eq(pfkey_door_peers(lab->door), CLIENTS - 1);
-	say_sa(lab, 0, PFKEY_ADD, fixture_sa(1));
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1001));
 	expect(lab, 0, PFKEY_ADD, 0, 0);
 	expect(lab, 2, PFKEY_ADD, 0, 0);
 	lab_done(lab);

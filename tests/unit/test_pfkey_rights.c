@@ -95,7 +95,7 @@ static void check_reads(struct lab *lab, bool sees_keys)
 {
 	struct pfkey_message *msg;
 
-	say_sa(lab, 1, PFKEY_GET, fixture_sa(1));
+	say_sa(lab, 1, PFKEY_GET, fixture_sa(0x1001));
 	msg = hear_type(lab, 1, PFKEY_GET, 0, 0);
 	ck_assert((msg->sa->encr_key != NULL) == sees_keys);
 	ck_assert((msg->sa->auth_key != NULL) == sees_keys);
@@ -117,7 +117,7 @@ static void check_refused(struct lab *lab)
 		expect(lab, 1, bases[i], EPERM, 0);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(with_sa); i++) {
-		say_sa(lab, 1, with_sa[i], fixture_sa(1));
+		say_sa(lab, 1, with_sa[i], fixture_sa(0x1001));
 		expect(lab, 1, with_sa[i], EPERM, 0);
 	}
 	/* Nobody else hears of it, not even of nonsense. */
@@ -134,7 +134,7 @@ static void check_allowed(struct lab *lab, bool sees_keys)
 	say_base(lab, 1, PFKEY_X_PROMISC, 1);
 	expect(lab, 1, PFKEY_X_PROMISC, 0, 0);
 	/* Watching all the rest shows keys only by that other right. */
-	say_sa(lab, 0, PFKEY_ADD, fixture_sa(2));
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1002));
 	msg = hear_type(lab, 1, PFKEY_ADD, 0, 0);
 	ck_assert((msg->sa->encr_key != NULL) == sees_keys);
 	pfkey_message_free(msg);
@@ -166,7 +166,7 @@ START_TEST(rights)
 	if (!has_other_users()) /* the one there is is trusted */
 		return;
 	lab = lab_new_for(&groups);
-	(void)fixture_add(lab->f, fixture_sa(1));
+	(void)fixture_add(lab->f, fixture_sa(0x1001));
 	expect_all(lab, PFKEY_ADD, 0, 0);
 	ck_assert_int_eq(chmod(lab->path, 0666), 0);
 	ck_assert_int_eq(chmod(lab->f->dir, 0755), 0);

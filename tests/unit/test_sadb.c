@@ -48,11 +48,11 @@ START_TEST(deleted)
 	ck_assert_uint_eq(sad_count(f->sad), 0);
 	rcu_barrier(f->rcu);
 	ck_assert_uint_eq(arena_count(f->arena), 0);
-	(void)fixture_add(f, fixture_sa(1));
-	(void)fixture_add(f, fixture_sa(2));
-	(void)fixture_add(f, fixture_sa_in(3));
+	(void)fixture_add(f, fixture_sa(0x1001));
+	(void)fixture_add(f, fixture_sa(0x1002));
+	(void)fixture_add(f, fixture_sa_in(0x1003));
 	ck_assert_uint_eq(sadb_delete_between(f->sadb, SA_PROTO_ESP, &src, NULL, NULL), 2);
-	ck_assert_ptr_nonnull(fixture_find(f, 3));
+	ck_assert_ptr_nonnull(fixture_find(f, 0x1003));
 	sadb_flush(f->sadb, SA_PROTO_AH, NULL);
 	ck_assert_uint_eq(sad_count(f->sad), 1);
 	sadb_flush(f->sadb, 0, NULL);
@@ -161,10 +161,10 @@ END_TEST
 START_TEST(counter_keys)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sad_entry *entry = fixture_add(f, fixture_sa_gcm(1, 5));
-	struct sa *twin = fixture_sa_gcm(2, 5), *in = fixture_sa_gcm(3, 5);
+	struct sad_entry *entry = fixture_add(f, fixture_sa_gcm(0x1001, 5));
+	struct sa *twin = fixture_sa_gcm(0x1002, 5), *in = fixture_sa_gcm(0x1003, 5);
 	struct sadb_refusal refusal = { 0 };
-	struct sa_key key = { SA_PROTO_ESP, 1, fixture_addr("192.0.2.17") };
+	struct sa_key key = { SA_PROTO_ESP, 0x1001, fixture_addr("192.0.2.17") };
 
 	ck_assert_uint_eq(entry->sa->encr_key_bits, 128);
 	ck_assert_uint_eq(entry->sa->salt_bits, 32);
@@ -175,7 +175,7 @@ START_TEST(counter_keys)
 	in->dst = fixture_addr("192.0.2.1");
 	ck_assert_int_eq(sadb_add(f->sadb, in, NULL, &refusal), -EINVAL);
 	sa_free(in);
-	(void)fixture_add(f, fixture_sa_gcm(4, 6));
+	(void)fixture_add(f, fixture_sa_gcm(0x1004, 6));
 	ck_assert_int_eq(sadb_delete(f->sadb, &key, NULL, NULL, &refusal), 0);
 	ck_assert_int_eq(sadb_add(f->sadb, twin, NULL, &refusal), 0);
 	fixture_done(f);
@@ -188,9 +188,9 @@ START_TEST(many_counter_keys)
 	struct sadb_refusal refusal = { 0 };
 
 	for (uint32_t i = 1; i <= 250; i++)
-		(void)fixture_add(f, fixture_sa_gcm(i, (uint8_t)i));
+		(void)fixture_add(f, fixture_sa_gcm(0x1000 + i, (uint8_t)i));
 	for (uint32_t i = 1; i <= 250; i++) {
-		CLEANUP(sa_freep) struct sa *twin = fixture_sa_gcm(1000 + i, (uint8_t)i);
+		CLEANUP(sa_freep) struct sa *twin = fixture_sa_gcm(0x2000 + i, (uint8_t)i);
 
 		ck_assert_int_eq(sadb_add(f->sadb, twin, NULL, &refusal), -EINVAL);
 	}
@@ -201,7 +201,7 @@ END_TEST
 START_TEST(initial_values)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *sa = fixture_sa(1), *in = fixture_sa_in(2);
+	struct sa *sa = fixture_sa(0x1001), *in = fixture_sa_in(0x1002);
 	struct sad_entry *entry;
 
 	sa->replay_value = 4000;
@@ -214,7 +214,7 @@ START_TEST(initial_values)
 	/* Later installations of the key do not start over. */
 	sadb_flush(f->sadb, 0, NULL);
 	rcu_barrier(f->rcu);
-	sa = fixture_sa(1);
+	sa = fixture_sa(0x1001);
 	sa->replay_value = 10;
 	ck_assert_uint_eq(fixture_add(f, sa)->run->seq, 4000);
 	fixture_done(f);
@@ -224,18 +224,18 @@ END_TEST
 START_TEST(window_top_is_remembered)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sad_entry *entry = fixture_add(f, fixture_sa_in(2));
+	struct sad_entry *entry = fixture_add(f, fixture_sa_in(0x1002));
 
 	entry->run->top = 77;
 	sadb_flush(f->sadb, 0, NULL);
 	rcu_barrier(f->rcu);
-	entry = fixture_add(f, fixture_sa_in(2));
+	entry = fixture_add(f, fixture_sa_in(0x1002));
 	ck_assert_uint_eq(entry->run->top, 77);
 	ck_assert(entry->run->bitmap[0] == UINT64_MAX);
 	entry->run->top = 99;
 	fixture_pass(f, 1);
 	fixture_crash(f, false);
-	ck_assert_uint_eq(fixture_add(f, fixture_sa_in(2))->run->top, 99);
+	ck_assert_uint_eq(fixture_add(f, fixture_sa_in(0x1002))->run->top, 99);
 	fixture_done(f);
 }
 END_TEST
@@ -243,21 +243,21 @@ END_TEST
 START_TEST(restored)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
+	struct sad_entry *entry = fixture_add(f, fixture_sa(0x1001));
 
-	(void)fixture_add(f, fixture_sa_in(2));
-	(void)fixture_add(f, fixture_sa_gcm(3, 9));
+	(void)fixture_add(f, fixture_sa_in(0x1002));
+	(void)fixture_add(f, fixture_sa_gcm(0x1003, 9));
 	atomic_store(&entry->run->seq, 321);
 	entry->run->bytes = 5555;
 	fixture_crash(f, true);
 	ck_assert_uint_eq(sad_count(f->sad), 3);
-	entry = fixture_find(f, 1);
+	entry = fixture_find(f, 0x1001);
 	ck_assert_uint_eq(entry->run->seq, 321);
 	ck_assert_uint_eq(entry->run->seq_reserved, SEQSTORE_CHUNK_MIN);
 	ck_assert_uint_eq(entry->run->bytes, 5555);
 	ck_assert_uint_eq(entry->directions, SA_OUTBOUND);
-	ck_assert_uint_eq(fixture_find(f, 2)->directions, SA_INBOUND);
-	ck_assert_uint_eq(fixture_find(f, 3)->sa->salt_bits, 32);
+	ck_assert_uint_eq(fixture_find(f, 0x1002)->directions, SA_INBOUND);
+	ck_assert_uint_eq(fixture_find(f, 0x1003)->sa->salt_bits, 32);
 	fixture_done(f);
 }
 END_TEST
@@ -270,13 +270,13 @@ START_TEST(no_state_directory)
 	};
 	CLEANUP(sadb_freep) struct sadb *sadb = NULL;
 	struct sadb_refusal refusal = { 0 };
-	struct sa *out = fixture_sa(1);
+	struct sa *out = fixture_sa(0x1001);
 
 	ck_assert_int_eq(sadb_new(&parts, &sadb), 0);
 	ck_assert_int_eq(sadb_add(sadb, out, NULL, &refusal), -EIO);
 	sa_free(out);
 	ck_assert_uint_eq(arena_count(f->arena), 0);
-	ck_assert_int_eq(sadb_add(sadb, fixture_sa_in(2), NULL, &refusal), 0);
+	ck_assert_int_eq(sadb_add(sadb, fixture_sa_in(0x1002), NULL, &refusal), 0);
 	sadb_tick(sadb);
 	ck_assert_int_eq(sadb_settle(sadb), 0);
 	sadb = sadb_free(sadb);
@@ -292,14 +292,14 @@ START_TEST(provider_as_set)
 		.is_local = fixture_is_local,
 		.provider = SUITE_CHOICE_OPENSSL };
 	CLEANUP(sadb_freep) struct sadb *sadb = NULL;
-	struct sad_entry *entry = fixture_add(f, fixture_sa_in(1));
+	struct sad_entry *entry = fixture_add(f, fixture_sa_in(0x1001));
 	struct sadb_refusal refusal = { 0 };
 
 	ck_assert_ptr_eq(entry->provider, suite_provider_for(SUITE_CHOICE_AUTO, &entry->suite));
 	ck_assert_int_eq(sadb_new(&parts, &sadb), 0);
-	ck_assert_int_eq(sadb_add(sadb, fixture_sa_in(2), NULL, &refusal), 0);
-	ck_assert_ptr_eq(fixture_find(f, 2)->provider, &suite_openssl);
-	ck_assert_ptr_nonnull(sad_context(fixture_find(f, 2), 0));
+	ck_assert_int_eq(sadb_add(sadb, fixture_sa_in(0x1002), NULL, &refusal), 0);
+	ck_assert_ptr_eq(fixture_find(f, 0x1002)->provider, &suite_openssl);
+	ck_assert_ptr_nonnull(sad_context(fixture_find(f, 0x1002), 0));
 	sadb = sadb_free(sadb);
 	fixture_done(f);
 }
@@ -309,7 +309,7 @@ END_TEST
 START_TEST(refill_without_a_disk)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
+	struct sad_entry *entry = fixture_add(f, fixture_sa(0x1001));
 	struct rlimit limit;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -332,7 +332,7 @@ END_TEST
 START_TEST(refilled)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
+	struct sad_entry *entry = fixture_add(f, fixture_sa(0x1001));
 	uint64_t reserved;
 
 	fixture_pass(f, 1);
@@ -358,8 +358,8 @@ END_TEST
 START_TEST(used_up)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sad_entry *entry = fixture_add(f, fixture_sa(1));
-	struct sa *again = fixture_sa(1);
+	struct sad_entry *entry = fixture_add(f, fixture_sa(0x1001));
+	struct sa *again = fixture_sa(0x1001);
 	struct sadb_refusal refusal = { 0 };
 
 	ck_assert_int_eq(
@@ -395,7 +395,7 @@ static bool saw(const struct sadb_fixture *f, enum sadb_event_kind kind, size_t 
 START_TEST(add_time)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 	struct sad_entry *entry;
 
 	sa->soft.add_sec = 10;
@@ -420,7 +420,7 @@ END_TEST
 START_TEST(use_time)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 	struct sad_entry *entry;
 
 	sa->hard.use_sec = 5;
@@ -439,7 +439,7 @@ END_TEST
 START_TEST(byte_limits)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 	struct sad_entry *entry;
 
 	sa->soft.bytes = 1000;
@@ -469,7 +469,7 @@ END_TEST
 START_TEST(soft_equals_hard)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 
 	sa->soft.add_sec = sa->hard.add_sec = 10;
 	(void)fixture_add(f, sa);
@@ -483,7 +483,7 @@ END_TEST
 START_TEST(idle)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *sa = fixture_sa(1);
+	struct sa *sa = fixture_sa(0x1001);
 	struct sad_entry *entry;
 
 	sa->idle_add_sec = 10;
@@ -533,7 +533,7 @@ START_TEST(asked_once)
 	sadb_need(f->sadb, &acquire);
 	ck_assert_uint_eq(f->n_events, 4);
 	/* An SA that comes is an answer. */
-	(void)fixture_add(f, fixture_sa(1));
+	(void)fixture_add(f, fixture_sa(0x1001));
 	sadb_need(f->sadb, &acquire);
 	ck_assert_uint_eq(f->n_events, 6);
 	fixture_done(f);

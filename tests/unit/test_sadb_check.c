@@ -298,6 +298,11 @@ static void double_des(struct sa *sa)
 	ck_assert_int_eq(secret_new(key, sizeof(key), &sa->encr_key), 0);
 }
 
+static void spi_reserved(struct sa *sa)
+{
+	sa->spi = 255;
+}
+
 static void auth_key_for_nothing(struct sa *sa)
 {
 	sa->auth = ALG_AUTH_NONE;
@@ -318,6 +323,7 @@ static const struct {
 	{ "AH with a key of zeros", ah_zero_key, EINVAL, PFKEY_DIAG_WEAK_AKEY },
 	{ "AH key bits", ah_bits, EINVAL, PFKEY_DIAG_BAD_AKEYBITS },
 	{ "AH over UDP", ah_encap, EINVAL, PFKEY_DIAG_BAD_SAFLAGS },
+	{ "a reserved SPI", spi_reserved, EINVAL, PFKEY_DIAG_MALFORMED_SA },
 	{ "SPI 0", spi_zero, EINVAL, PFKEY_DIAG_MALFORMED_SA },
 	{ "no destination", no_dst, EINVAL, PFKEY_DIAG_MISSING_DST },
 	{ "unspecified destination", any_dst, EINVAL, PFKEY_DIAG_BAD_DST },

@@ -46,16 +46,16 @@ START_TEST(exactly_these)
 {
 	struct sadb_fixture *f = fixture_new();
 
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa_in(2), fixture_sa_gcm(3, 9)));
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa_in(0x1002), fixture_sa_gcm(0x1003, 9)));
 	ck_assert_uint_eq(sad_count(f->sad), 3);
 	ck_assert_uint_eq(f->n_events, 3);
-	ck_assert_int_eq((int)fixture_find(f, 1)->sa->origin, SA_ORIGIN_KEYS);
+	ck_assert_int_eq((int)fixture_find(f, 0x1001)->sa->origin, SA_ORIGIN_KEYS);
 	/* The order of the file is that of addition. */
-	ck_assert_uint_gt(fixture_find(f, 3)->serial, fixture_find(f, 1)->serial);
-	apply_ok(f, LIST(fixture_sa_in(2), fixture_sa(4)));
+	ck_assert_uint_gt(fixture_find(f, 0x1003)->serial, fixture_find(f, 0x1001)->serial);
+	apply_ok(f, LIST(fixture_sa_in(0x1002), fixture_sa(0x1004)));
 	ck_assert_uint_eq(sad_count(f->sad), 2);
-	ck_assert_ptr_nonnull(fixture_find(f, 2));
-	ck_assert_ptr_nonnull(fixture_find(f, 4));
+	ck_assert_ptr_nonnull(fixture_find(f, 0x1002));
+	ck_assert_ptr_nonnull(fixture_find(f, 0x1004));
 	ck_assert_uint_eq(arena_count(f->arena), 2);
 	apply_ok(f, LIST(NULL));
 	ck_assert_uint_eq(sad_count(f->sad), 0);
@@ -71,19 +71,19 @@ START_TEST(partial_list_ends_nothing)
 	struct text why = { 0 };
 	CLEANUP(sa_list_freep) struct sa_list *list = sa_list_new(1);
 
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa_gcm(3, 9)));
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa_gcm(0x1003, 9)));
 	ck_assert_ptr_nonnull(list);
-	ck_assert_int_eq(sa_list_add(list, fixture_sa(4)), 0);
+	ck_assert_int_eq(sa_list_add(list, fixture_sa(0x1004)), 0);
 	list->partial = true;
 	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), 0);
 	ck_assert_uint_eq(sad_count(f->sad), 3);
-	ck_assert_ptr_nonnull(fixture_find(f, 1));
-	ck_assert_ptr_nonnull(fixture_find(f, 4));
+	ck_assert_ptr_nonnull(fixture_find(f, 0x1001));
+	ck_assert_ptr_nonnull(fixture_find(f, 0x1004));
 	/* What stays still owns its counter values. */
 	sa_list_free(STEAL(list));
 	list = sa_list_new(1);
 	ck_assert_ptr_nonnull(list);
-	ck_assert_int_eq(sa_list_add(list, fixture_sa_gcm(5, 9)), 0);
+	ck_assert_int_eq(sa_list_add(list, fixture_sa_gcm(0x1005, 9)), 0);
 	list->partial = true;
 	ck_assert_int_lt(sadb_apply_keys(f->sadb, list, &why), 0);
 	ck_assert_uint_eq(sad_count(f->sad), 3);
@@ -97,11 +97,11 @@ START_TEST(unchanged_is_untouched)
 	struct sadb_fixture *f = fixture_new();
 	struct sad_entry *entry;
 
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa_gcm(3, 9)));
-	entry = fixture_find(f, 1);
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa_gcm(0x1003, 9)));
+	entry = fixture_find(f, 0x1001);
 	atomic_store(&entry->run->seq, 77);
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa_gcm(3, 9)));
-	ck_assert_ptr_eq(fixture_find(f, 1), entry); /* not even the entry is another */
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa_gcm(0x1003, 9)));
+	ck_assert_ptr_eq(fixture_find(f, 0x1001), entry); /* not even the entry is another */
 	ck_assert_uint_eq(entry->run->seq, 77);
 	ck_assert_uint_eq(f->n_events, 0);
 	fixture_done(f);
@@ -111,24 +111,24 @@ END_TEST
 START_TEST(other_lifetime_same_run_state)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *changed = fixture_sa_in(2);
+	struct sa *changed = fixture_sa_in(0x1002);
 	struct sad_entry *entry;
 	struct sa_run *run;
 
-	apply_ok(f, LIST(fixture_sa_in(2)));
-	run = fixture_find(f, 2)->run;
+	apply_ok(f, LIST(fixture_sa_in(0x1002)));
+	run = fixture_find(f, 0x1002)->run;
 	run->top = 500;
 	run->bytes = 12345;
 	changed->hard.bytes = 1000000;
 	apply_ok(f, LIST(changed));
-	entry = fixture_find(f, 2);
+	entry = fixture_find(f, 0x1002);
 	ck_assert_ptr_eq(entry->run, run);
 	ck_assert_uint_eq(entry->sa->hard.bytes, 1000000);
 	ck_assert_uint_eq(arena_count(f->arena), 1);
 	ck_assert_int_eq(f->events[0], SADB_EVENT_UPDATED);
 	/* Also for the next life. */
 	fixture_crash(f, true);
-	entry = fixture_find(f, 2);
+	entry = fixture_find(f, 0x1002);
 	ck_assert_uint_eq(entry->sa->hard.bytes, 1000000);
 	ck_assert_uint_eq(entry->run->top, 500);
 	fixture_done(f);
@@ -138,21 +138,21 @@ END_TEST
 START_TEST(other_key_other_run_state)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *changed = fixture_sa_in(2);
+	struct sa *changed = fixture_sa_in(0x1002);
 	uint8_t key[16] = { 99 };
 	struct sad_entry *entry;
 
-	apply_ok(f, LIST(fixture_sa_in(2)));
-	fixture_find(f, 2)->run->top = 500;
+	apply_ok(f, LIST(fixture_sa_in(0x1002)));
+	fixture_find(f, 0x1002)->run->top = 500;
 	secret_unref(changed->encr_key);
 	ck_assert_int_eq(secret_new(key, sizeof(key), &changed->encr_key), 0);
 	apply_ok(f, LIST(changed));
-	entry = fixture_find(f, 2);
+	entry = fixture_find(f, 0x1002);
 	ck_assert_uint_eq(entry->run->top, 0);
 	ck_assert_uint_eq(arena_count(f->arena), 1);
 	/* And back: what the first key saw is not accepted again. */
-	apply_ok(f, LIST(fixture_sa_in(2)));
-	ck_assert_uint_eq(fixture_find(f, 2)->run->top, 500);
+	apply_ok(f, LIST(fixture_sa_in(0x1002)));
+	ck_assert_uint_eq(fixture_find(f, 0x1002)->run->top, 500);
 	fixture_done(f);
 }
 END_TEST
@@ -162,13 +162,13 @@ START_TEST(flushed_comes_back)
 {
 	struct sadb_fixture *f = fixture_new();
 
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa_gcm(3, 9)));
-	atomic_store(&fixture_find(f, 3)->run->seq, 44);
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa_gcm(0x1003, 9)));
+	atomic_store(&fixture_find(f, 0x1003)->run->seq, 44);
 	sadb_flush(f->sadb, 0, NULL);
 	rcu_barrier(f->rcu);
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa_gcm(3, 9)));
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa_gcm(0x1003, 9)));
 	ck_assert_uint_eq(sad_count(f->sad), 2);
-	ck_assert_uint_eq(fixture_find(f, 3)->run->seq, 44);
+	ck_assert_uint_eq(fixture_find(f, 0x1003)->run->seq, 44);
 	fixture_done(f);
 }
 END_TEST
@@ -177,15 +177,15 @@ START_TEST(other_doors_keep_theirs)
 {
 	struct sadb_fixture *f = fixture_new();
 
-	(void)fixture_add(f, fixture_sa(10));
-	apply_ok(f, LIST(fixture_sa(1)));
+	(void)fixture_add(f, fixture_sa(0x100a));
+	apply_ok(f, LIST(fixture_sa(0x1001)));
 	ck_assert_uint_eq(sad_count(f->sad), 2);
 	/* The file names what PF_KEY added: it becomes the file's, and runs on. */
-	atomic_store(&fixture_find(f, 10)->run->seq, 5);
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa(10)));
+	atomic_store(&fixture_find(f, 0x100a)->run->seq, 5);
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa(0x100a)));
 	ck_assert_uint_eq(sad_count(f->sad), 2);
-	ck_assert_uint_eq(fixture_find(f, 10)->run->seq, 5);
-	ck_assert_int_eq((int)fixture_find(f, 10)->sa->origin, SA_ORIGIN_KEYS);
+	ck_assert_uint_eq(fixture_find(f, 0x100a)->run->seq, 5);
+	ck_assert_int_eq((int)fixture_find(f, 0x100a)->sa->origin, SA_ORIGIN_KEYS);
 	apply_ok(f, LIST(NULL));
 	ck_assert_uint_eq(sad_count(f->sad), 0);
 	fixture_done(f);
@@ -195,31 +195,35 @@ END_TEST
 START_TEST(all_or_nothing)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *bad = fixture_sa(5);
+	struct sa *bad = fixture_sa(0x1005);
 	struct sad_entry *kept;
 	uint64_t reserved;
 
-	apply_ok(f, LIST(fixture_sa(1), fixture_sa(2)));
-	kept = fixture_find(f, 1);
+	apply_ok(f, LIST(fixture_sa(0x1001), fixture_sa(0x1002)));
+	kept = fixture_find(f, 0x1001);
 	reserved = kept->run->seq_reserved;
 	bad->encr = 200;
-	apply_fails(f, LIST(fixture_sa(3), fixture_sa_gcm(4, 4), bad), -EINVAL,
-		"esp spi 0x5 192.0.2.1 > 192.0.2.17 transport: Unsupported encryption algorithm");
+	apply_fails(f, LIST(fixture_sa(0x1003), fixture_sa_gcm(0x1004, 4), bad), -EINVAL,
+		"esp spi 0x1005 192.0.2.1 > 192.0.2.17 transport: Unsupported encryption "
+		"algorithm");
 	ck_assert_uint_eq(sad_count(f->sad), 2);
 	ck_assert_uint_eq(arena_count(f->arena), 2);
-	ck_assert_ptr_eq(fixture_find(f, 1), kept);
+	ck_assert_ptr_eq(fixture_find(f, 0x1001), kept);
 	ck_assert_uint_eq(kept->run->seq_reserved, reserved);
-	apply_fails(f, LIST(fixture_sa(3), fixture_sa(4), fixture_sa(3)), -EEXIST,
-		"esp spi 0x3 192.0.2.1 > 192.0.2.17 transport: there twice");
-	apply_fails(f, LIST(fixture_sa_gcm(3, 7), fixture_sa_gcm(4, 8), fixture_sa_gcm(5, 7)),
+	apply_fails(f, LIST(fixture_sa(0x1003), fixture_sa(0x1004), fixture_sa(0x1003)), -EEXIST,
+		"esp spi 0x1003 192.0.2.1 > 192.0.2.17 transport: there twice");
+	apply_fails(f,
+		LIST(fixture_sa_gcm(0x1003, 7), fixture_sa_gcm(0x1004, 8),
+			fixture_sa_gcm(0x1005, 7)),
 		-EINVAL,
-		"esp spi 0x5 192.0.2.1 > 192.0.2.17 transport: counter-mode key and salt are also "
-		"those of esp spi 0x3 192.0.2.1 > 192.0.2.17 transport");
+		"esp spi 0x1005 192.0.2.1 > 192.0.2.17 transport: counter-mode key and salt are "
+		"also "
+		"those of esp spi 0x1003 192.0.2.1 > 192.0.2.17 transport");
 	ck_assert_uint_eq(sad_count(f->sad), 2);
 	ck_assert_uint_eq(arena_count(f->arena), 2);
 	/* Numbers that the failed ones had taken are there again. */
-	apply_ok(f, LIST(fixture_sa(3)));
-	ck_assert_uint_eq(fixture_find(f, 3)->run->seq, 0);
+	apply_ok(f, LIST(fixture_sa(0x1003)));
+	ck_assert_uint_eq(fixture_find(f, 0x1003)->run->seq, 0);
 	fixture_done(f);
 }
 END_TEST
@@ -229,8 +233,8 @@ START_TEST(counter_key_of_another_door)
 	struct sadb_fixture *f = fixture_new();
 	struct text why = { 0 };
 
-	(void)fixture_add(f, fixture_sa_gcm(10, 7));
-	ck_assert_int_eq(apply(f, LIST(fixture_sa_gcm(3, 7)), &why), -EINVAL);
+	(void)fixture_add(f, fixture_sa_gcm(0x100a, 7));
+	ck_assert_int_eq(apply(f, LIST(fixture_sa_gcm(0x1003, 7)), &why), -EINVAL);
 	text_done(&why);
 	ck_assert_uint_eq(sad_count(f->sad), 1);
 	fixture_done(f);
@@ -242,13 +246,13 @@ START_TEST(counter_key_moves)
 {
 	struct sadb_fixture *f = fixture_new();
 	struct sadb_refusal refusal = { 0 };
-	struct sa *twin = fixture_sa_gcm(5, 7);
+	struct sa *twin = fixture_sa_gcm(0x1005, 7);
 
-	apply_ok(f, LIST(fixture_sa_gcm(3, 7)));
-	atomic_store(&fixture_find(f, 3)->run->seq, 9);
-	apply_ok(f, LIST(fixture_sa_gcm(4, 7)));
-	ck_assert_ptr_null(fixture_find(f, 3));
-	ck_assert_uint_ge(fixture_find(f, 4)->run->seq, 9);
+	apply_ok(f, LIST(fixture_sa_gcm(0x1003, 7)));
+	atomic_store(&fixture_find(f, 0x1003)->run->seq, 9);
+	apply_ok(f, LIST(fixture_sa_gcm(0x1004, 7)));
+	ck_assert_ptr_null(fixture_find(f, 0x1003));
+	ck_assert_uint_ge(fixture_find(f, 0x1004)->run->seq, 9);
 	ck_assert_int_eq(sadb_add(f->sadb, twin, NULL, &refusal), -EINVAL);
 	sa_free(twin);
 	fixture_done(f);
@@ -258,14 +262,14 @@ END_TEST
 START_TEST(dead_ones_are_made_anew)
 {
 	struct sadb_fixture *f = fixture_new();
-	struct sa *sa = fixture_sa(1), *same = sa_copy(sa);
+	struct sa *sa = fixture_sa(0x1001), *same = sa_copy(sa);
 
 	sa->hard.add_sec = same->hard.add_sec = 10;
 	apply_ok(f, LIST(sa));
 	fixture_pass(f, 10);
-	ck_assert_uint_eq(fixture_find(f, 1)->run->state, SA_DEAD);
+	ck_assert_uint_eq(fixture_find(f, 0x1001)->run->state, SA_DEAD);
 	apply_ok(f, LIST(same));
-	ck_assert_uint_eq(fixture_find(f, 1)->run->state, SA_MATURE);
+	ck_assert_uint_eq(fixture_find(f, 0x1001)->run->state, SA_MATURE);
 	fixture_pass(f, 5);
 	ck_assert_uint_eq(sad_count(f->sad), 1);
 	fixture_done(f);
@@ -279,7 +283,9 @@ START_TEST(many)
 	struct text why = { 0 };
 
 	for (uint32_t i = 1; i <= 5000; i++)
-		ck_assert_int_eq(sa_list_add(list, i % 2 ? fixture_sa(i) : fixture_sa_in(i)), 0);
+		ck_assert_int_eq(sa_list_add(list, i % 2 ? fixture_sa(0x1000 + i)
+							 : fixture_sa_in(0x1000 + i)),
+			0);
 	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), 0);
 	ck_assert_uint_eq(sad_count(f->sad), 5000);
 	fixture_crash(f, true);

@@ -201,7 +201,7 @@ int sadb_check_sa(const struct sadb *sadb, const struct sa *sa, struct suite *re
 {
 	int r;
 
-	if (sa->spi == 0)
+	if (sa->spi < SA_LEAST_SPI)
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_MALFORMED_SA);
 	r = check_addresses(sa, ret_refusal);
 	if (r < 0)

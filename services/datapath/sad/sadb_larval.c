@@ -6,9 +6,6 @@
 #include "common/base/clock.h"
 #include "services/datapath/sad/sadb_parts.h"
 
-/* RFC 4303 section 2.1: 1 to 255 are IANA's. */
-#define LEAST_SPI UINT32_C(256)
-
 /* A random number of the range; taken already is no reason to try again, as in the original. */
 static int draw_spi(uint32_t min, uint32_t max, uint32_t *ret_spi)
 {
@@ -59,7 +56,7 @@ int sadb_getspi(struct sadb *sadb, const struct sa *sa, const struct sadb_range 
 	const struct sadb_request *request, struct sadb_refusal *ret_refusal)
 {
 	CLEANUP(sad_entry_freep) struct sad_entry *entry = sad_entry_new();
-	uint32_t min = range->min < LEAST_SPI ? LEAST_SPI : range->min;
+	uint32_t min = range->min < SA_LEAST_SPI ? SA_LEAST_SPI : range->min;
 	int r;
 
 	if (range->max < min || range->min > range->max)
