@@ -24,8 +24,7 @@ def rows():
     for line in TABLE.read_text().splitlines():
         if not line or line.startswith("#"):
             continue
-        name, *may, action, signature = line.split(None, 8)[:9]
-        arguments = line.split(None, 9)[9] if len(line.split(None, 9)) > 9 else ""
+        name, *may, action, signature, arguments = (line.split(None, 9) + [""])[:10]
         service, _, method = name.partition(".")
         assert set(may) <= set("yno") and len(may) == len(CALLERS), line
         found.append(Row(service, method, dict(zip(CALLERS, may)), action.strip("-"),
