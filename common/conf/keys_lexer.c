@@ -65,6 +65,12 @@ static bool at_continuation(const struct keys_lexer *lx)
 	return lx->end - lx->at >= 2 && lx->at[0] == '\\' && lx->at[1] == '\n';
 }
 
+/* A last line without a newline that would go on: the command ends there. */
+static bool at_last_backslash(const struct keys_lexer *lx)
+{
+	return lx->end - lx->at == 1 && lx->at[0] == '\\';
+}
+
 static bool is_blank(char c)
 {
 	return c != '\n' && ((unsigned char)c <= 0x20 || c == 0x7f);
@@ -77,7 +83,7 @@ static void skip_blanks(struct keys_lexer *lx)
 		if (at_continuation(lx)) {
 			lx->at += 2;
 			begin_line(lx);
-		} else if (lx->at < lx->end && is_blank(*lx->at)) {
+		} else if (at_last_backslash(lx) || (lx->at < lx->end && is_blank(*lx->at))) {
 			lx->at++;
 		} else {
 			return;
@@ -158,7 +164,8 @@ struct token keys_lexer_next(struct keys_lexer *lx)
 	if (*lx->at == '\n')
 		return end_of_command(lx);
 	start = lx->at;
-	while (lx->at < lx->end && *lx->at != '\n' && !is_blank(*lx->at) && !at_continuation(lx))
+	while (lx->at < lx->end && *lx->at != '\n' && !is_blank(*lx->at) && !at_continuation(lx) &&
+		!at_last_backslash(lx))
 		lx->at++;
 	return make_token(lx, TOKEN_WORD, start, (size_t)(lx->at - start));
 }

@@ -148,7 +148,7 @@ enum value_key_verdict value_key(
 		return VALUE_KEY_EMPTY;
 	if (digits > 2 * sizeof(bytes))
 		return VALUE_KEY_TOO_LONG;
-	bits = 4 * digits;
+	bits = (digits + 1) / 2 * 8;
 	if (slash) {
 		verdict = key_width(slash, slash_len, 4 * digits, &bits);
 		if (verdict != VALUE_KEY_OK)

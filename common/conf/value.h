@@ -35,8 +35,9 @@ enum value_key_verdict {
 	VALUE_KEY_NO_MEMORY,
 };
 /*
- * [0x]hex[/bits]. An odd last digit stands in the high half of the last byte. *ret_cut: /bits was
- * smaller than the digits by a digit or more; surplus bits are zero.
+ * [0x]hex[/bits]. An odd last digit stands in the high half of the last byte, which counts whole
+ * without /bits. *ret_cut: /bits was smaller than the digits by a digit or more; surplus bits are
+ * zero.
  */
 enum value_key_verdict value_key(const char *word, size_t len, struct secret **ret_key,
 	uint16_t *ret_bits, bool *ret_cut) MUST_CHECK;

@@ -128,7 +128,9 @@ static const struct {
 } keys[] = {
 	{ "00ff", VALUE_KEY_OK, 16, false, { 0x00, 0xff } },
 	{ "0x00FF", VALUE_KEY_OK, 16, false, { 0x00, 0xff } },
-	{ "abc", VALUE_KEY_OK, 12, false, { 0xab, 0xc0 } },
+	{ "abc", VALUE_KEY_OK, 16, false, { 0xab, 0xc0 } },
+	{ "abc/12", VALUE_KEY_OK, 12, false, { 0xab, 0xc0 } },
+	{ "abc/16", VALUE_KEY_BITS_TOO_BIG, 0, false, { 0 } },
 	{ "ffff/15", VALUE_KEY_OK, 15, false, { 0xff, 0xfe } },
 	{ "ffff/12", VALUE_KEY_OK, 12, true, { 0xff, 0xf0 } },
 	{ "ffff/8", VALUE_KEY_OK, 8, true, { 0xff } },
