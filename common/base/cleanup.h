@@ -27,6 +27,12 @@
 		stolen_fd_;            \
 	})
 
+#define SWAP(a, b)                          \
+	do {                                \
+		__typeof__(a) swapped_ = a; \
+		(a) = (b);                  \
+		(b) = swapped_;             \
+	} while (0)
 #define MUST_CHECK __attribute__((warn_unused_result))
 /* All automatic variables are zeroed by the compiler; this is for large ones on the packet path. */
 #define UNINITIALISED		__attribute__((uninitialized))

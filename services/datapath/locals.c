@@ -128,6 +128,12 @@ bool locals_has(const struct locals *locals, const struct address *addr)
 						  locals->addresses.count, sizeof(*addr), compare);
 }
 
+const struct address *locals_list(const struct locals *locals, size_t *ret_count)
+{
+	*ret_count = locals->addresses.count;
+	return locals->addresses.list;
+}
+
 uint64_t locals_version(const struct locals *locals)
 {
 	return locals->version;

@@ -18,6 +18,8 @@ DEFINE_CLEANUP(struct locals *, locals_free)
 int locals_fd(const struct locals *locals);
 int locals_refresh(struct locals *locals) MUST_CHECK;
 bool locals_has(const struct locals *locals, const struct address *addr);
+/* All of them, sorted; borrowed until the next locals_refresh(). */
+const struct address *locals_list(const struct locals *locals, size_t *ret_count);
 /* Grows with each change of the set of addresses. */
 uint64_t locals_version(const struct locals *locals);
 uint32_t locals_smallest_mtu(const struct locals *locals);

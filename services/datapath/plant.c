@@ -115,6 +115,14 @@ void plant_steer_options(
 		ret_options->uids[ret_options->n_uids++] = ike->pw_uid;
 }
 
+static int tell_own_addresses(struct plant *plant)
+{
+	size_t count;
+	const struct address *addresses = locals_list(plant->locals, &count);
+
+	return steer_set_own(plant->steer, addresses, count);
+}
+
 static int open_steer(struct plant *plant, struct fdstore *store)
 {
 	struct steer_options options;
@@ -217,6 +225,8 @@ int plant_open(const struct datapath_settings *settings, struct fdstore *store,
 		return r;
 	*ret_fault = "nftables";
 	r = open_steer(plant, store);
+	if (r == 0)
+		r = tell_own_addresses(plant);
 	if (r < 0)
 		return r;
 	*ret_fault = "the TUN interface";
@@ -498,7 +508,11 @@ bool plant_is_broken(const struct plant *plant)
 int plant_follow_links(struct plant *plant)
 {
 	uint32_t mtu = (uint32_t)plant->settings->path_mtu;
+	uint64_t before = locals_version(plant->locals);
 	int r = locals_refresh(plant->locals);
+
+	if (r == 0 && locals_version(plant->locals) != before)
+		r = tell_own_addresses(plant);
 
 	if (r < 0)
 		return r;

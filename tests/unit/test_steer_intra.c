@@ -65,27 +65,84 @@ static const struct {
 	{ "drop inbound", 0, 1, ACTION_PROTECT, ACTION_DISCARD, false },
 };
 
-START_TEST(traffic_of_this_machine)
+/* Rules of row @i, with @more behind them. */
+static void try_intra(size_t i, struct rule *const *more, size_t n_more)
 {
-	struct rule *rules[2];
+	struct rule *rules[2 + FILLERS];
 	struct spd spd = { .rules = rules };
+	size_t n;
 	cpu_set_t one;
 
 	/* lo has a queue a processor. */
 	CPU_ZERO(&one);
 	CPU_SET((size_t)sched_getcpu(), &one);
 	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
-	if (intra[_i].out_cipher)
+	if (intra[i].out_cipher)
 		rules[spd.count++] = intra_rule(
-			7, DIRECTION_BIT_OUT, intra[_i].out, intra[_i].out_cipher);
-	if (intra[_i].in_cipher)
+			7, DIRECTION_BIT_OUT, intra[i].out, intra[i].out_cipher);
+	if (intra[i].in_cipher)
 		rules[spd.count++] = intra_rule(
-			8, DIRECTION_BIT_IN, intra[_i].in, intra[_i].in_cipher);
+			8, DIRECTION_BIT_IN, intra[i].in, intra[i].in_cipher);
+	n = spd.count;
+	for (size_t k = 0; k < n_more; k++)
+		rules[spd.count++] = more[k];
 	load(&spd);
-	ck_assert_msg(arrives_here() == intra[_i].delivered, "%s", intra[_i].name);
+	ck_assert_msg(arrives_here() == intra[i].delivered, "%s", intra[i].name);
 	ck_assert_int_eq(next_packet(&lab.ipsec, 0), 0);
-	for (size_t i = 0; i < spd.count; i++)
-		rule_free(rules[i]);
+	for (size_t k = 0; k < n; k++)
+		rule_free(rules[k]);
+}
+
+START_TEST(traffic_of_this_machine)
+{
+	try_intra((size_t)_i, NULL, 0);
+}
+END_TEST
+
+static void own(const char *addr_text)
+{
+	struct address addr;
+
+	ck_assert_int_eq(address_parse(addr_text, &addr), 0);
+	ck_assert_int_eq(steer_set_own(lab.steer, &addr, 1), 0);
+}
+
+START_TEST(traffic_of_this_machine_beside_many_rules)
+{
+	own(HERE);
+	try_intra((size_t)_i, lab.rules + RULES, FILLERS);
+}
+END_TEST
+
+/* What the rules say of an address counts from the moment on that it is ours, and is not open before. */
+START_TEST(own_addresses_come_and_go)
+{
+	struct rule *rules[1 + FILLERS] = { intra_rule(
+		7, DIRECTION_BIT_BOTH, ACTION_PROTECT, ALG_ENCR_AES_CBC) };
+	struct spd spd = { .rules = rules, .count = ARRAY_SIZE(rules) };
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+	memcpy(rules + 1, lab.rules + RULES, FILLERS * sizeof(*rules));
+	load(&spd);
+	for (size_t i = 0; i < 3; i++) {
+		own(OTHER);
+		ck_assert(!arrives_here());
+		own(HERE);
+		ck_assert(arrives_here());
+	}
+	load(&spd);
+	ck_assert(arrives_here());
+	/* With a rule of the sender's side alone, nothing inbound would hold it back. */
+	rules[0]->directions = DIRECTION_BIT_OUT;
+	own(OTHER);
+	load(&spd);
+	ck_assert(!arrives_here());
+	load(&lab.spd);
+	ck_assert(arrives_here());
+	rule_free(rules[0]);
 }
 END_TEST
 
@@ -196,6 +253,9 @@ int main(void)
 	tcase_add_checked_fixture(maps, setup_long, teardown);
 	tcase_add_test(maps, clear_echoes_are_answered_in_clear);
 	tcase_add_test(maps, drops_are_told);
+	tcase_add_test(maps, own_addresses_come_and_go);
+	tcase_add_loop_test(
+		maps, traffic_of_this_machine_beside_many_rules, 0, (int)ARRAY_SIZE(intra));
 	suite_add_tcase(suite, maps);
 	return suite_main(suite);
 }

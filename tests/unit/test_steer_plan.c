@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
+#include "services/datapath/steer/steer_own.h"
 #include "services/datapath/steer/steer_plan.h"
 #include "tests/unit/steer_random.h"
 
@@ -239,6 +240,123 @@ START_TEST(turns_end_in_a_list)
 }
 END_TEST
 
+/* ---- lines for the own addresses ---- */
+
+#define OWN 12
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return address_compare(a, b);
+}
+
+/* Every rule protects in one of a few ways, some in two. */
+static struct spd *make_varied(uint32_t *state, size_t count)
+{
+	CLEANUP(freep) struct rule **rules = calloc(count, sizeof(*rules));
+	struct spd *spd = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		rules[i] = random_rule(state, (uint32_t)i, 6);
+		for (size_t k = 0; k < rules[i]->n_actions; k++) {
+			struct action *action = &rules[i]->actions[k];
+
+			if (k == 1 && random_below(state, 2) == 0)
+				*action = rules_esp;
+			if (action->kind == ACTION_PROTECT)
+				action->esp.min_bits =
+					(uint16_t)(128 + 64 * random_below(state, 3));
+		}
+	}
+	ck_assert_int_eq(spd_new(rules, count, SPD_FIRST_MATCH, &spd), 0);
+	return spd;
+}
+
+static const struct steer_line *first_line(const struct steer_lines *lines, const struct flow *flow)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		if (line_has(&lines->lines[i], flow))
+			return &lines->lines[i];
+	return NULL;
+}
+
+/* Do both lead to the same fate of a packet on `lo`? */
+static bool same_effect(const struct steer_program *program, const struct steer_line *a,
+	const struct steer_line *b, bool out)
+{
+	if (!a || !b)
+		return a == b;
+	if (out)
+		return a->verdict == b->verdict && a->action == b->action;
+	return a->n_alternatives == b->n_alternatives &&
+	       (a->n_alternatives == 0 ||
+		       memcmp(program->alternatives + a->alternatives_at,
+			       program->alternatives + b->alternatives_at, a->n_alternatives) == 0);
+}
+
+static size_t try_own(uint32_t *state, size_t count)
+{
+	CLEANUP(spd_freep) struct spd *spd = make_varied(state, count);
+	CLEANUP(steer_program_freep) struct steer_program *program = NULL;
+	CLEANUP(steer_own_freep) struct steer_own *own = NULL;
+	struct address addresses[OWN];
+	size_t met = 0;
+
+	for (size_t i = 0; i < OWN; i++)
+		addresses[i] = random_address(state, i % 2 ? AF_INET : AF_INET6,
+			i % 4 < 2 ? RANDOM_LOCAL : RANDOM_REMOTE);
+	qsort(addresses, OWN, sizeof(*addresses), compare_addresses);
+	ck_assert_int_eq(steer_compile(spd, &program), 0);
+	ck_assert_int_eq(steer_own_new(program, addresses, OWN, &own), 0);
+	ck_assert_uint_lt(own->out.lines.count, program->out.count);
+	for (size_t i = 0; i < PACKETS; i++) {
+		struct flow flow = random_flow(state, spd);
+		bool out = flow.direction == DIRECTION_OUT;
+		const struct steer_side *side = out ? &own->out : &own->in;
+		const struct steer_line *want, *got;
+
+		/* The sort left those of a family together. */
+		flow.local = addresses[random_below(state, OWN / 2) +
+				       (flow.local.family == AF_INET6 ? OWN / 2 : 0)];
+		flow.remote = addresses[random_below(state, OWN / 2) +
+					(flow.remote.family == AF_INET6 ? OWN / 2 : 0)];
+		want = first_line(out ? &program->out : &program->in, &flow);
+		got = run(side->plan, &side->lines, &flow);
+		ck_assert_msg(same_effect(program, want, got, out), "packet %zu, %s", i,
+			out ? "out" : "in");
+		met += want != NULL;
+	}
+	return met;
+}
+
+START_TEST(own_addresses_are_decided_exactly)
+{
+	uint32_t state = SEED + 77;
+	size_t met = 0;
+
+	for (size_t i = 0; i < POLICIES / 4; i++)
+		met += try_own(&state, 100 + random_below(&state, 300));
+	ck_assert_uint_gt(met, POLICIES * PACKETS / 40);
+}
+END_TEST
+
+START_TEST(few_lines_are_about_the_own_addresses)
+{
+	CLEANUP(spd_freep) struct spd *spd = make_large(20000);
+	CLEANUP(steer_program_freep) struct steer_program *program = NULL;
+	CLEANUP(steer_own_freep) struct steer_own *own = NULL;
+	struct address addresses[] = { rules_addr("10.0.4.7"), rules_addr("192.0.2.1") };
+
+	ck_assert_int_eq(steer_compile(spd, &program), 0);
+	ck_assert_int_eq(steer_own_new(program, addresses, ARRAY_SIZE(addresses), &own), 0);
+	/* The host's own rule, and those of its net. */
+	ck_assert_uint_gt(own->out.lines.count, 1);
+	ck_assert_uint_lt(own->out.lines.count, 100);
+	/* Loopback and groups of both families, and the two. */
+	ck_assert_uint_eq(own->from.lines.count, 6);
+	ck_assert_uint_eq(own->to.lines.count, 6);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("steer_plan");
@@ -248,6 +366,8 @@ int main(void)
 	tcase_add_loop_test(tc, decides_as_the_first_line, 0, 4);
 	tcase_add_test(tc, many_lines_are_few_layers);
 	tcase_add_test(tc, turns_end_in_a_list);
+	tcase_add_test(tc, own_addresses_are_decided_exactly);
+	tcase_add_test(tc, few_lines_are_about_the_own_addresses);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

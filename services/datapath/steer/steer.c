@@ -24,6 +24,9 @@ struct steer {
 	struct lid lids[LIDS];
 	size_t n_lids;
 	struct steer_program *program; /* what was loaded last; NULL: nothing yet */
+	struct steer_own *own; /* of it; NULL: a list, which needs none */
+	struct address *addresses; /* of this machine, sorted, owned */
+	size_t n_addresses;
 	const struct tunnel_table *tunnels;
 	struct steer_tunables tunables;
 	bool no_sockets; /* the kernel has no matches on sockets */
@@ -86,6 +89,8 @@ struct steer *steer_free(struct steer *steer)
 	for (size_t i = 0; i < LIDS; i++)
 		netlink_close(&steer->lids[i].nl);
 	steer_program_free(steer->program);
+	steer_own_free(steer->own);
+	free(steer->addresses);
 	free(steer);
 	return NULL;
 }
@@ -140,15 +145,21 @@ int steer_present(struct steer *steer, bool *ret_present)
 	return r;
 }
 
-static int load_lid(const struct steer *steer, struct lid *lid)
+static struct steer_image image_of(const struct steer *steer)
 {
-	struct steer_image image = { .program = steer->program,
+	return (struct steer_image){ .program = steer->program,
+		.own = steer->own,
 		.frame = { .options = &steer->options,
 			.tunnels = steer->tunnels,
 			.diverts = steer->program->diverts,
 			.log_group = steer->no_log ? 0 : steer->options.log_group,
 			.no_sockets = steer->no_sockets },
 		.tunables = &steer->tunables };
+}
+
+static int load_lid(const struct steer *steer, struct lid *lid)
+{
+	struct steer_image image = image_of(steer);
 
 	return lid_load(lid, &image);
 }
@@ -204,17 +215,30 @@ static int load_lids(struct steer *steer, const bool wanted[static LIDS])
 	return r;
 }
 
+/* A list decides by itself; a program in maps needs lines for the own addresses beside it. */
+static int find_own(
+	const struct steer *steer, const struct steer_program *program, struct steer_own **ret_own)
+{
+	*ret_own = NULL;
+	if (program->out_plan->n_layers == 0 && program->in_plan->n_layers == 0)
+		return 0;
+	return steer_own_new(program, steer->addresses, steer->n_addresses, ret_own);
+}
+
 int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels)
 {
 	static const bool all[LIDS] = { true, true };
 	const struct tunnel_table *former_tunnels = steer->tunnels;
-	struct steer_program *next = NULL, *former;
+	CLEANUP(steer_program_freep) struct steer_program *next = NULL;
+	CLEANUP(steer_own_freep) struct steer_own *own = NULL;
 	int r = steer_compile(spd, &next);
 
+	if (r == 0)
+		r = find_own(steer, next, &own);
 	if (r < 0)
 		return r;
-	former = steer->program;
-	steer->program = next;
+	SWAP(steer->program, next);
+	SWAP(steer->own, own);
 	steer->tunnels = tunnels;
 	r = load_lids(steer, all);
 	if (r == -ENOENT && !steer->no_log) {
@@ -229,13 +253,35 @@ int steer_load(struct steer *steer, const struct spd *spd, const struct tunnel_t
 	}
 	if (r < 0) {
 		/* The kernel still holds the former program in every lid that was not reached. */
-		steer->program = former;
+		SWAP(steer->program, next);
+		SWAP(steer->own, own);
 		steer->tunnels = former_tunnels;
-		steer_program_free(next);
-		return r;
 	}
-	steer_program_free(former);
-	return 0;
+	return r;
+}
+
+int steer_set_own(struct steer *steer, const struct address *addresses, size_t count)
+{
+	CLEANUP(freep) struct address *next = calloc(count + 1, sizeof(*next));
+	CLEANUP(steer_own_freep) struct steer_own *own = NULL;
+	struct steer_image image;
+	int r = 0;
+
+	if (!next)
+		return -ENOMEM;
+	if (count)
+		memcpy(next, addresses, count * sizeof(*next));
+	SWAP(steer->addresses, next);
+	steer->n_addresses = count;
+	if (steer->own)
+		r = steer_own_new(steer->program, steer->addresses, count, &own);
+	if (r < 0 || !steer->own)
+		return r;
+	SWAP(steer->own, own);
+	image = image_of(steer);
+	for (size_t i = 0; i < steer->n_lids && r == 0; i++)
+		r = lid_load_own(&steer->lids[i], &image);
+	return r;
 }
 
 int steer_set_tunables(struct steer *steer, const struct steer_tunables *tunables)

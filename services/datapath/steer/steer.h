@@ -56,6 +56,11 @@ int steer_load(
 	struct steer *steer, const struct spd *spd, const struct tunnel_table *tunnels) MUST_CHECK;
 /* In force at once, without loading the program again. */
 int steer_set_tunables(struct steer *steer, const struct steer_tunables *tunables) MUST_CHECK;
+/*
+ * The addresses of this machine, sorted; copied. Until then it has those of its loopback alone, and a
+ * long policy drops what it protects between others. In force for what is loaded when this returns.
+ */
+int steer_set_own(struct steer *steer, const struct address *addresses, size_t count) MUST_CHECK;
 /* Readable when somebody changed nftables. */
 int steer_notify_fd(const struct steer *steer);
 /* Restores what somebody took away. *ret_restored: was there anything to restore? */

@@ -156,7 +156,7 @@ int cells_make(
 
 	for (size_t i = 0; i < *ret_placed && r == 0; i++) {
 		const struct steer_line *line = &lines->lines[i];
-		bool last = outbound && line->verdict == STEER_DROP;
+		bool last = outbound && !lines->effects && line->verdict == STEER_DROP;
 		struct cell cell = { .line = (uint32_t)i };
 
 		/*

@@ -13,22 +13,30 @@ void former_done(struct former *former)
 {
 	free(former->chains);
 	free(former->maps);
+	free(former->own_chains);
+	free(former->own_maps);
 	free(former->named);
 	free(former->counted);
 }
 
-/* Return: the number in "out-7" or "in-7-4"; -1: no name of that kind. */
-static int64_t serial_of(const char *name)
+/* Return: the number behind @prefix, as in "out-7" or "in-7-4"; -1: it does not begin so. */
+static int64_t number_behind(const char *name, const char *prefix)
 {
-	bool out = strncmp(name, OUT_PREFIX, strlen(OUT_PREFIX)) == 0;
-	const char *digits = name + (out ? strlen(OUT_PREFIX) : strlen(IN_PREFIX));
+	const char *digits = name + strlen(prefix);
 	uint32_t serial = 0;
 
-	if (!out && strncmp(name, IN_PREFIX, strlen(IN_PREFIX)) != 0)
+	if (strncmp(name, prefix, strlen(prefix)) != 0)
 		return -1;
 	for (; *digits >= '0' && *digits <= '9' && serial < SERIAL_MAX; digits++)
 		serial = serial * 10 + (uint32_t)(*digits - '0');
 	return serial;
+}
+
+static int64_t serial_of(const char *name)
+{
+	int64_t out = number_behind(name, OUT_PREFIX);
+
+	return out >= 0 ? out : number_behind(name, IN_PREFIX);
 }
 
 static int add_name(char (**names)[STEER_NAME_MAX], size_t *n, const char *name)
@@ -44,8 +52,12 @@ static int add_name(char (**names)[STEER_NAME_MAX], size_t *n, const char *name)
 static int on_chain(const char *name, void *userdata)
 {
 	struct former *former = userdata;
-	int64_t serial = serial_of(name);
+	int64_t serial = serial_of(name), own = number_behind(name, OWN_PREFIX);
 
+	if (own > former->own_serial)
+		former->own_serial = (uint32_t)own;
+	if (own >= 0)
+		return add_name(&former->own_chains, &former->n_own_chains, name);
 	if (serial < 0)
 		return 0;
 	if (serial > former->serial)
@@ -57,6 +69,8 @@ static int on_map(const char *name, void *userdata)
 {
 	struct former *former = userdata;
 
+	if (number_behind(name, OWN_PREFIX) >= 0)
+		return add_name(&former->own_maps, &former->n_own_maps, name);
 	return serial_of(name) < 0 ? 0 : add_name(&former->maps, &former->n_maps, name);
 }
 
@@ -131,17 +145,21 @@ struct former_count *former_find(struct former_count *counts, size_t n, const ch
 	return bsearch(&key, counts, n, sizeof(*counts), compare_names);
 }
 
-int former_read(struct netlink *nl, const char *table, bool counts, struct former *former)
+int former_read(
+	struct netlink *nl, const char *table, enum former_counts counts, struct former *former)
 {
 	int r = nft_list_chains(nl, table, on_chain, former);
 
 	if (r == 0)
 		r = nft_list_maps(nl, table, on_map, former);
-	if (r < 0 || !counts)
+	if (r < 0 || counts == FORMER_NO_COUNTS)
 		return r;
-	r = nft_list_counters(nl, table, on_named, former);
-	for (size_t i = 0; i < former->n_maps && r == 0; i++)
+	if (counts == FORMER_COUNTS)
+		r = nft_list_counters(nl, table, on_named, former);
+	for (size_t i = 0; i < former->n_maps && r == 0 && counts == FORMER_COUNTS; i++)
 		r = nft_list_elements(nl, table, former->maps[i], on_element, former);
+	for (size_t i = 0; i < former->n_own_maps && r == 0; i++)
+		r = nft_list_elements(nl, table, former->own_maps[i], on_element, former);
 	sort_and_sum(former->named, &former->n_named);
 	sort_and_sum(former->counted, &former->n_counted);
 	return r;

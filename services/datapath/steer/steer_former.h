@@ -9,6 +9,7 @@
 #define STEER_NAME_MAX 32 /* of our chains and maps */
 #define OUT_PREFIX     "out-"
 #define IN_PREFIX      "in-"
+#define OWN_PREFIX     "lo-" /* of lines for our own addresses beside maps */
 
 struct former_count {
 	char name[STEER_COUNTER_MAX];
@@ -18,15 +19,18 @@ struct former_count {
 
 struct former {
 	char (*chains)[STEER_NAME_MAX], (*maps)[STEER_NAME_MAX];
-	size_t n_chains, n_maps;
+	char (*own_chains)[STEER_NAME_MAX], (*own_maps)[STEER_NAME_MAX];
+	size_t n_chains, n_maps, n_own_chains, n_own_maps;
 	struct former_count *named,
 		*counted; /* named counters; those and elements, summed up; sorted */
 	size_t n_named, n_counted;
 	uint32_t serial; /* highest number of its policy chains */
+	uint32_t own_serial; /* and of those for own addresses */
 };
 
-int former_read(
-	struct netlink *nl, const char *table, bool counts, struct former *former) MUST_CHECK;
+enum former_counts { FORMER_NO_COUNTS, FORMER_COUNTS, FORMER_OWN_COUNTS };
+int former_read(struct netlink *nl, const char *table, enum former_counts counts,
+	struct former *former) MUST_CHECK;
 void former_done(struct former *former);
 /* NULL: there is none of this name. */
 struct former_count *former_find(struct former_count *counts, size_t n, const char *name);

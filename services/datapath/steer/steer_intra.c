@@ -70,6 +70,57 @@ static void accept_errors(struct nft_batch *batch, const char *chain)
 	nft_rule_end(batch);
 }
 
+void steer_intra_mark(struct nft_batch *batch, const char *chain, uint8_t action)
+{
+	nft_chain_add(batch, chain);
+	nft_rule_begin(batch, chain);
+	nft_set_mark(batch, MARK_INTRA_MASK, attached(action));
+	nft_accept(batch);
+	nft_rule_end(batch);
+}
+
+void steer_intra_enter_out(struct nft_batch *batch, const char *chain, const char *then)
+{
+	nft_chain_add(batch, chain);
+	nft_rule_begin(batch, chain);
+	nft_set_mark(batch, MARK_INTRA_MASK, 0);
+	nft_goto(batch, then);
+	nft_rule_end(batch);
+}
+
+void steer_intra_alternatives(struct nft_batch *batch, const char *chain,
+	const struct steer_program *program, const struct steer_line *line)
+{
+	const uint8_t *alternatives = program->alternatives + line->alternatives_at;
+
+	nft_chain_add(batch, chain);
+	for (size_t i = 0; i < line->n_alternatives; i++) {
+		if (alternatives[i] == STEER_ACTION_OTHER)
+			continue;
+		nft_rule_begin(batch, chain);
+		nft_match_mark(batch, MARK_INTRA_MASK, attached(alternatives[i]));
+		nft_accept(batch);
+		nft_rule_end(batch);
+	}
+	nft_rule_begin(batch, chain);
+	nft_goto(batch, STEER_CHAIN_MISMATCH);
+	nft_rule_end(batch);
+}
+
+void steer_intra_enter_in(
+	struct nft_batch *batch, const char *chain, const char *clear, const char *then)
+{
+	nft_chain_add(batch, chain);
+	accept_errors(batch, chain);
+	nft_rule_begin(batch, chain);
+	nft_match_mark(batch, MARK_INTRA_MASK, 0);
+	nft_goto(batch, clear);
+	nft_rule_end(batch);
+	nft_rule_begin(batch, chain);
+	nft_goto(batch, then);
+	nft_rule_end(batch);
+}
+
 static void begin(
 	struct nft_batch *batch, const char *chain, const struct steer_line *line, uint32_t mark)
 {

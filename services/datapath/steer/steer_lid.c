@@ -15,9 +15,8 @@
 #include "services/datapath/steer/steer_exempt.h"
 #include "services/datapath/steer/steer_former.h"
 #include "services/datapath/steer/steer_intra.h"
-
-#define CHUNK_LEAST (96U << 10) /* fits the send buffer of an unprivileged user */
-#define CHUNK_MOST  (1U << 20)
+#include "services/datapath/steer/steer_own_load.h"
+#include "services/datapath/steer/steer_side.h"
 
 int lid_open(struct lid *lid, const char *table, uint32_t flags, int owner_fd)
 {
@@ -29,7 +28,7 @@ int lid_open(struct lid *lid, const char *table, uint32_t flags, int owner_fd)
 	return netlink_open(NETLINK_NETFILTER, 0, &lid->nl);
 }
 
-static int commit(struct nft_batch *batch, struct lid *lid)
+int lid_commit(struct lid *lid, struct nft_batch *batch)
 {
 	bool empty = batch->messages == 0;
 	int r = nft_commit(batch, &lid->nl);
@@ -39,52 +38,23 @@ static int commit(struct nft_batch *batch, struct lid *lid)
 	return r;
 }
 
-/* The kernel charges a message for about twice its octets. */
-static size_t chunk_of(struct lid *lid)
-{
-	int bytes = 0;
-	socklen_t len = sizeof(bytes);
-
-	if (lid->chunk)
-		return lid->chunk;
-	lid->chunk = CHUNK_LEAST;
-	if (getsockopt(lid->nl.fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len) == 0 &&
-		(size_t)bytes / 4 > lid->chunk)
-		lid->chunk = (size_t)bytes / 4 < CHUNK_MOST ? (size_t)bytes / 4 : CHUNK_MOST;
-	return lid->chunk;
-}
-
-static int commit_when_full(struct nft_batch *batch, struct lid *lid)
-{
-	return batch->buf.len < chunk_of(lid) ? 0 : commit(batch, lid);
-}
-
 int lid_try(struct lid *lid)
 {
 	CLEANUP(nft_done) struct nft_batch batch;
 
 	nft_begin(&batch, lid->table);
 	nft_table_add(&batch, lid->flags);
-	return commit(&batch, lid);
+	return lid_commit(lid, &batch);
 }
 
 int lid_exists(struct lid *lid, bool *ret_exists)
 {
 	CLEANUP(former_done) struct former former = { 0 };
-	int r = former_read(&lid->nl, lid->table, false, &former);
+	int r = former_read(&lid->nl, lid->table, FORMER_NO_COUNTS, &former);
 
 	*ret_exists = former.n_chains > 0;
 	return r;
 }
-
-/* One program on its way into one table. */
-struct loading {
-	struct lid *lid;
-	struct nft_batch *batch;
-	struct former *former;
-	struct former_count *wanted; /* named counters that the program uses; owned, sorted */
-	size_t n_wanted;
-};
 
 static void loading_done(struct loading *loading)
 {
@@ -129,20 +99,6 @@ static int find_wanted(struct loading *loading, const struct steer_program *prog
 	return 0;
 }
 
-/* What the kernel counted for a name so far; the first who asks goes on from it. */
-static void take_count(
-	struct loading *loading, const char *name, uint64_t *packets, uint64_t *bytes)
-{
-	struct former_count *count = former_find(
-		loading->former->counted, loading->former->n_counted, name);
-
-	if (!count || count->taken)
-		return;
-	count->taken = true;
-	*packets = count->packets;
-	*bytes = count->bytes;
-}
-
 static int add_counters(struct loading *loading)
 {
 	const struct former *former = loading->former;
@@ -152,10 +108,10 @@ static int add_counters(struct loading *loading)
 		const char *name = loading->wanted[i].name;
 		uint64_t packets = 0, bytes = 0;
 
-		take_count(loading, name, &packets, &bytes);
+		loading_take_count(loading, name, &packets, &bytes);
 		if (!former_find(former->named, former->n_named, name))
 			nft_counter_add(loading->batch, name, packets, bytes);
-		r = commit_when_full(loading->batch, loading->lid);
+		r = loading_commit_when_full(loading);
 	}
 	return r;
 }
@@ -169,160 +125,40 @@ static void drop_counters(struct loading *loading)
 	for (size_t i = 0; i < former->n_named && r == 0; i++) {
 		if (!former_find(loading->wanted, loading->n_wanted, former->named[i].name))
 			nft_counter_delete(loading->batch, former->named[i].name);
-		r = commit_when_full(loading->batch, loading->lid);
+		r = loading_commit_when_full(loading);
 	}
 	if (r == 0)
-		r = commit(loading->batch, loading->lid);
+		r = loading_commit(loading);
 	(void)r;
 }
 
-/* One side of a program: chains and maps have names that begin alike. */
-struct side {
-	const struct steer_lines *lines;
-	const struct steer_plan *plan;
-	const char *chain;
-	const char *then; /* where packets go that no line knows; NULL: back */
-	bool outbound;
-};
-
-static void name_part(char ret_name[static STEER_NAME_MAX], const char *chain, size_t number)
+/* A short program: its own lines once more, as lists. */
+static int add_intra(
+	struct loading *loading, const struct steer_program *program, struct own_chains *chains)
 {
-	if (text_fixed(ret_name, STEER_NAME_MAX, "%s-%zu", chain, number) < 0)
-		ret_name[0] = '\0'; /* the kernel refuses it */
+	bool counts = loading->lid->counts;
+	int r = text_fixed(chains->own_out, sizeof(chains->own_out), "%s-lo", chains->out_chain);
+
+	if (r == 0)
+		r = text_fixed(chains->own_in, sizeof(chains->own_in), "%s-lo", chains->in_chain);
+	if (r < 0)
+		return r;
+	nft_chain_add(loading->batch, chains->own_out);
+	steer_intra_out(loading->batch, chains->own_out, program, counts);
+	nft_chain_add(loading->batch, chains->own_in);
+	steer_intra_in(loading->batch, chains->own_in, program, counts);
+	return loading_commit_when_full(loading);
 }
 
-static int fill_map(struct loading *loading, const struct side *side,
-	const struct steer_layer *layer, const char *map)
+/* What leads nowhere is sent first, then the hooked chains alone. */
+static int switch_to(struct loading *loading, const struct steer_frame *frame)
 {
-	const uint8_t *key = side->plan->keys + layer->keys_at;
-	static const uint8_t no_end[STEER_KEY_MAX];
-	struct nft_elements elements;
-	int r = 0;
-
-	nft_elements_begin(&elements, loading->batch, map);
-	for (size_t i = 0; i < layer->count && r == 0; i++) {
-		const struct steer_line *line =
-			&side->lines->lines[side->plan->lines[layer->lines_at + i]];
-		char name[STEER_COUNTER_MAX];
-		struct nft_element element = { .key = key,
-			.key_len = layer->key_len,
-			.chain = steer_rules_target(line->verdict) };
-
-		if (loading->lid->counts &&
-			steer_counter_name(line, side->outbound, name)[0] != '\0') {
-			element.name = name;
-			take_count(loading, name, &element.packets, &element.bytes);
-		}
-		nft_elements_add(&elements, &element);
-		key += layer->key_len;
-		if (layer->ranges) {
-			element = (struct nft_element){
-				.key = key, .key_len = layer->key_len, .is_end = true
-			};
-			if (memcmp(key, no_end, layer->key_len) != 0)
-				nft_elements_add(&elements, &element);
-			key += layer->key_len;
-		}
-		if (loading->batch->buf.len < chunk_of(loading->lid))
-			continue;
-		nft_elements_end(&elements);
-		r = commit(loading->batch, loading->lid);
-	}
-	nft_elements_end(&elements);
-	return r;
-}
-
-static int add_layers(struct loading *loading, const struct side *side)
-{
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	char map[STEER_NAME_MAX];
-	int r = 0;
-
-	for (size_t i = 0; i < side->plan->n_layers && r == 0; i++) {
-		const struct steer_layer *layer = &side->plan->layers[i];
-
-		name_part(map, side->chain, i);
-		nft_map_add(loading->batch,
-			&(struct nft_map){ map, (uint32_t)layer->key_len, layer->ranges });
-		r = fill_map(loading, side, layer, map);
-	}
-	/* The parts of a chain are made before it, so that it can be deleted before them. */
-	for (size_t k = 0; k < ARRAY_SIZE(families) && r == 0; k++) {
-		char part[STEER_NAME_MAX];
-
-		name_part(part, side->chain, families[k]);
-		nft_chain_add(loading->batch, part);
-		for (size_t i = 0; i < side->plan->n_layers; i++) {
-			if (side->plan->layers[i].family != families[k])
-				continue;
-			name_part(map, side->chain, i);
-			steer_rules_layer(
-				loading->batch, part, map, &side->plan->layers[i], side->outbound);
-		}
-	}
-	return r;
-}
-
-static int add_side(struct loading *loading, const struct side *side)
-{
-	bool layered = side->plan->n_layers > 0;
-	int r = layered ? add_layers(loading, side) : 0;
+	int r = loading_commit(loading);
 
 	if (r < 0)
 		return r;
-	nft_chain_add(loading->batch, side->chain);
-	if (layered) {
-		static const uint8_t families[] = { AF_INET, AF_INET6 };
-		char part[STEER_NAME_MAX];
-
-		for (size_t k = 0; k < ARRAY_SIZE(families); k++) {
-			name_part(part, side->chain, families[k]);
-			steer_rules_family(loading->batch, side->chain, families[k], part);
-		}
-	}
-	for (size_t i = side->plan->list_from; i < side->lines->count && r == 0; i++) {
-		steer_rules_line(loading->batch, side->chain, &side->lines->lines[i],
-			side->outbound, loading->lid->counts);
-		r = commit_when_full(loading->batch, loading->lid);
-	}
-	if (side->then)
-		steer_rules_jump(loading->batch, side->chain, side->then);
-	return r;
-}
-
-/* Behind the lines of a side those of the audit rules, if there are any. */
-static int add_sides(
-	struct loading *loading, const struct side *side, const struct steer_side *audit)
-{
-	char chain[STEER_NAME_MAX];
-	struct side with = *side,
-		    behind = { &audit->lines, audit->plan, chain, NULL, side->outbound };
-	int r;
-
-	if (audit->lines.count == 0)
-		return add_side(loading, side);
-	with.then = chain;
-	r = text_fixed(chain, sizeof(chain), "%s-audit", side->chain);
-	if (r == 0)
-		r = add_side(loading, &behind);
-	return r < 0 ? r : add_side(loading, &with);
-}
-
-static bool has_layers(const struct steer_program *program)
-{
-	return program->out_plan->n_layers || program->in_plan->n_layers;
-}
-
-static int add_intra(struct loading *loading, const struct steer_program *program,
-	const struct steer_frame *frame)
-{
-	bool counts = loading->lid->counts;
-
-	nft_chain_add(loading->batch, frame->intra_out_chain);
-	steer_intra_out(loading->batch, frame->intra_out_chain, program, counts);
-	nft_chain_add(loading->batch, frame->intra_in_chain);
-	steer_intra_in(loading->batch, frame->intra_in_chain, program, counts);
-	return commit_when_full(loading->batch, loading->lid);
+	steer_rules_frame(loading->batch, frame);
+	return loading_commit(loading);
 }
 
 /*
@@ -333,40 +169,35 @@ static int add_intra(struct loading *loading, const struct steer_program *progra
 static int fill(struct loading *loading, const struct steer_image *image)
 {
 	char out[STEER_NAME_MAX], in[STEER_NAME_MAX];
-	char intra_out[STEER_NAME_MAX], intra_in[STEER_NAME_MAX];
-	struct steer_frame frame = image->frame;
+	struct own_chains own = { .out_chain = out, .in_chain = in };
 	const struct former *former = loading->former;
 	const struct steer_program *program = image->program;
+	struct steer_frame frame = image->frame;
 	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", former->serial + 1);
 
 	frame.out_chain = out;
 	frame.in_chain = in;
+	frame.intra_out_chain = own.own_out;
+	frame.intra_in_chain = own.own_in;
 	frame.delay = loading->lid->counts ? 0 : 1;
 	if (r == 0)
 		r = text_fixed(in, sizeof(in), IN_PREFIX "%u", former->serial + 1);
 	if (r == 0)
-		r = text_fixed(intra_out, sizeof(intra_out), "%s-lo", out);
-	if (r == 0)
-		r = text_fixed(intra_in, sizeof(intra_in), "%s-lo", in);
-	if (r == 0)
-		r = add_sides(loading,
-			&(struct side){ &program->out, program->out_plan, out, NULL, true },
+		r = steer_side_add_with(loading,
+			&(struct side){ .lines = &program->out,
+				.plan = program->out_plan,
+				.chain = out,
+				.outbound = true },
 			&program->audit_out);
 	if (r == 0)
-		r = add_sides(loading,
-			&(struct side){ &program->in, program->in_plan, in, NULL, false },
+		r = steer_side_add_with(loading,
+			&(struct side){
+				.lines = &program->in, .plan = program->in_plan, .chain = in },
 			&program->audit_in);
-	if (r == 0 && !has_layers(program)) {
-		frame.intra_out_chain = intra_out;
-		frame.intra_in_chain = intra_in;
-		r = add_intra(loading, program, &frame);
-	}
 	if (r == 0)
-		r = commit(loading->batch, loading->lid);
-	if (r < 0)
-		return r;
-	steer_rules_frame(loading->batch, &frame);
-	return commit(loading->batch, loading->lid);
+		r = image->own ? steer_own_add(loading, program, image->own, &own)
+			       : add_intra(loading, program, &own);
+	return r < 0 ? r : switch_to(loading, &frame);
 }
 
 /*
@@ -390,8 +221,9 @@ static void retire(struct loading *loading)
 {
 	const struct former *former = loading->former;
 
-	if (former->n_maps)
+	if (former->n_maps || former->n_own_maps)
 		await_packets_inside();
+	steer_own_retire(loading); /* first, since it leads into the others */
 	for (size_t i = former->n_chains; i > 0; i--)
 		nft_chain_delete(loading->batch, former->chains[i - 1]);
 	for (size_t i = 0; i < former->n_maps; i++)
@@ -409,7 +241,8 @@ int lid_load(struct lid *lid, const struct steer_image *image)
 	int r;
 
 	nft_begin(&batch, lid->table);
-	r = former_read(&lid->nl, lid->table, lid->counts, &former);
+	r = former_read(
+		&lid->nl, lid->table, lid->counts ? FORMER_COUNTS : FORMER_NO_COUNTS, &former);
 	if (r == 0 && lid->counts)
 		r = find_wanted(&loading, image->program);
 	if (r < 0)
@@ -425,19 +258,60 @@ int lid_load(struct lid *lid, const struct steer_image *image)
 	return r;
 }
 
+/* The program stays where it is: all that changes is where packets on `lo` go. */
+static int fill_own(struct loading *loading, const struct steer_image *image)
+{
+	char out[STEER_NAME_MAX], in[STEER_NAME_MAX];
+	struct own_chains own = { .out_chain = out, .in_chain = in };
+	struct steer_frame frame = image->frame;
+	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", loading->former->serial);
+
+	frame.out_chain = out;
+	frame.in_chain = in;
+	frame.intra_out_chain = own.own_out;
+	frame.intra_in_chain = own.own_in;
+	frame.delay = loading->lid->counts ? 0 : 1;
+	if (r == 0)
+		r = text_fixed(in, sizeof(in), IN_PREFIX "%u", loading->former->serial);
+	if (r == 0)
+		r = steer_own_add(loading, image->program, image->own, &own);
+	return r < 0 ? r : switch_to(loading, &frame);
+}
+
+int lid_load_own(struct lid *lid, const struct steer_image *image)
+{
+	CLEANUP(former_done) struct former former = { 0 };
+	CLEANUP(nft_done) struct nft_batch batch;
+	struct loading loading = { .lid = lid, .batch = &batch, .former = &former };
+	int r;
+
+	nft_begin(&batch, lid->table);
+	r = former_read(
+		&lid->nl, lid->table, lid->counts ? FORMER_OWN_COUNTS : FORMER_NO_COUNTS, &former);
+	if (r == 0)
+		r = fill_own(&loading, image);
+	if (r < 0)
+		return r;
+	if (former.n_own_maps)
+		await_packets_inside();
+	steer_own_retire(&loading);
+	(void)!loading_commit(&loading); /* what stays holds nobody up, and goes the next time */
+	return 0;
+}
+
 int lid_exempt(struct lid *lid, const struct steer_tunables *tunables)
 {
 	CLEANUP(nft_done) struct nft_batch batch;
 
 	nft_begin(&batch, lid->table);
 	steer_exempt_add(&batch, tunables);
-	return commit(&batch, lid);
+	return lid_commit(lid, &batch);
 }
 
 int lid_counters(struct lid *lid, nft_counter_fn fn, void *userdata)
 {
 	CLEANUP(former_done) struct former former = { 0 };
-	int r = former_read(&lid->nl, lid->table, true, &former);
+	int r = former_read(&lid->nl, lid->table, FORMER_COUNTS, &former);
 
 	for (size_t i = 0; i < former.n_counted && r == 0; i++)
 		r = fn(former.counted[i].name, former.counted[i].packets, former.counted[i].bytes,

@@ -98,6 +98,8 @@ static bool is_same_effect(const struct builder *b, uint32_t x, uint32_t y)
 {
 	const struct steer_line *lines = b->lines->lines;
 
+	if (x != y && b->lines->effects && b->lines->effects[x] != b->lines->effects[y])
+		return false;
 	/* The engine counts what it is given. */
 	return x == y || (lines[x].verdict == STEER_PROTECT && lines[y].verdict == STEER_PROTECT);
 }
@@ -227,7 +229,7 @@ int steer_plan_new(const struct steer_lines *lines, bool outbound, struct steer_
 
 	if (!plan)
 		return -ENOMEM;
-	if (lines->count > STEER_LIST_MAX) {
+	if (lines->count > STEER_LIST_MAX || (lines->effects && lines->count)) {
 		r = cells_make(lines, outbound, &cells, &plan->list_from);
 		if (r == 0)
 			r = add_layers(&b, cells.cells, cells.count);

@@ -30,7 +30,7 @@ static const char *const verdict_names[] = {
 	[STEER_GOT_SECURE] = "got-secure",
 };
 
-static int lines_add(struct steer_lines *lines, const struct steer_line *line)
+int steer_lines_add(struct steer_lines *lines, const struct steer_line *line)
 {
 	if (lines->count == lines->room) {
 		size_t room = lines->room ? lines->room * 2 : 64;
@@ -165,11 +165,11 @@ static int compile_rule(
 	if ((line.sport || line.dport) && line.protocol == 0) {
 		for (size_t i = 0; i < ARRAY_SIZE(ported) && r == 0; i++) {
 			line.protocol = ported[i];
-			r = lines_add(lines, &line);
+			r = steer_lines_add(lines, &line);
 		}
 		return r;
 	}
-	return lines_add(lines, &line);
+	return steer_lines_add(lines, &line);
 }
 
 static int compile_rules(struct steer_program *program, struct rule *const *rules, size_t count)

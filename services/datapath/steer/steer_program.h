@@ -53,6 +53,11 @@ static inline uint16_t steer_port_last(uint16_t port, uint16_t last)
 struct steer_lines {
 	struct steer_line *lines; /* owned */
 	size_t count, room;
+	/*
+	 * Of each line a number that says where it leads; owned. The first line then decides exactly.
+	 * NULL: all that counts is whether lines let packets through.
+	 */
+	uint32_t *effects;
 };
 
 struct steer_plan;
@@ -75,6 +80,8 @@ struct steer_program {
 	bool diverts; /* some outbound line is not STEER_ACCEPT: source routes must be looked at */
 };
 
+/* @line: copied. Return: 0 or -ENOMEM. */
+int steer_lines_add(struct steer_lines *lines, const struct steer_line *line) MUST_CHECK;
 /* Host rules of @spd; NULL: an empty program. Return: 0 or -ENOMEM. */
 int steer_compile(const struct spd *spd, struct steer_program **ret_program) MUST_CHECK;
 struct steer_program *steer_program_free(struct steer_program *program);

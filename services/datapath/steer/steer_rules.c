@@ -373,16 +373,14 @@ void steer_rules_match(struct nft_batch *batch, const struct steer_line *line)
 }
 
 void steer_rules_line(struct nft_batch *batch, const char *chain, const struct steer_line *line,
-	bool outbound, bool counted)
+	const char *counter, const char *target)
 {
-	char counter[STEER_COUNTER_MAX];
-
 	nft_rule_begin(batch, chain);
 	steer_rules_match(batch, line);
-	if (counted && steer_counter_name(line, outbound, counter)[0] != '\0')
+	if (counter)
 		nft_count(batch, counter);
-	if (steer_rules_target(line->verdict))
-		nft_goto(batch, steer_rules_target(line->verdict));
+	if (target)
+		nft_goto(batch, target);
 	else
 		nft_accept(batch);
 	nft_rule_end(batch);

@@ -37,8 +37,8 @@ void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *m
 	const struct steer_layer *layer, bool outbound);
 /* What a line matches, into the rule in the making. */
 void steer_rules_match(struct nft_batch *batch, const struct steer_line *line);
-/* One line at the end of a chain. @counted: names a counter that exists. */
+/* One line at the end of a chain. @counter: one that exists, or NULL. @target: NULL: accept. */
 void steer_rules_line(struct nft_batch *batch, const char *chain, const struct steer_line *line,
-	bool outbound, bool counted);
+	const char *counter, const char *target);
 
 #endif

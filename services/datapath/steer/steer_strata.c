@@ -73,6 +73,63 @@ static uint8_t stratum_of(struct sorting *s, size_t i)
 	return least;
 }
 
+/* Strata in use, by what the lines in them do. */
+struct tops {
+	uint32_t effect; /* of the highest */
+	uint8_t highest, other; /* other: among all other effects */
+	bool any, any_other;
+};
+
+static void tops_add(struct tops *tops, uint32_t effect, uint8_t stratum)
+{
+	if (!tops->any || (effect != tops->effect && stratum > tops->highest)) {
+		tops->any_other = tops->any;
+		tops->other = tops->highest;
+		tops->effect = effect;
+		tops->highest = stratum;
+		tops->any = true;
+	} else if (effect == tops->effect) {
+		tops->highest = stratum > tops->highest ? stratum : tops->highest;
+	} else {
+		tops->other = stratum > tops->other ? stratum : tops->other;
+		tops->any_other = true;
+	}
+}
+
+/* The lowest stratum above every earlier line of another effect that overlaps. */
+static uint8_t effect_stratum_of(const struct steer_lines *lines, const uint8_t *strata, size_t i,
+	const struct tops *tops, size_t *compared)
+{
+	uint32_t effect = lines->effects[i];
+	bool same = tops->any && tops->effect == effect;
+	uint8_t least = 0, top = same ? tops->other : tops->highest;
+
+	if (!(same ? tops->any_other : tops->any))
+		return 0;
+	*compared += i;
+	if (*compared > COMPARISONS_MAX)
+		return (uint8_t)(top + 1);
+	for (size_t j = 0; j < i && least <= top; j++)
+		if (lines->effects[j] != effect && strata[j] >= least &&
+			steer_lines_overlap(&lines->lines[i], &lines->lines[j]))
+			least = (uint8_t)(strata[j] + 1);
+	return least;
+}
+
+static size_t place_by_effect(const struct steer_lines *lines, uint8_t *strata)
+{
+	struct tops tops = { 0 };
+	size_t compared = 0, i;
+
+	for (i = 0; i < lines->count; i++) {
+		strata[i] = effect_stratum_of(lines, strata, i, &tops, &compared);
+		if (strata[i] >= STEER_STRATA_MAX)
+			break;
+		tops_add(&tops, lines->effects[i], strata[i]);
+	}
+	return i;
+}
+
 int steer_strata(const struct steer_lines *lines, uint8_t **ret_strata, size_t *ret_placed)
 {
 	CLEANUP(freep) uint8_t *strata = calloc(lines->count + 1, sizeof(*strata));
@@ -82,6 +139,11 @@ int steer_strata(const struct steer_lines *lines, uint8_t **ret_strata, size_t *
 
 	if (!strata || !late)
 		return -ENOMEM;
+	if (lines->effects) {
+		*ret_placed = place_by_effect(lines, strata);
+		*ret_strata = STEAL(strata);
+		return 0;
+	}
 	for (i = 0; i < lines->count; i++) {
 		bool through = lets_through(&lines->lines[i]);
 		uint8_t stratum = stratum_of(&s, i);
