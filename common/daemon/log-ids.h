@@ -13,5 +13,12 @@
 #define LOG_ID_FORECAST	       "4be61c0d93f74a28b1d5709e8af23c66" /* an SA comes to its end */
 #define LOG_ID_ROLLED_BACK     "b1c8f6a2d75e4930a4e7f2086d3c9b15" /* a section was not confirmed */
 #define LOG_ID_AUDIT	       "4e8a1d93c05f47b2a6d17c3e9b20f85a" /* somebody changed something, or tried */
+#define LOG_ID_WITHDRAWN       "b4c2d116e2a645429b24d085a4aac816" /* a section was taken out of force */
+#define LOG_ID_LID_ON	       "dce01098518f4f21bac8f8b930d68bf3" /* the last policy holds */
+#define LOG_ID_SHUT	       "5f5b12da1ddc470d9d801f079faf9a9e" /* no good last policy: nothing passes */
+#define LOG_ID_LIFTED	       "08adba0e84924fc9b72d83ef883ea6da" /* the lid was lifted by hand */
+#define LOG_ID_RESTORED	       "3835f433a6ff4ebe8cff765854fdaceb" /* what somebody took away is back */
+#define LOG_ID_NOT_RESTORED    "d8244a86be4d41fda4901faec491800b" /* and is not */
+#define LOG_ID_NO_SEQUENCES    "f52ba892ed6d48f595f5f3e72c5c2517" /* outbound SAs are refused */
 
 #endif

@@ -97,10 +97,12 @@ static void want(struct publisher *publisher, struct snapshot_bytes *bytes, bool
 static void log_verdict(const struct publisher *publisher, int result, const char *error)
 {
 	const char *name = snapshot_section_name(publisher->section);
-	char field[48];
-	const char *const fields[] = { field, NULL };
+	char section[48], generation[48];
+	const char *const fields[] = { section, generation, NULL };
 
-	if (text_fixed(field, sizeof(field), "IPSEC_SECTION=%s", name) < 0)
+	if (text_fixed(section, sizeof(section), "IPSEC_SECTION=%s", name) < 0 ||
+		text_fixed(generation, sizeof(generation), "IPSEC_GENERATION=%" PRIu64,
+			publisher->generation) < 0)
 		return;
 	if (result == 0)
 		log_event(LOG_INFO, LOG_ID_IN_FORCE, fields,

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 
 void service_init(struct service *service, const struct daemon_identity *identity,
@@ -260,6 +261,8 @@ static void on_stop(bool withdraw, void *userdata)
 {
 	struct service *service = userdata;
 	const char *subject = service->hooks->subject;
+	char section[48];
+	const char *const fields[] = { section, NULL };
 	int r;
 
 	if (!withdraw || !subject || !service->publisher)
@@ -267,8 +270,9 @@ static void on_stop(bool withdraw, void *userdata)
 	r = publisher_withdraw(service->publisher);
 	if (r < 0)
 		log_error("cannot withdraw the %s: %s", subject, strerror(-r));
-	else
-		log_info("withdrawn: the %s", subject);
+	else if (text_fixed(section, sizeof(section), "IPSEC_SECTION=%s",
+			 snapshot_section_name(service->hooks->section)) == 0)
+		log_event(LOG_NOTICE, LOG_ID_WITHDRAWN, fields, "withdrawn: the %s", subject);
 }
 
 static int open_service(struct service *service)

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/daemon/keys_door.h"
+#include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 #include "services/datapath/pfkey/pfkey_door.h"
 #include "services/datapath/plant_policy.h"
@@ -237,9 +238,11 @@ static int on_tables(sd_event_source *source, int fd, uint32_t revents, void *us
 	(void)fd;
 	(void)revents;
 	if (r < 0)
-		log_error("nftables rules were changed and cannot be restored: %s", strerror(-r));
+		log_event(LOG_ERR, LOG_ID_NOT_RESTORED, NULL,
+			"nftables rules were changed and cannot be restored: %s", strerror(-r));
 	else if (restored)
-		log_warning("somebody changed our nftables rules; they are restored");
+		log_event(LOG_WARNING, LOG_ID_RESTORED, NULL,
+			"somebody changed our nftables rules; they are restored");
 	return 0;
 }
 
@@ -254,10 +257,11 @@ static int on_ways(sd_event_source *source, int fd, uint32_t revents, void *user
 	(void)revents;
 	/* With the TUN all else is gone too, which the workers find. */
 	if (r < 0 && r != -ENODEV)
-		log_error(
+		log_event(LOG_ERR, LOG_ID_NOT_RESTORED, NULL,
 			"routes to the TUN were changed and cannot be restored: %s", strerror(-r));
 	else if (r == 0 && restored)
-		log_warning("somebody changed our routes to the TUN; they are restored");
+		log_event(LOG_WARNING, LOG_ID_RESTORED, NULL,
+			"somebody changed our routes to the TUN; they are restored");
 	return 0;
 }
 
@@ -404,7 +408,8 @@ static int start(struct datapathd *d)
 		return r;
 	}
 	if (!d->plant->seqstore)
-		log_error("%s cannot be used, outbound SAs are refused: %s", DATAPATH_STATE_DIR,
+		log_event(LOG_ERR, LOG_ID_NO_SEQUENCES, NULL,
+			"%s cannot be used, outbound SAs are refused: %s", DATAPATH_STATE_DIR,
 			strerror(-d->plant->seqstore_error));
 	if (d->plant->natt_error < 0)
 		log_error("UDP port 4500 is not to be had, SAs that need it are refused: %s",

@@ -9,6 +9,7 @@
 
 #include "common/daemon/daemon.h"
 #include "common/daemon/keys_door.h"
+#include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 #include "services/datapath/lid/lid_store.h"
 #include "services/datapath/plant.h"
@@ -64,7 +65,8 @@ static int choose(const struct datapath_settings *settings, struct spd **ret_spd
 		return 0;
 	if (r == 0)
 		return 0;
-	log_warning("%s: all packets are dropped until the policy is read",
+	log_event(LOG_WARNING, LOG_ID_SHUT, NULL,
+		"%s: all packets are dropped until the policy is read",
 		r == -ENOENT ? "no policy was in force here yet" : "the last policy is damaged");
 	return shut_everything(ret_spd);
 }
@@ -92,7 +94,7 @@ static int put_on(const struct datapath_settings *settings, const struct spd *sp
 	if (r == 0)
 		r = steer_routes(steer);
 	if (r == 0)
-		log_info("the lid is on: %zu rules", spd->count);
+		log_event(LOG_INFO, LOG_ID_LID_ON, NULL, "the lid is on: %zu rules", spd->count);
 	return r;
 }
 
@@ -143,7 +145,7 @@ static int open_up(void)
 	if (r < 0)
 		log_error("the lid is not lifted: %s", strerror(-r));
 	else
-		log_info("the lid is lifted");
+		log_event(LOG_NOTICE, LOG_ID_LIFTED, NULL, "the lid is lifted");
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the services write into a real journal, and what journalctl -x makes of it."""
+
+import json
+
+import pytest
+from systest.protected import BETA, cabled
+
+POLICY = "/etc/inet/ipsecinit.conf"
+DIAGNOSTIC = "5b1f0c7e1d6a4c0d9f3f1a3f0a7d6b21"
+IN_FORCE = "0d3c2b5a8e2f4d7c8f64c1b92e5a7f10"
+WITHDRAWN = "b4c2d116e2a645429b24d085a4aac816"
+RESTORED = "3835f433a6ff4ebe8cff765854fdaceb"
+
+
+@pytest.fixture(scope="module")
+def machine(machines):
+    """It has seen a good deal."""
+    alpha, beta = cabled(machines)
+    alpha.start()
+    beta.start()
+    alpha.exec("journalctl", "--update-catalog")
+    alpha.systemctl("enable", "--now", "ipsec-policy", "ipsec-manual-key", "ipsec-datapath")
+    good = alpha.path(POLICY).read_text()
+    alpha.write(POLICY, good + f"{{ raddr {BETA}.7 }} drop {{}}\n")
+    alpha.systemctl("reload", "ipsec-policy", ok=False)
+    alpha.write(POLICY, good)
+    alpha.systemctl("reload", "ipsec-policy")
+    alpha.exec("ip", "rule", "delete", "priority", "100")
+    alpha.wait_for(lambda: events(alpha, RESTORED), "the rule's way back")
+    alpha.systemctl("stop", "ipsec-datapath")
+    alpha.systemctl("stop", "ipsec-policy")
+    alpha.exec("ipsecsvc", "open")
+    return alpha
+
+
+def events(machine, number=None):
+    """Entries with a MESSAGE_ID of ours; those of the service manager are its own."""
+    match = [f"MESSAGE_ID={number}"] if number else []
+    lines = machine.exec("journalctl", "-o", "json", "--no-pager", *match).splitlines()
+    entries = [json.loads(line) for line in lines if line.startswith("{")]
+    return [entry for entry in entries if "MESSAGE_ID" in entry and "ipsec" in entry.get("_COMM", "")]
+
+
+def test_events_carry_their_fields(machine):
+    wrong = events(machine, DIAGNOSTIC)[-1]
+    assert wrong["IPSEC_FILE"].endswith("ipsecinit.conf") and wrong["IPSEC_LINE"] == "4"
+    assert wrong["IPSEC_CODE"] and wrong["PRIORITY"] == "3"
+    sections = {entry["IPSEC_SECTION"] for entry in events(machine, IN_FORCE)}
+    assert sections == {"algorithms", "policy", "keys"}
+    assert all(int(entry["IPSEC_GENERATION"]) > 0 for entry in events(machine, IN_FORCE))
+    assert [entry["IPSEC_SECTION"] for entry in events(machine, WITHDRAWN)] == ["policy"]
+
+
+def test_each_event_is_explained(machine):
+    seen = {entry["MESSAGE_ID"] for entry in events(machine)}
+    assert {DIAGNOSTIC, IN_FORCE, WITHDRAWN, RESTORED} <= seen
+    listed = machine.exec("journalctl", "--list-catalog", "--no-pager", *seen)
+    for number in seen:
+        assert number in listed and "netipsec" in listed
+
+
+def test_a_reader_is_told_what_to_do(machine):
+    shown = machine.exec("journalctl", "-x", "--no-pager", f"MESSAGE_ID={DIAGNOSTIC}")
+    assert "Something is wrong at /etc/inet/ipsecinit.conf:4" in shown
+    assert "Repair the line, then reload the service." in shown
