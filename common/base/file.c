@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
+#include "common/base/instance.h"
 #include "common/base/memfd.h"
 #include "common/base/secret.h"
 #include "common/base/text.h"
@@ -162,9 +163,10 @@ int file_system_path(const char *path, char **ret_path)
 {
 	const char *root = getauxval(AT_SECURE) ? NULL : getenv("NETIPSEC_ROOT");
 	CLEANUP(text_done) struct text t = { 0 };
+	int r;
 
 	if (root)
 		text_add(&t, root);
-	text_add(&t, path);
-	return text_take(&t, ret_path);
+	r = instance_add_path(&t, path);
+	return r < 0 ? r : text_take(&t, ret_path);
 }

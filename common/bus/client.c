@@ -99,8 +99,10 @@ int bus_emit_to(struct bus *bus, const char *receiver, const char *path, const c
 struct bus_writer *bus_method_writer(struct bus *bus, const char *destination, const char *path,
 	const char *interface, const char *method)
 {
+	char buffer[BUS_NAME_MAX];
 	DBusMessage *message;
 
+	destination = names_of_instance(destination, buffer);
 	if (!dbus_validate_bus_name(destination, NULL) || !dbus_validate_path(path, NULL) ||
 		!dbus_validate_interface(interface, NULL) || !dbus_validate_member(method, NULL))
 		return NULL;

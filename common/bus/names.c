@@ -2,7 +2,26 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/base/instance.h"
 #include "common/bus/wire.h"
+
+#define OUR_PREFIX    "org.netipsec."
+#define INSTANCE_PART ".ns_"
+
+const char *names_of_instance(const char *name, char buffer[static BUS_NAME_MAX])
+{
+	const char *instance;
+	int r = instance_name(&instance);
+
+	if (strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX)) != 0)
+		return name;
+	if (r < 0)
+		return ""; /* which nobody owns */
+	if (!instance || strstr(name, INSTANCE_PART))
+		return name;
+	r = text_fixed(buffer, BUS_NAME_MAX, "%s" INSTANCE_PART "%s", name, instance);
+	return r < 0 ? "" : buffer;
+}
 
 int names_ask(struct bus *bus, const char *method, const char *argument,
 	struct bus_reply **ret_reply, struct bus_error *ret_error)
@@ -55,9 +74,12 @@ static int names_request(struct bus *bus, const char *name, struct bus_error *re
 
 int bus_own_name(struct bus *bus, const char *name, struct bus_error *ret_error)
 {
+	char buffer[BUS_NAME_MAX];
 	struct bus_owned *owned;
-	int r = names_request(bus, name, ret_error);
+	int r;
 
+	name = names_of_instance(name, buffer);
+	r = names_request(bus, name, ret_error);
 	if (r < 0)
 		return r;
 	owned = calloc(1, sizeof(*owned));
@@ -72,8 +94,9 @@ int bus_own_name(struct bus *bus, const char *name, struct bus_error *ret_error)
 int bus_name_owner(struct bus *bus, const char *name, char *ret_owner, size_t size)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+	char buffer[BUS_NAME_MAX];
 	const char *owner;
-	int r = names_ask(bus, "GetNameOwner", name, &reply, NULL);
+	int r = names_ask(bus, "GetNameOwner", names_of_instance(name, buffer), &reply, NULL);
 
 	if (r < 0)
 		return r == -ENOTCONN ? -ENOENT : r;
@@ -102,9 +125,11 @@ static void name_tell(struct bus_name *watch)
 
 int bus_watch_name(struct bus *bus, const char *name, bus_owner_fn on_owner, void *userdata)
 {
+	char buffer[BUS_NAME_MAX];
 	struct bus_name *watch;
 	int r;
 
+	name = names_of_instance(name, buffer);
 	if (!dbus_validate_bus_name(name, NULL))
 		return -EINVAL;
 	watch = calloc(1, sizeof(*watch));
@@ -175,24 +200,25 @@ static int match_follow(struct bus *bus, const struct bus_match *match)
 int bus_watch_signal(struct bus *bus, const struct bus_place *sender, const char *signal,
 	bus_signal_fn on_signal, void *userdata)
 {
+	char buffer[BUS_NAME_MAX];
+	const char *name = names_of_instance(sender->name, buffer);
 	struct bus_match *match;
 	int r = 0;
 
-	if (!dbus_validate_bus_name(sender->name, NULL) ||
-		!dbus_validate_path(sender->path, NULL) ||
+	if (!dbus_validate_bus_name(name, NULL) || !dbus_validate_path(sender->path, NULL) ||
 		!dbus_validate_interface(sender->interface, NULL) ||
 		!dbus_validate_member(signal, NULL))
 		return -EINVAL;
 	/* The match rule is the bus's promise; a signal sent to us alone is held against the owner. */
-	if (*sender->name != ':' && strcmp(sender->name, DBUS_SERVICE_DBUS) != 0)
-		r = bus_watch_name(bus, sender->name, NULL, NULL);
+	if (*name != ':' && strcmp(name, DBUS_SERVICE_DBUS) != 0)
+		r = bus_watch_name(bus, name, NULL, NULL);
 	if (r < 0)
 		return r;
 	match = calloc(1, sizeof(*match));
 	if (!match)
 		return -ENOMEM;
 	*match = (struct bus_match){ .next = bus->matches,
-		.sender = strdup(sender->name),
+		.sender = strdup(name),
 		.path = strdup(sender->path),
 		.interface = strdup(sender->interface),
 		.signal = strdup(signal),

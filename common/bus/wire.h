@@ -15,6 +15,12 @@
 #define BUS_NAME_MAX	  256
 #define BUS_PASSWORD_USEC (150 * UINT64_C(1000000))
 
+/*
+ * The name under which a service of ours is found by this process: of an instance, the host's with
+ * ".ns_NAME" behind it. Others keep theirs, and so does what is one already. @buffer may be returned.
+ */
+const char *names_of_instance(const char *name, char buffer[static BUS_NAME_MAX]);
+
 struct bus_reader {
 	DBusMessage *message; /* borrowed from what embeds the reader */
 	unsigned int depth;

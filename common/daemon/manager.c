@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/instance.h"
 
 #define MANAGER	  "org.freedesktop.systemd1"
 #define ROOT_PATH "/org/freedesktop/systemd1"
@@ -50,14 +51,18 @@ static bool job_is_stop(struct bus *bus, const char *unit, uint64_t until)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
+	CLEANUP(text_done) struct text name = { 0 };
 	struct bus_writer *call = bus_method_writer(
 		bus, MANAGER, ROOT_PATH, MANAGER ".Manager", "GetUnit");
 	struct bus_reader *rd;
 	const char *path;
 	uint32_t job;
 
-	if (!call || bus_write(call, "s", unit) < 0)
+	if (instance_add_unit(&name, unit) < 0 || name.failed || !call ||
+		bus_write(call, "s", name.str) < 0) {
+		bus_writer_free(call);
 		return false;
+	}
 	unit_reply = ask(bus, call, until);
 	if (!unit_reply || bus_read(bus_reply_reader(unit_reply), "o", &path) < 0)
 		return false;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/base/instance.h"
 #include "common/base/memfd.h"
 #include "common/daemon/log.h"
 #include "common/daemon/settings.h"
@@ -45,7 +46,7 @@ struct iked *iked_free(struct iked *d)
 static int read_settings(const struct daemon_options *options, struct conf_diags *diags,
 	struct iked_settings *ret_settings)
 {
-	struct iked_settings settings = { .config_file = strdup(IKE_FILE) };
+	struct iked_settings settings = { .config_file = instance_path(IKE_FILE) };
 	int r = settings.config_file ? daemon_settings(options, settings_table, &settings, diags)
 				     : -ENOMEM;
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/base/instance.h"
 #include "common/base/memfd.h"
 #include "common/daemon/algs.h"
 #include "common/daemon/log.h"
@@ -67,7 +68,7 @@ static int read_settings(const struct daemon_options *options, struct conf_diags
 	struct algsd_settings settings = { .crypto_cpu_max = ALG_CPU_ALL };
 	int r;
 
-	settings.config_file = strdup(ALGS_FILE);
+	settings.config_file = instance_path(ALGS_FILE);
 	if (!settings.config_file)
 		return -ENOMEM;
 	r = settings_load(

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/instance.h"
 #include "common/base/memfd.h"
 #include "common/daemon/algs.h"
 #include "common/daemon/log.h"
@@ -70,7 +71,7 @@ struct keyd *keyd_free(struct keyd *d)
 static int read_settings(const struct daemon_options *options, struct conf_diags *diags,
 	struct keyd_settings *ret_settings)
 {
-	struct keyd_settings settings = { .config_file = strdup(KEYS_FILE) };
+	struct keyd_settings settings = { .config_file = instance_path(KEYS_FILE) };
 	int r = settings.config_file ? daemon_settings(options, settings_table, &settings, diags)
 				     : -ENOMEM;
 

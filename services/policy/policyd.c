@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/instance.h"
 #include "common/base/memfd.h"
 #include "common/conf/resolve_job.h"
 #include "common/daemon/algs.h"
@@ -90,7 +91,7 @@ int policyd_settings_read(const struct daemon_options *options, struct conf_diag
 {
 	struct policyd_settings settings = { .enforce = true,
 		.resolve_timeout_sec = RESOLVE_TIMEOUT_USEC / USEC_PER_SEC,
-		.config_file = strdup(POLICY_FILE_PATH) };
+		.config_file = instance_path(POLICY_FILE_PATH) };
 	int r = settings.config_file ? daemon_settings(options, settings_table, &settings, diags)
 				     : -ENOMEM;
 
