@@ -8,6 +8,7 @@
 #include "services/svc/svc.h"
 
 #define EXIT_USAGE   2
+#define OPEN_UNIT    "ipsec-open.service" /* runs ipsec-lid --open, and the journal hears of it */
 #define MAX_SERVICES 32
 
 static const char usage_text[] =
@@ -188,9 +189,6 @@ static int set(struct request *request, struct text *why)
 static int open_lid(struct request *request, struct text *why)
 {
 	static const char *const names[] = { "policy", "datapath" };
-	CLEANUP(text_done) struct text out = { 0 };
-	char program[] = "ipsec-lid", option[] = "--open";
-	char *argv[] = { program, option, NULL };
 	int r = request->n_words > 0 ? -EINVAL : open_manager(request, why);
 
 	for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
@@ -207,9 +205,7 @@ static int open_lid(struct request *request, struct text *why)
 			r = -EBUSY;
 		}
 	}
-	if (r == 0)
-		r = svc_program_run(argv, -1, "", &out, why);
-	return r > 0 ? -EIO : r;
+	return r < 0 ? r : svc_manager_job(request->manager, "StartUnit", OPEN_UNIT, why);
 }
 
 static const struct verb verbs[] = {

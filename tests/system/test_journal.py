@@ -10,6 +10,7 @@ POLICY = "/etc/inet/ipsecinit.conf"
 DIAGNOSTIC = "5b1f0c7e1d6a4c0d9f3f1a3f0a7d6b21"
 IN_FORCE = "0d3c2b5a8e2f4d7c8f64c1b92e5a7f10"
 WITHDRAWN = "b4c2d116e2a645429b24d085a4aac816"
+LIFTED = "08adba0e84924fc9b72d83ef883ea6da"
 RESTORED = "3835f433a6ff4ebe8cff765854fdaceb"
 
 
@@ -31,6 +32,7 @@ def machine(machines):
     alpha.systemctl("stop", "ipsec-datapath")
     alpha.systemctl("stop", "ipsec-policy")
     alpha.exec("ipsecsvc", "open")
+    assert events(alpha, LIFTED)
     return alpha
 
 

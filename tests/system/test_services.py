@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The services as an administrator handles them: enable, reload, restart, stop, each alone."""
 
-import pytest
-
 SERVICES = ["ipsecalgs", "ipsec-policy", "ipsec-manual-key", "ipsec-ike", "ipsec-datapath"]
 RULE = "{ raddr 10.9.9.9 ulp tcp dir both } drop {}\n"
 CONF = "/etc/inet/ipsecinit.conf"
@@ -34,15 +32,3 @@ def test_reload_is_synchronous_and_truthful(alone):
     alone.write(CONF, RULE)
     alone.systemctl("reload", "ipsec-policy")
     assert "failed" not in alone.status_text("ipsec-policy")
-
-
-@pytest.mark.parametrize("unit", SERVICES)
-def test_restart_of_one_leaves_the_others_running(alone, unit):
-    alone.systemctl("start", *SERVICES)
-    before = {other: alone.main_pid(other) for other in SERVICES}
-    alone.systemctl("restart", unit)
-    after = {other: alone.main_pid(other) for other in SERVICES}
-    assert {other for other in SERVICES if before[other] != after[other]} == {unit}
-    alone.systemctl("stop", unit)
-    assert {other: alone.main_pid(other) for other in SERVICES} == {**after, unit: 0}
-    alone.systemctl("start", unit)

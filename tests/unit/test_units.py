@@ -21,9 +21,12 @@ SERVICES = {
     "ipsec-manual-key.service": 10,
     "ipsec-ike.service": 10,
     "ipsecalgs.service": 10,
+    "ipsec-open.service": 25,
 }
 # Done at boot, before there is a bus; no daemon.
 LID = "ipsec-lid.service"
+# Asked for by a command, done at once; no daemon either.
+OPEN = "ipsec-open.service"
 NAMES = {
     "ipsec-datapath.service": "Datapath1",
     "ipsec-policy.service": "Policy1",
@@ -31,6 +34,8 @@ NAMES = {
     "ipsec-ike.service": "Ike1",
     "ipsecalgs.service": "Algorithms1",
 }
+INSTANCES = [name.replace(".service", "@.service") for name in NAMES]
+MAKER = "ipsec-instance@.service"  # of what an instance needs
 
 
 def settings(unit):
@@ -53,14 +58,14 @@ def run(*argv, **more):
 def installed(tmp_path):
     """The units with the staged programs in the place of the installed ones."""
     for path in (SYSTEMD / "system").glob("ipsec*"):
-        text = path.read_text().replace("=/usr/sbin/", f"={STAGE}/usr/sbin/")
+        text = re.sub("=/usr/(sbin|libexec)/", rf"={STAGE}/usr/\1/", path.read_text())
         (tmp_path / path.name).write_text(text)
     return tmp_path
 
 
 def test_systemd_finds_nothing_to_complain_of(installed):
     units = sorted(map(str, installed.iterdir()))
-    assert len(units) == len(SERVICES) + 1
+    assert len(units) == len(SERVICES) + len(INSTANCES) + len([MAKER, "ipsec.target"])
     done = run("systemd-analyze", "verify", "--man=no", *units,
                env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{installed}:"))
     ours = [line for line in done.stderr.splitlines() if "ipsec" in line]
@@ -82,7 +87,27 @@ def test_exposure(unit):
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("unit", sorted(set(SERVICES) - {LID}))
+@pytest.mark.parametrize("unit", INSTANCES)
+def test_an_instance_is_the_service_in_other_places(unit):
+    host, found = settings(unit.replace("@", "")), settings(unit)
+    changed = {key for key in host.keys() | found.keys() if host.get(key) != found.get(key)}
+    assert changed <= {"Unit.Description", "Unit.Wants", "Unit.After", "Service.Environment",
+                       "Service.NetworkNamespacePath", "Service.RuntimeDirectory", "Service.StateDirectory",
+                       "Service.ReadWritePaths", "Install.Also"}
+    assert found["Service.Environment"] == ["NETIPSEC_INSTANCE=%i"]
+    # Who sees a network sees that of the namespace.
+    assert ("Service.PrivateNetwork" in found) != ("Service.NetworkNamespacePath" in found)
+    for key in ("Service.RuntimeDirectory", "Service.StateDirectory", "Service.ReadWritePaths"):
+        assert all("%i" in value for value in found.get(key, []))
+    for name in " ".join(found["Unit.Wants"] + found["Unit.After"]).split():
+        if name.startswith("ipsec") and name != LID:
+            assert "@%i." in name
+    done = run("systemd-analyze", "security", "--offline=true",
+               f"--threshold={SERVICES[unit.replace('@', '')]}", str(SYSTEMD / "system" / unit))
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("unit", sorted(set(SERVICES) - {LID, OPEN}))
 def test_life_of_a_service(unit):
     found = settings(unit)
     program = found["Service.ExecStart"][0]
@@ -114,7 +139,7 @@ def test_capabilities_are_the_least():
     want = {unit: [""] for unit in SERVICES}
     want["ipsec-datapath.service"] = ["CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE"]
     want["ipsec-manual-key.service"] = ["CAP_DAC_READ_SEARCH"]
-    want[LID] = ["CAP_NET_ADMIN"]
+    want[LID] = want[OPEN] = ["CAP_NET_ADMIN"]
     for unit, capabilities in want.items():
         for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
             assert settings(unit)[f"Service.{key}"] == capabilities
