@@ -33,7 +33,9 @@ int pfkey_linux_decode_base(const void *bytes, size_t len, struct pfkey_message 
 {
 	int r = pfkey_decode_base(bytes, len, ret_msg);
 
-	if (r == 0 && ret_msg->type > PFKEY_X_PROMISC)
+	if (r == 0 && ret_msg->type & PFKEY_LINUX_BIT)
+		ret_msg->type = 0; /* the bit is ours, no number on the wire has it */
+	else if (r == 0 && ret_msg->type > PFKEY_X_PROMISC)
 		ret_msg->type |= PFKEY_LINUX_BIT;
 	return r;
 }

@@ -20,6 +20,7 @@ static const char *const hints[VERDICT_COUNT] = {
 	[VERDICT_SPD_BAD_AHALG] = NOT_COMMON,
 	[VERDICT_SPD_BAD_ESPEALG] = NOT_COMMON,
 	[VERDICT_SPD_BAD_ESPAALG] = NOT_COMMON,
+	[VERDICT_SPD_BAD_REQID] = "key management gave policy and SA different request ids",
 	[VERDICT_SPD_AH_INNERMISMATCH] = "peer sends through an SA what it was not made for",
 	[VERDICT_SPD_ESP_INNERMISMATCH] = "peer sends through an SA what it was not made for",
 	[VERDICT_SPD_NO_POLICY] = "the packet came while policy changed, or was steered by hand",

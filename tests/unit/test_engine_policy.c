@@ -98,6 +98,28 @@ START_TEST(receiver_takes_any_alternative)
 }
 END_TEST
 
+/* A policy of a key manager's may want SAs that were made for it alone. */
+START_TEST(request_id)
+{
+	struct action actions[] = { AH_ESP(SHA1, AES) };
+	struct sa ah = { .proto = SA_PROTO_AH, .auth = SHA1, .reqid = 7 };
+	struct sa esp = { .proto = SA_PROTO_ESP, .encr = AES, .reqid = 7 };
+	struct engine_secured by = { &ah, &esp };
+	struct flow flow = { .protocol = IPPROTO_TCP };
+
+	actions[0].reqid = 7;
+	for (int i = 0; i < 3; i++) {
+		CLEANUP(rule_freep) struct rule *rule = rule_of(actions, 1);
+		struct engine_match match = { .rule = rule };
+
+		ah.reqid = i == 1 ? 8 : 7;
+		esp.reqid = i == 2 ? 0 : 7;
+		expect_name(engine_check_rule(&match, &by, &flow),
+			i == 0 ? VERDICT_IN_ACCEPTED : VERDICT_SPD_BAD_REQID, "request id");
+	}
+}
+END_TEST
+
 /* Section 4.2: a latched socket takes its alternative and no other, nor clear through `or pass`. */
 START_TEST(latched_to_one)
 {
@@ -354,6 +376,7 @@ int main(void)
 	TCase *tc = tcase_create("engine_policy");
 
 	tcase_add_loop_test(tc, receiver_takes_any_alternative, 0, ARRAY_SIZE(cells));
+	tcase_add_test(tc, request_id);
 	tcase_add_test(tc, latched_to_one);
 	tcase_add_loop_test(tc, icmp_kinds, 0, ARRAY_SIZE(messages));
 	tcase_add_test(tc, identities);

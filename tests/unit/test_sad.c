@@ -233,6 +233,33 @@ START_TEST(outbound)
 }
 END_TEST
 
+/* Of two SAs alike the one that was made for this policy, and none rather than another's. */
+START_TEST(request_id)
+{
+	struct fixture f = fixture_new();
+	struct flow flow = sample_flow();
+	struct action action = sample_action(false);
+	struct sad_query query = { .proto = SA_PROTO_ESP,
+		.mode = SA_MODE_TRANSPORT,
+		.src = flow.local,
+		.dst = flow.remote,
+		.flow = &flow,
+		.action = &action };
+	struct sad_entry *mine = candidate(1, 0), *other = candidate(2, 0);
+
+	mine->sa->reqid = 7;
+	other->sa->reqid = 8;
+	(void)add(&f, mine);
+	(void)add(&f, other);
+	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query), other); /* the newest */
+	action.reqid = 7;
+	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query), mine);
+	action.reqid = 9;
+	ck_assert_ptr_null(sad_find_outbound(f.sad, &query));
+	fixture_done(&f);
+}
+END_TEST
+
 START_TEST(claimed)
 {
 	struct fixture f = fixture_new();
@@ -563,6 +590,7 @@ int main(void)
 	tcase_add_test(tc, inbound);
 	tcase_add_test(tc, groups);
 	tcase_add_loop_test(tc, outbound, 0, (int)ARRAY_SIZE(choices));
+	tcase_add_test(tc, request_id);
 	tcase_add_test(tc, claimed);
 	tcase_add_loop_test(tc, tunnel_selectors, 0, (int)ARRAY_SIZE(tunnels));
 	tcase_add_test(tc, grows);

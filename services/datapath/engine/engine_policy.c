@@ -41,12 +41,19 @@ static bool icmp_is_excused(const struct flow *flow)
 	}
 }
 
+static bool is_meant(const struct action *action, const struct sa *sa)
+{
+	return action->reqid == 0 || action->reqid == sa->reqid;
+}
+
 static enum verdict check_ah(const struct action *action, const struct sa *ah, bool excused)
 {
 	if (!action->has_ah)
 		return ah ? VERDICT_SPD_GOT_AH : VERDICT_IN_ACCEPTED;
 	if (!ah)
 		return excused ? VERDICT_IN_ACCEPTED : VERDICT_SPD_GOT_CLEAR;
+	if (!is_meant(action, ah))
+		return VERDICT_SPD_BAD_REQID;
 	return ah->auth == action->ah.number ? VERDICT_IN_ACCEPTED : VERDICT_SPD_BAD_AHALG;
 }
 
@@ -56,6 +63,8 @@ static enum verdict check_esp(const struct action *action, const struct sa *esp,
 		return esp ? VERDICT_SPD_GOT_ESP : VERDICT_IN_ACCEPTED;
 	if (!esp)
 		return excused ? VERDICT_IN_ACCEPTED : VERDICT_SPD_GOT_CLEAR;
+	if (!is_meant(action, esp))
+		return VERDICT_SPD_BAD_REQID;
 	/* Integrity alone is ESP with the NULL cipher. Key lengths are not looked at. */
 	if (esp->encr != (action->has_esp ? action->esp.number : ALG_ENCR_NULL))
 		return VERDICT_SPD_BAD_ESPEALG;

@@ -32,6 +32,7 @@
 	X(SPD_BAD_AHALG,        spd_bad_ahalg,        "AH algorithm is not the policy's")  \
 	X(SPD_BAD_ESPEALG,      spd_bad_espealg,      "ESP cipher is not the policy's")    \
 	X(SPD_BAD_ESPAALG,      spd_bad_espaalg,      "ESP integrity algorithm is not the policy's") \
+	X(SPD_BAD_REQID,        spd_bad_reqid,        "its SA was made for another policy")  \
 	X(SPD_AHESP_DIFFID,     spd_ahesp_diffid,     "AH and ESP are of different peers") \
 	X(SPD_AH_INNERMISMATCH, spd_ah_innermismatch, "packet is outside the selectors of its AH SA") \
 	X(SPD_ESP_INNERMISMATCH, spd_esp_innermismatch, "packet is outside the selectors of its SA") \

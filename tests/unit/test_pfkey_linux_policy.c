@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Clients of the Linux numbering beside those of the other, and the policies that they bring. */
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "common/base/text.h"
+#include "common/pfkey/linux.h"
+#include "tests/unit/pfkey_lab.h"
+
+#define LINUX_CLIENTS 2
+#define TUNNEL	      "tun9"
+#define TEXT_MAX      2048
+
+/* Stands in for the daemon: what it would enforce, as text. */
+struct world {
+	struct lab *lab;
+	char path[96];
+	int fds[LINUX_CLIENTS];
+	int refuse; /* negative errno: nothing is enforced */
+	size_t calls, n;
+	char rules[8][TEXT_MAX];
+	uint32_t lines[8];
+	uint32_t reqids[8];
+};
+
+static int enforce(struct rule *const *rules, size_t n, void *userdata)
+{
+	struct world *w = userdata;
+
+	w->calls++;
+	if (w->refuse)
+		return w->refuse;
+	w->n = n;
+	ck_assert_uint_le(n, ARRAY_SIZE(w->rules));
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(text_done) struct text text = { 0 };
+
+		rule_print(rules[i], NULL, (uint8_t)rules[i]->directions, &text);
+		ck_assert_int_eq(text_fixed(w->rules[i], TEXT_MAX, "%s", text.str), 0);
+		w->lines[i] = rules[i]->line;
+		w->reqids[i] = rules[i]->actions[0].reqid;
+	}
+	return 0;
+}
+
+static bool find_tunnel(const struct address *src, const struct address *dst,
+	char ret_name[static RULE_TUNNEL_MAX], void *userdata)
+{
+	struct address ours = fixture_addr("192.0.2.1"), theirs = fixture_addr("203.0.113.9");
+
+	(void)userdata;
+	if (!address_equal(src, &ours) || !address_equal(dst, &theirs))
+		return false;
+	return text_fixed(ret_name, RULE_TUNNEL_MAX, TUNNEL) == 0;
+}
+
+static struct world *world_new(void)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct pfkey_door_policy ops = {
+		.enforce = enforce, .find_tunnel = find_tunnel, .userdata = w
+	};
+
+	ck_assert_ptr_nonnull(w);
+	w->lab = lab_new();
+	ck_assert_int_eq(text_fixed(w->path, sizeof(w->path), "%s/pfkey-linux", w->lab->f->dir), 0);
+	ck_assert_int_eq(pfkey_door_listen_linux(w->lab->door, w->path, &ops), 0);
+	for (int i = 0; i < LINUX_CLIENTS; i++)
+		w->fds[i] = connect_to(w->path);
+	turn(w->lab);
+	ck_assert_uint_eq(pfkey_door_peers(w->lab->door), CLIENTS + LINUX_CLIENTS);
+	return w;
+}
+
+static void world_done(struct world *w)
+{
+	for (int i = 0; i < LINUX_CLIENTS; i++)
+		if (w->fds[i] >= 0)
+			(void)close(w->fds[i]);
+	lab_done(w->lab);
+	ck_assert_int_ne(access(w->path, F_OK), 0);
+	free(w);
+}
+
+static void tell(struct world *w, int who, const struct pfkey_message *msg)
+{
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	size_t len;
+
+	ck_assert_int_eq(pfkey_linux_encode(msg, PFKEY_REQUEST, bytes, sizeof(bytes), &len), 0);
+	ck_assert_int_eq(send(w->fds[who], bytes, len, MSG_NOSIGNAL), (ssize_t)len);
+	turn(w->lab);
+}
+
+/* The next that this client hears, of this type and with this result. */
+static struct pfkey_message *told(struct world *w, int who, uint8_t type, int error)
+{
+	uint8_t bytes[PFKEY_MAX_BYTES];
+	struct pfkey_message *msg = NULL;
+	struct pfkey_fault fault = { 0 };
+	ssize_t n = recv(w->fds[who], bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	ck_assert_msg(n > 0, "client %d heard nothing", who);
+	ck_assert_int_eq(pfkey_linux_decode(bytes, (size_t)n, PFKEY_ANSWER, &msg, &fault), 0);
+	ck_assert_uint_eq(msg->type, type);
+	ck_assert_msg(msg->error == error, "error %u", msg->error);
+	return msg;
+}
+
+static void told_nothing(struct world *w, int who)
+{
+	uint8_t byte;
+
+	ck_assert_int_lt(recv(w->fds[who], &byte, 1, MSG_DONTWAIT | MSG_PEEK), 0);
+}
+
+static struct prefix prefix_of(const char *text, unsigned int bits)
+{
+	struct address addr = fixture_addr(text);
+	struct prefix prefix;
+
+	ck_assert_int_eq(prefix_make(&addr, bits, &prefix), 0);
+	return prefix;
+}
+
+/* ESP in transport mode between two hosts. */
+static struct pfkey_message *policy_message(uint8_t type, uint8_t direction)
+{
+	struct pfkey_message *msg = pfkey_message_new();
+	bool in = direction == PFKEY_LINUX_DIR_IN;
+
+	ck_assert_ptr_nonnull(msg);
+	msg->type = type;
+	msg->seq = 7;
+	msg->pid = 8;
+	msg->present = PFKEY_LINUX_HAS_POLICY | PFKEY_BIT(PFKEY_EXT_ADDRESS_SRC) |
+		       PFKEY_BIT(PFKEY_EXT_ADDRESS_DST);
+	msg->policy = (struct pfkey_policy){
+		.type = PFKEY_LINUX_POLICY_IPSEC,
+		.direction = direction,
+		.src = prefix_of(in ? "192.0.2.2" : "192.0.2.1", 32),
+		.dst = prefix_of(in ? "192.0.2.1" : "192.0.2.2", 32),
+		.n_requests = 1,
+		.requests = { { .proto = IPPROTO_ESP,
+			.mode = PFKEY_LINUX_MODE_TRANSPORT,
+			.level = PFKEY_LINUX_LEVEL_REQUIRE } },
+	};
+	return msg;
+}
+
+/* Number of the policy, from the answer to who asked; 0: refused with @error. */
+static uint32_t ask(struct world *w, int who, struct pfkey_message *msg, int error)
+{
+	struct pfkey_message *answer;
+	uint32_t id;
+
+	tell(w, who, msg);
+	for (int i = 0; i < LINUX_CLIENTS; i++)
+		if (i != who)
+			pfkey_message_free(told(w, i, msg->type, error));
+	answer = told(w, who, msg->type, error);
+	ck_assert_uint_eq(answer->seq, 7);
+	ck_assert_uint_eq(answer->pid, 8);
+	id = answer->policy.id;
+	pfkey_message_free(answer);
+	pfkey_message_free(msg);
+	for (int i = 0; i < CLIENTS; i++) /* the other numbering has no such messages */
+		hear_nothing(w->lab, i);
+	return id;
+}
+
+static uint32_t add(struct world *w, int who, uint8_t direction)
+{
+	return ask(w, who, policy_message(PFKEY_LINUX_SPDADD, direction), 0);
+}
+
+START_TEST(add_makes_rules)
+{
+	struct world *w = world_new();
+	uint32_t out = add(w, 0, PFKEY_LINUX_DIR_OUT), in = add(w, 0, PFKEY_LINUX_DIR_IN);
+
+	ck_assert_uint_ne(out, in);
+	ck_assert_uint_eq(w->n, 2);
+	ck_assert_uint_eq(w->lines[0], out);
+	ck_assert_uint_eq(w->lines[1], in);
+	ck_assert_msg(
+		strncmp(w->rules[0], "{ laddr 192.0.2.1/32 raddr 192.0.2.2/32 dir out } ", 50) == 0,
+		"%s", w->rules[0]);
+	ck_assert_msg(
+		strncmp(w->rules[1], "{ laddr 192.0.2.1/32 raddr 192.0.2.2/32 dir in } ", 49) == 0,
+		"%s", w->rules[1]);
+	/* Every cipher is an alternative; DES (2) and no cipher (11) behind what is better. */
+	ck_assert_ptr_nonnull(strstr(w->rules[0], "encr_algs 20("));
+	ck_assert(strstr(w->rules[0], "encr_algs 20(") < strstr(w->rules[0], "encr_algs 2("));
+	ck_assert(strstr(w->rules[0], "encr_algs 2(") < strstr(w->rules[0], "encr_algs 11 "));
+	ck_assert_ptr_null(strstr(w->rules[0], "encr_auth_algs"));
+	world_done(w);
+}
+END_TEST
+
+START_TEST(the_same_twice)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg;
+	uint32_t id = add(w, 0, PFKEY_LINUX_DIR_OUT);
+
+	(void)ask(w, 0, policy_message(PFKEY_LINUX_SPDADD, PFKEY_LINUX_DIR_OUT), EEXIST);
+	ck_assert_uint_eq(w->n, 1);
+	msg = policy_message(PFKEY_LINUX_SPDUPDATE, PFKEY_LINUX_DIR_OUT);
+	msg->policy.type = PFKEY_LINUX_POLICY_DISCARD;
+	msg->policy.n_requests = 0;
+	ck_assert_uint_eq(ask(w, 0, msg, 0), id);
+	ck_assert_uint_eq(w->n, 1);
+	ck_assert_ptr_nonnull(strstr(w->rules[0], "drop"));
+	/* Another connection's policies are others. */
+	ck_assert_uint_ne(add(w, 1, PFKEY_LINUX_DIR_OUT), id);
+	ck_assert_uint_eq(w->n, 2);
+	world_done(w);
+}
+END_TEST
+
+START_TEST(lower_priority_first)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = policy_message(PFKEY_LINUX_SPDADD, PFKEY_LINUX_DIR_OUT);
+	uint32_t late, early;
+
+	msg->policy.priority = 2000;
+	late = ask(w, 0, msg, 0);
+	msg = policy_message(PFKEY_LINUX_SPDADD, PFKEY_LINUX_DIR_OUT);
+	msg->policy.priority = 1000;
+	msg->policy.protocol = IPPROTO_TCP;
+	msg->policy.dst_port = 80;
+	early = ask(w, 1, msg, 0);
+	ck_assert_uint_eq(w->lines[0], early);
+	ck_assert_uint_eq(w->lines[1], late);
+	ck_assert_ptr_nonnull(strstr(w->rules[0], "ulp 6 "));
+	ck_assert_ptr_nonnull(strstr(w->rules[0], "rport 80 "));
+	world_done(w);
+}
+END_TEST
+
+/* The rules of who has gone go; those of others stay. */
+START_TEST(rules_go_with_the_connection)
+{
+	struct world *w = world_new();
+	uint32_t stays;
+
+	(void)add(w, 0, PFKEY_LINUX_DIR_OUT);
+	stays = add(w, 1, PFKEY_LINUX_DIR_IN);
+	(void)close(w->fds[0]);
+	w->fds[0] = -1;
+	turn(w->lab);
+	ck_assert_uint_eq(w->n, 1);
+	ck_assert_uint_eq(w->lines[0], stays);
+	world_done(w);
+}
+END_TEST
+
+/* What is enforced when the daemon stops is its business, not the door's. */
+START_TEST(end_of_the_door_changes_nothing)
+{
+	struct world *w = world_new();
+	size_t calls;
+
+	(void)add(w, 0, PFKEY_LINUX_DIR_OUT);
+	calls = w->calls;
+	w->lab->door = pfkey_door_free(w->lab->door);
+	ck_assert_uint_eq(w->calls, calls);
+	ck_assert_uint_eq(w->n, 1);
+	world_done(w);
+}
+END_TEST
+
+START_TEST(what_cannot_be_enforced)
+{
+	struct world *w = world_new();
+	uint32_t id = add(w, 0, PFKEY_LINUX_DIR_OUT);
+
+	w->refuse = -ENOMEM;
+	(void)ask(w, 0, policy_message(PFKEY_LINUX_SPDADD, PFKEY_LINUX_DIR_IN), ENOMEM);
+	(void)ask(w, 0, policy_message(PFKEY_LINUX_SPDDELETE, PFKEY_LINUX_DIR_OUT), ENOMEM);
+	(void)ask(w, 0, policy_message(PFKEY_LINUX_SPDUPDATE, PFKEY_LINUX_DIR_OUT), ENOMEM);
+	(void)ask(w, 0, policy_message(PFKEY_LINUX_SPDFLUSH, PFKEY_LINUX_DIR_OUT), ENOMEM);
+	w->refuse = 0;
+	(void)add(w, 0, PFKEY_LINUX_DIR_IN);
+	ck_assert_uint_eq(w->n, 2);
+	ck_assert_uint_eq(w->lines[0], id);
+	world_done(w);
+}
+END_TEST
+
+START_TEST(delete_and_flush)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg;
+	uint32_t id;
+
+	(void)add(w, 0, PFKEY_LINUX_DIR_OUT);
+	id = add(w, 0, PFKEY_LINUX_DIR_IN);
+	/* Not by another connection, by selector or by number. */
+	(void)ask(w, 1, policy_message(PFKEY_LINUX_SPDDELETE, PFKEY_LINUX_DIR_OUT), ENOENT);
+	msg = policy_message(PFKEY_LINUX_SPDDELETE2, PFKEY_LINUX_DIR_IN);
+	msg->policy.id = id;
+	(void)ask(w, 1, msg, ENOENT);
+	ck_assert_uint_eq(w->n, 2);
+	(void)ask(w, 0, policy_message(PFKEY_LINUX_SPDDELETE, PFKEY_LINUX_DIR_OUT), 0);
+	ck_assert_uint_eq(w->n, 1);
+	msg = policy_message(PFKEY_LINUX_SPDDELETE2, PFKEY_LINUX_DIR_IN);
+	msg->policy.id = id;
+	ck_assert_uint_eq(ask(w, 0, msg, 0), id);
+	ck_assert_uint_eq(w->n, 0);
+	(void)add(w, 0, PFKEY_LINUX_DIR_OUT);
+	(void)add(w, 1, PFKEY_LINUX_DIR_OUT);
+	(void)ask(w, 0, policy_message(PFKEY_LINUX_SPDFLUSH, PFKEY_LINUX_DIR_OUT), 0);
+	ck_assert_uint_eq(w->n, 1);
+	world_done(w);
+}
+END_TEST
+
+START_TEST(get_and_dump)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = policy_message(PFKEY_LINUX_SPDDUMP, PFKEY_LINUX_DIR_OUT),
+			     *answer;
+	uint32_t ids[2];
+
+	tell(w, 0, msg);
+	pfkey_message_free(told(w, 0, PFKEY_LINUX_SPDDUMP, ENOENT));
+	ids[0] = add(w, 0, PFKEY_LINUX_DIR_OUT);
+	ids[1] = add(w, 1, PFKEY_LINUX_DIR_IN);
+	tell(w, 0, msg);
+	for (uint32_t i = 0; i < 2; i++) { /* the last has number 0 */
+		answer = told(w, 0, PFKEY_LINUX_SPDDUMP, 0);
+		ck_assert_uint_eq(answer->seq, 1 - i);
+		ck_assert_uint_eq(answer->policy.id, ids[i]);
+		ck_assert_uint_eq(answer->policy.requests[0].proto, IPPROTO_ESP);
+		pfkey_message_free(answer);
+	}
+	msg->type = PFKEY_LINUX_SPDGET;
+	msg->policy.id = ids[1];
+	tell(w, 0, msg);
+	answer = told(w, 0, PFKEY_LINUX_SPDGET, 0);
+	ck_assert_uint_eq(answer->policy.direction, PFKEY_LINUX_DIR_IN);
+	ck_assert_uint_eq(answer->policy.src.bits, 32);
+	pfkey_message_free(answer);
+	told_nothing(w, 0);
+	told_nothing(w, 1);
+	pfkey_message_free(msg);
+	world_done(w);
+}
+END_TEST
+
+static void to_tunnel(struct pfkey_policy *policy)
+{
+	policy->dst = prefix_of("10.9.0.0", 16);
+	policy->requests[0].mode = PFKEY_LINUX_MODE_TUNNEL;
+	policy->requests[0].src = fixture_addr("192.0.2.1");
+	policy->requests[0].dst = fixture_addr("203.0.113.9");
+}
+
+static void to_no_tunnel(struct pfkey_policy *policy)
+{
+	to_tunnel(policy);
+	policy->requests[0].dst = fixture_addr("203.0.113.10");
+}
+
+static void to_own_ends(struct pfkey_policy *policy)
+{
+	policy->requests[0].mode = PFKEY_LINUX_MODE_TUNNEL;
+	policy->requests[0].src = fixture_addr("192.0.2.1");
+	policy->requests[0].dst = fixture_addr("192.0.2.2");
+}
+
+static void to_forward(struct pfkey_policy *policy)
+{
+	policy->direction = PFKEY_LINUX_DIR_FWD;
+}
+
+static void to_bypass(struct pfkey_policy *policy)
+{
+	policy->type = PFKEY_LINUX_POLICY_NONE;
+	policy->n_requests = 0;
+}
+
+static void to_ping(struct pfkey_policy *policy)
+{
+	policy->protocol = IPPROTO_ICMP;
+	policy->src_port = 8;
+}
+
+static void to_ah(struct pfkey_policy *policy)
+{
+	policy->requests[0].proto = IPPROTO_AH;
+}
+
+static void to_optional(struct pfkey_policy *policy)
+{
+	policy->requests[0].level = PFKEY_LINUX_LEVEL_USE;
+}
+
+static void to_compression(struct pfkey_policy *policy)
+{
+	policy->requests[0].proto = IPPROTO_COMP;
+}
+
+static void to_esp_twice(struct pfkey_policy *policy)
+{
+	policy->n_requests = 2;
+	policy->requests[1] = policy->requests[0];
+}
+
+static void to_ports_of_gre(struct pfkey_policy *policy)
+{
+	policy->protocol = IPPROTO_GRE;
+	policy->dst_port = 5;
+}
+
+static void to_socket(struct pfkey_policy *policy)
+{
+	policy->type = 3;
+}
+
+static const struct {
+	const char *name;
+	void (*change)(struct pfkey_policy *policy);
+	int error;
+	const char *rule; /* what stands in it; NULL: there is none */
+} meanings[] = {
+	{ "a tunnel that there is", to_tunnel, 0, "{ tunnel " TUNNEL " negotiate tunnel " },
+	{ "one that there is not", to_no_tunnel, EOPNOTSUPP, NULL },
+	{ "a tunnel between the ends", to_own_ends, 0, "{ laddr 192.0.2.1/32 " },
+	{ "forwarding", to_forward, 0, NULL },
+	{ "bypass", to_bypass, 0, "pass { }" },
+	{ "an ICMP type", to_ping, 0, "type 8" },
+	{ "AH", to_ah, 0, "auth_algs" },
+	{ "protection that may be missing", to_optional, EOPNOTSUPP, NULL },
+	{ "compression", to_compression, EOPNOTSUPP, NULL },
+	{ "the same header twice", to_esp_twice, EINVAL, NULL },
+	{ "ports of what has none", to_ports_of_gre, EINVAL, NULL },
+	{ "a socket's own policy", to_socket, EINVAL, NULL },
+};
+
+START_TEST(meaning)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = policy_message(PFKEY_LINUX_SPDADD, PFKEY_LINUX_DIR_OUT);
+
+	meanings[_i].change(&msg->policy);
+	(void)ask(w, 0, msg, meanings[_i].error);
+	ck_assert_msg(w->n == (meanings[_i].rule != NULL), "%s", meanings[_i].name);
+	if (meanings[_i].rule)
+		ck_assert_msg(strstr(w->rules[0], meanings[_i].rule) != NULL, "%s: %s",
+			meanings[_i].name, w->rules[0]);
+	world_done(w);
+}
+END_TEST
+
+START_TEST(optional_inbound_may_be_clear)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = policy_message(PFKEY_LINUX_SPDADD, PFKEY_LINUX_DIR_IN);
+
+	to_optional(&msg->policy);
+	(void)ask(w, 0, msg, 0);
+	ck_assert_ptr_nonnull(strstr(w->rules[0], "or pass { }"));
+	world_done(w);
+}
+END_TEST
+
+START_TEST(request_id)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = policy_message(PFKEY_LINUX_SPDADD, PFKEY_LINUX_DIR_OUT);
+
+	msg->policy.requests[0].level = PFKEY_LINUX_LEVEL_UNIQUE;
+	msg->policy.requests[0].reqid = 16385;
+	(void)ask(w, 0, msg, 0);
+	ck_assert_uint_eq(w->reqids[0], 16385);
+	world_done(w);
+}
+END_TEST
+
+/* An SA by either numbering is one SA, and told to all of both without keys. */
+START_TEST(one_database)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = pfkey_message_of_sa(PFKEY_ADD, fixture_sa(0x2002), true),
+			     *heard;
+
+	msg->present |= PFKEY_LINUX_HAS_SA2 | PFKEY_LINUX_HAS_NATT_TYPE | PFKEY_LINUX_HAS_SPORT |
+			PFKEY_LINUX_HAS_DPORT;
+	msg->sa->reqid = 99;
+	msg->sa->flags |= SA_FLAG_ENCAP;
+	msg->natt_src_port = 4501;
+	msg->natt_dst_port = 40000;
+	tell(w, 0, msg);
+	for (int i = 0; i < LINUX_CLIENTS; i++) {
+		heard = told(w, i, PFKEY_ADD, 0);
+		ck_assert_uint_eq(heard->sa->reqid, 99);
+		ck_assert_ptr_null(heard->sa->encr_key);
+		/* It is outbound: the source's port is ours. */
+		ck_assert_uint_eq(heard->natt_src_port, 4501);
+		ck_assert_uint_eq(heard->natt_dst_port, 40000);
+		pfkey_message_free(heard);
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		heard = hear_type(w->lab, i, PFKEY_ADD, 0, 0);
+		ck_assert_uint_eq(heard->sa->spi, 0x2002);
+		pfkey_message_free(heard);
+	}
+	pfkey_message_free(msg);
+	say_sa(w->lab, 0, PFKEY_DELETE, fixture_sa(0x2002));
+	pfkey_message_free(told(w, 0, PFKEY_DELETE, 0));
+	ck_assert_uint_eq(sad_count(w->lab->f->sad), 0);
+	world_done(w);
+}
+END_TEST
+
+/* A key manager that begins with a FLUSH does not mean manual keys. */
+START_TEST(flush_is_for_managed_keys)
+{
+	struct world *w = world_new();
+	struct sa *manual = fixture_sa(0x3001);
+	struct pfkey_message *msg = policy_message(PFKEY_FLUSH, PFKEY_LINUX_DIR_OUT);
+
+	manual->origin = SA_ORIGIN_KEYS;
+	(void)fixture_add(w->lab->f, manual);
+	(void)fixture_add(w->lab->f, fixture_sa_gcm(0x3002, 2));
+	for (int i = 0; i < 2; i++) {
+		expect_all(w->lab, PFKEY_ADD, 0, 0);
+		pfkey_message_free(told(w, 0, PFKEY_ADD, 0));
+	}
+	msg->present = 0;
+	tell(w, 0, msg);
+	pfkey_message_free(told(w, 0, PFKEY_FLUSH, 0));
+	ck_assert_uint_eq(sad_count(w->lab->f->sad), 1);
+	pfkey_message_free(msg);
+	world_done(w);
+}
+END_TEST
+
+/* Octets of IV where the other numbering has bits, and a number for "no integrity". */
+START_TEST(supported)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = pfkey_message_new(), *heard;
+	bool gcm = false;
+
+	msg->type = PFKEY_REGISTER;
+	msg->satype = PFKEY_SATYPE_ESP;
+	tell(w, 0, msg);
+	heard = told(w, 0, PFKEY_REGISTER, 0);
+	told_nothing(w, 1);
+	for (size_t i = 0; i < heard->n_encrypt; i++)
+		if (heard->encrypt[i].number == ALG_ENCR_AES_GCM16) {
+			ck_assert_uint_eq(heard->encrypt[i].iv_bits, 8);
+			gcm = true;
+		}
+	ck_assert(gcm);
+	ck_assert_uint_eq(heard->auth[heard->n_auth - 1].number, PFKEY_LINUX_AUTH_NULL);
+	pfkey_message_free(heard);
+	pfkey_message_free(msg);
+	world_done(w);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("pfkey_linux_policy");
+	TCase *tc = tcase_create("pfkey_linux_policy");
+
+	tcase_add_test(tc, add_makes_rules);
+	tcase_add_test(tc, the_same_twice);
+	tcase_add_test(tc, lower_priority_first);
+	tcase_add_test(tc, rules_go_with_the_connection);
+	tcase_add_test(tc, end_of_the_door_changes_nothing);
+	tcase_add_test(tc, what_cannot_be_enforced);
+	tcase_add_test(tc, delete_and_flush);
+	tcase_add_test(tc, get_and_dump);
+	tcase_add_loop_test(tc, meaning, 0, (int)ARRAY_SIZE(meanings));
+	tcase_add_test(tc, optional_inbound_may_be_clear);
+	tcase_add_test(tc, request_id);
+	tcase_add_test(tc, one_database);
+	tcase_add_test(tc, flush_is_for_managed_keys);
+	tcase_add_test(tc, supported);
+	suite_add_tcase(suite, tc);
+	return suite_main(suite);
+}
