@@ -239,16 +239,11 @@ START_TEST(request_id)
 	struct fixture f = fixture_new();
 	struct flow flow = sample_flow();
 	struct action action = sample_action(false);
-	struct sad_query query = { .proto = SA_PROTO_ESP,
-		.mode = SA_MODE_TRANSPORT,
-		.src = flow.local,
-		.dst = flow.remote,
-		.flow = &flow,
-		.action = &action };
+	struct sad_query query = { SA_PROTO_ESP, SA_MODE_TRANSPORT, flow.local, flow.remote,
+		.flow = &flow, .action = &action };
 	struct sad_entry *mine = candidate(1, 0), *other = candidate(2, 0);
 
 	mine->sa->reqid = 7;
-	other->sa->reqid = 8;
 	(void)add(&f, mine);
 	(void)add(&f, other);
 	ck_assert_ptr_eq(sad_find_outbound(f.sad, &query), other); /* the newest */

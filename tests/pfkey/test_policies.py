@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Policies that come over PF_KEY beside those of the file: who wins, what a reload does, what is left."""
+
+import json
+import socket
+import struct
+import time
+
+import pytest
+from nettest.lab import Lab
+
+DOOR = "/run/netipsec/pfkey-linux"
+OWN, PEER = "192.0.2.1", "192.0.2.2"
+SPDADD, SPDFLUSH = 14, 19
+OUT, DISCARD, SRC, DST, POLICY = 2, 0, 5, 6, 18
+UDP, BASE = 17, 16
+PORTS = {"file": 7001, "client": 7002, "both": 7003}
+FILE = f"""{{laddr {OWN} ulp udp rport {PORTS['file']} dir out}} drop {{}}
+{{laddr {OWN} ulp udp rport {PORTS['both']} dir out}} ipsec {{encr_algs aes encr_auth_algs sha256}}
+"""
+WAIT_SEC = 10
+LAB = f"""
+host alpha
+	address  eth0 {OWN}/24
+	files    alpha
+	services ipsecalgs ipsec-policy ipsec-datapath
+host beta
+	address  eth0 {PEER}/24
+link alpha:eth0 beta:eth0
+"""
+
+
+def extension(number, octets):
+    return struct.pack("=HH", (len(octets) + 4) // 8, number) + octets
+
+
+def address(number, text, bits, port):
+    end = struct.pack("=H", socket.AF_INET) + port.to_bytes(2, "big") + socket.inet_aton(text)
+    return extension(number, struct.pack("=BBH", UDP, bits, 0) + end + bytes(8))
+
+
+class Client:
+    """A program that speaks PF_KEY as Linux numbers it."""
+
+    def __init__(self, host):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.settimeout(WAIT_SEC)
+        self.sock.connect(str(host.path(DOOR)))
+        self.asked = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def ask(self, kind, *extensions):
+        """The errno of the answer; what others are told comes here too."""
+        body = b"".join(extensions)
+        self.asked += 1
+        mark = struct.pack("=II", self.asked, self.sock.fileno())
+        self.sock.send(struct.pack("=BBBBHH", 2, kind, 0, 0, (BASE + len(body)) // 8, 0) + mark
+                       + body)
+        answer = bytes(BASE)
+        while answer[8:16] != mark:
+            answer = self.sock.recv(4096)
+        assert answer[:2] == bytes([2, kind])
+        return answer[2]
+
+    def add(self, port, what=DISCARD):
+        policy = extension(POLICY, struct.pack("=HBBII", what, OUT, 0, 0, 1000))
+        return self.ask(SPDADD, address(SRC, OWN, 32, 0), address(DST, "0.0.0.0", 0, port), policy)
+
+
+@pytest.fixture(scope="module")
+def alpha(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("policies")
+    (directory / "alpha").mkdir()
+    (directory / "alpha/ipsecinit.conf").write_text(FILE)
+    (directory / "policies.lab").write_text(LAB)
+    lab = Lab(directory / "policies.lab", tmp_path_factory.mktemp("labs"), "policies")
+    yield lab["alpha"]
+    lab.down()
+
+
+def places(host):
+    """Rules in force, by where each comes from, in their order."""
+    listing = json.loads(host.exec("ipsecstat", "--rules", "--json"))
+    return [rule["source"].split("/")[-1] for rule in listing["rules"]]
+
+
+def sends(host, port):
+    """Does a datagram leave? The kernel refuses what a drop rule matches."""
+    with host.socket(socket.AF_INET, socket.SOCK_DGRAM, 0, [OWN, 0]) as sock:
+        try:
+            sock.sendto(b"hello", (PEER, port))
+        except PermissionError:
+            return False
+    return True
+
+
+def until(condition, what):
+    end = time.monotonic() + WAIT_SEC
+    while not condition():
+        assert time.monotonic() < end, f"not within {WAIT_SEC} s: {what}"
+
+
+def test_a_clients_rules_stand_behind_the_files(alpha):
+    assert sends(alpha, PORTS["client"]) and not sends(alpha, PORTS["file"])
+    with Client(alpha) as client:
+        assert client.add(PORTS["client"]) == 0
+        assert client.add(PORTS["both"]) == 0
+        assert places(alpha) == ["ipsecinit.conf", "ipsecinit.conf", "PF_KEY", "PF_KEY"]
+        assert not sends(alpha, PORTS["client"]) and not sends(alpha, PORTS["file"])
+        # The file protects this port: that there is no SA is a drop, but none that the kernel tells.
+        assert sends(alpha, PORTS["both"])
+
+
+def test_a_reload_keeps_them_and_the_connections_end_does_not(alpha):
+    with Client(alpha) as client, Client(alpha) as other:
+        assert client.add(PORTS["client"]) == 0
+        assert other.add(PORTS["client"] + 10) == 0
+        alpha.write("/etc/inet/ipsecinit.conf", FILE.splitlines()[0] + "\n")
+        alpha.systemctl("reload", "ipsec-policy")
+        assert places(alpha) == ["ipsecinit.conf", "PF_KEY", "PF_KEY"]
+        assert not sends(alpha, PORTS["client"])
+        assert other.ask(SPDFLUSH) == 0
+        assert places(alpha) == ["ipsecinit.conf", "PF_KEY"]
+        # Stopped, the file's rules go; what a client asked for is not the file's.
+        alpha.systemctl("stop", "ipsec-policy")
+        assert places(alpha) == ["PF_KEY"]
+        assert sends(alpha, PORTS["file"]) and not sends(alpha, PORTS["client"])
+        alpha.write("/etc/inet/ipsecinit.conf", FILE)
+        alpha.systemctl("start", "ipsec-policy")
+        assert places(alpha) == ["ipsecinit.conf", "ipsecinit.conf", "PF_KEY"]
+    until(lambda: places(alpha) == ["ipsecinit.conf", "ipsecinit.conf"], "the client's rule is gone")
+    assert sends(alpha, PORTS["client"]) and not sends(alpha, PORTS["file"])
+
+
+def test_who_may_only_look_changes_nothing(alpha):
+    """Whoever is in no group of ours cannot even open the socket; root without the group may."""
+    mode = alpha.path(DOOR).stat().st_mode & 0o777
+    assert mode == 0o660
+    script = f"import socket; socket.socket(1, 5).connect('{DOOR}')"
+    assert alpha.run("/usr/bin/python3", "-c", script, user="somebody").returncode != 0
