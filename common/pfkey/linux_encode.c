@@ -72,13 +72,14 @@ static void encode_addresses(struct writer *wr, const struct pfkey_message *msg)
 	const struct sa *sa = msg->sa;
 	int family = sa->dst.family == AF_INET6 ? AF_INET6 : AF_INET;
 
-	for (uint16_t i = PFKEY_EXT_ADDRESS_SRC; i <= PFKEY_EXT_ADDRESS_DST; i++) {
+	for (unsigned int i = PFKEY_EXT_ADDRESS_SRC; i <= PFKEY_EXT_ADDRESS_DST; i++) {
 		if (!(msg->present & PFKEY_BIT(i)))
 			continue;
 		if (msg->type & PFKEY_LINUX_BIT)
-			encode_selector(wr, &msg->policy, i);
+			encode_selector(wr, &msg->policy, (uint16_t)i);
 		else
-			encode_end(wr, i, i == PFKEY_EXT_ADDRESS_SRC ? &sa->src : &sa->dst, family);
+			encode_end(wr, (uint16_t)i,
+				i == PFKEY_EXT_ADDRESS_SRC ? &sa->src : &sa->dst, family);
 	}
 	/* All addresses go without saying. */
 	if (sa->mode == SA_MODE_TUNNEL && sa->inner_src.bits > 0) {

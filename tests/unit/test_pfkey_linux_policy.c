@@ -481,12 +481,47 @@ START_TEST(request_id)
 }
 END_TEST
 
+/* A question names the policy that asks, if a client brought it. */
+START_TEST(acquire_names_the_policy)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = pfkey_message_new(), *heard;
+	CLEANUP(rule_freep) struct rule *rule = rule_new(1);
+	struct sadb_acquire acquire = { .proto = SA_PROTO_ESP,
+		.src = fixture_addr("192.0.2.1"),
+		.dst = fixture_addr("192.0.2.2"),
+		.rule = rule };
+
+	msg->type = PFKEY_REGISTER;
+	msg->satype = PFKEY_SATYPE_ESP;
+	tell(w, 0, msg);
+	pfkey_message_free(msg);
+	pfkey_message_free(told(w, 0, PFKEY_REGISTER, 0));
+	rule->line = add(w, 0, PFKEY_LINUX_DIR_OUT);
+	rule->directions = DIRECTION_BIT_OUT;
+	rule->selector.local = prefix_of("192.0.2.1", _i ? 24 : 32); /* a file's: other ends */
+	rule->selector.remote = prefix_of("192.0.2.2", 32);
+	rule->actions[0] = (struct action){
+		.kind = ACTION_PROTECT, .has_esp = true, .esp = { ALG_ENCR_AES_CBC, 128, 256 }
+	};
+	acquire.flow.local = acquire.src;
+	acquire.flow.remote = acquire.dst;
+	sadb_need(w->lab->f->sadb, &acquire);
+	heard = told(w, 0, PFKEY_ACQUIRE, 0);
+	ck_assert_uint_eq(heard->n_combs, 1);
+	ck_assert_uint_eq(heard->policy.id, _i ? 0 : rule->line);
+	told_nothing(w, 1);
+	pfkey_message_free(heard);
+	world_done(w);
+}
+END_TEST
+
 /* An SA by either numbering is one SA, and told to all of both without keys. */
 START_TEST(one_database)
 {
 	struct world *w = world_new();
-	struct pfkey_message *msg = pfkey_message_of_sa(PFKEY_ADD, fixture_sa(0x2002), true),
-			     *heard;
+	CLEANUP(sa_freep) struct sa *sa = fixture_sa(0x2002);
+	struct pfkey_message *msg = pfkey_message_of_sa(PFKEY_ADD, sa, true), *heard;
 
 	msg->present |= PFKEY_LINUX_HAS_SA2 | PFKEY_LINUX_HAS_NATT_TYPE | PFKEY_LINUX_HAS_SPORT |
 			PFKEY_LINUX_HAS_DPORT;
@@ -581,6 +616,7 @@ int main(void)
 	tcase_add_loop_test(tc, meaning, 0, (int)ARRAY_SIZE(meanings));
 	tcase_add_test(tc, optional_inbound_may_be_clear);
 	tcase_add_test(tc, request_id);
+	tcase_add_loop_test(tc, acquire_names_the_policy, 0, 2);
 	tcase_add_test(tc, one_database);
 	tcase_add_test(tc, flush_is_for_managed_keys);
 	tcase_add_test(tc, supported);

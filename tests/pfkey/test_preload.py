@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The preload library alone: a program that knows AF_KEY only, and a datapath that the test plays."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+from nettest.lab import REPO
+
+WAIT_SEC = 20
+DOORS = {"linux": "pfkey-linux", "solaris": "pfkey"}
+# The second argument says what is done with the socket that the first line opens.
+PROGRAM = """
+import ctypes, os, select, socket, struct, sys
+try:
+    key = socket.socket(15, socket.SOCK_RAW, 2)
+except OSError as why:
+    sys.exit(f"errno {why.errno}")
+how = sys.argv[1]
+if how in ("send", "write", "sendto"):
+    fd = os.dup(key.fileno())  # another number, as after it was passed on
+    {"send": key.send, "write": lambda octets: os.write(fd, octets),
+     "sendto": lambda octets: ctypes.CDLL(None).sendto(fd, octets, len(octets), 0, bytes(16), 16),
+     }[how](b"question")
+    print(bool(select.select([fd], [], [], 0)[0]), key.recv(64))
+elif how == "behind":
+    key.send(b"first")
+    key.send(b"question")  # while the answer to the first waits
+    print(key.recv(64), select.select([key], [], [], 0)[0] != [], key.recv(64))
+elif how == "end":
+    key.recv(64)
+    print("still there")
+elif how == "bypass":
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for direction in (1, 2):
+        udp.setsockopt(socket.IPPROTO_IP, 16, struct.pack("=HHHBBII", 2, 0, 4, direction, 0, 0, 0))
+    print("granted")
+elif how == "others":
+    one, two = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    one.send(b"hello")
+    print(two.recv(64))
+    two.close()
+    print(one.recv(64))
+"""
+
+
+@pytest.fixture(name="root")
+def root_with_doors(tmp_path):
+    (tmp_path / "run/netipsec").mkdir(parents=True)
+    return tmp_path
+
+
+class Door:
+    """Answers each packet after a while, with the packet itself."""
+
+    def __init__(self, root, name="linux", answers=2):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.bind(str(root / "run/netipsec" / DOORS[name]))
+        self.sock.listen()
+        self.sock.settimeout(WAIT_SEC)
+        self.answers = answers
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        peer = self.sock.accept()[0]
+        idle = threading.Event()  # of which nobody ever tells
+        with peer:
+            for _ in range(self.answers):
+                packet = peer.recv(4096)
+                if not packet:
+                    return
+                idle.wait(0.2)
+                peer.send(b"answer to " + packet)
+
+    def close(self):
+        self.thread.join(WAIT_SEC)
+        self.sock.close()
+
+
+def preload():
+    found = list((REPO / "build/root").glob("usr/lib*/**/netipsec/libnetipsec-pfkey.so"))
+    assert len(found) == 1, "the preload library is not installed"
+    return found[0]
+
+
+def run(root, how, numbering=None):
+    env = {name: value for name, value in os.environ.items() if name != "NETIPSEC_PFKEY"}
+    env.update({"LD_PRELOAD": str(preload()), "NETIPSEC_ROOT": str(root)})
+    if numbering:
+        env["NETIPSEC_PFKEY"] = numbering
+    return subprocess.run(["/usr/bin/python3", "-c", PROGRAM, how], env=env, text=True,
+                          capture_output=True, timeout=WAIT_SEC, check=False)
+
+
+@pytest.mark.parametrize("how", ["send", "write", "sendto"])
+@pytest.mark.parametrize("numbering", [None, "linux", "solaris"])
+def test_the_answer_is_there_when_a_write_returns(root, how, numbering):
+    door = Door(root, numbering or "linux", answers=1)
+    done = run(root, how, numbering)
+    door.close()
+    assert done.stdout == "True b'answer to question'\n", done.stderr
+
+
+def test_the_answer_is_there_behind_what_was_not_read(root):
+    door = Door(root)
+    done = run(root, "behind")
+    door.close()
+    assert done.stdout == "b'answer to first' True b'answer to question'\n", done.stderr
+
+
+def test_the_end_of_the_datapath_ends_the_program(root):
+    door = Door(root, answers=0)
+    done = run(root, "end")
+    door.close()
+    assert done.returncode == -signal.SIGTERM and not done.stdout
+
+
+def test_without_datapath_there_is_no_socket(root):
+    done = run(root, "send")
+    assert done.returncode == 1 and done.stderr == "errno 2\n"
+
+
+def test_a_sockets_own_bypass_is_granted(root):
+    door = Door(root, answers=0)
+    done = run(root, "bypass")
+    door.close()
+    assert done.stdout == "granted\n", done.stderr
+
+
+def test_other_sockets_are_let_be(root):
+    door = Door(root, answers=0)
+    done = run(root, "others")
+    door.close()
+    assert done.stdout == "b'hello'\nb''\n", done.stderr
