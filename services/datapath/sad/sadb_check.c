@@ -107,10 +107,10 @@ static int check_cipher(const struct sadb *sadb, const struct sa *sa, struct sad
 {
 	const struct algorithm *alg = algorithm_of(sadb, ALG_PROTO_ESP, sa->encr);
 
+	if (sa->proto == SA_PROTO_AH && sa->encr != ALG_ENCR_NONE)
+		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_ENCR_NOTSUPP);
 	if (sa->proto == SA_PROTO_AH)
-		return sa->encr != ALG_ENCR_NONE || sa->encr_key
-			       ? sadb_refuse(refusal, EINVAL, PFKEY_DIAG_ENCR_NOTSUPP)
-			       : 0;
+		return sa->encr_key ? sadb_refuse(refusal, EINVAL, PFKEY_DIAG_EKEY_PRESENT) : 0;
 	if (!is_cipher_known(sadb, sa->encr))
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_EALG);
 	if (sa->encr == ALG_ENCR_NULL)
