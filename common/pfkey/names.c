@@ -36,6 +36,8 @@ const char *pfkey_diagnostic_text(unsigned int code)
 	static const char *const texts[] = { PFKEY_DIAGNOSTICS(ROW) };
 #undef ROW
 
+	if (code == PFKEY_DIAG_SAD_FULL)
+		return PFKEY_DIAG_SAD_FULL_TEXT;
 	return code < ARRAY_SIZE(texts) ? texts[code] : "Unknown diagnostic code";
 }
 
@@ -45,6 +47,8 @@ const char *pfkey_diagnostic_name(unsigned int code)
 	static const char *const names[] = { PFKEY_DIAGNOSTICS(ROW) };
 #undef ROW
 
+	if (code == PFKEY_DIAG_SAD_FULL)
+		return "SAD_FULL";
 	return code < ARRAY_SIZE(names) ? names[code] : NULL;
 }
 

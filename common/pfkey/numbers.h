@@ -218,4 +218,8 @@ enum pfkey_extension {
 enum pfkey_diagnostic { PFKEY_DIAGNOSTICS(PFKEY_DIAG_ENUM) PFKEY_DIAG_END };
 #undef PFKEY_DIAG_ENUM
 
+/* Of our own, far from what the original may add. */
+#define PFKEY_DIAG_SAD_FULL	 128
+#define PFKEY_DIAG_SAD_FULL_TEXT "There are as many SAs as sa_limit allows"
+
 #endif

@@ -286,6 +286,9 @@ static int take_sa(struct reader *rd, struct sa **ret_sa)
 	return 0;
 }
 
+/* What becomes of SAs that the list does not name. */
+enum { KEYS_EXACT, KEYS_PARTIAL, KEYS_FLUSH };
+
 int snapshot_write_keys(const struct sa_list *sas, struct snapshot_bytes *ret)
 {
 	CLEANUP(codec_done) struct codec_out out = { 0 };
@@ -293,7 +296,10 @@ int snapshot_write_keys(const struct sa_list *sas, struct snapshot_bytes *ret)
 
 	if (sas->count > SNAPSHOT_MAX_SAS)
 		return -EFBIG;
-	r = codec_begin(&out, SECTION_KEYS, sas->count, sas->partial ? 1 : 0);
+	r = codec_begin(&out, SECTION_KEYS, sas->count,
+		sas->partial ? KEYS_PARTIAL
+		: sas->flush ? KEYS_FLUSH
+			     : KEYS_EXACT);
 	for (size_t i = 0; i < sas->count && r == 0; i++) {
 		struct writer wr;
 
@@ -317,12 +323,13 @@ int snapshot_read_keys(const void *bytes, size_t len, struct sa_list **ret)
 	r = codec_open(&rd, SECTION_KEYS, RECORD_LEAST, &count, &argument);
 	if (r < 0)
 		return r;
-	if (argument > 1 || count > SNAPSHOT_MAX_SAS)
+	if (argument > KEYS_FLUSH || count > SNAPSHOT_MAX_SAS)
 		return -EBADMSG;
 	list = sa_list_new(count);
 	if (!list)
 		return -ENOMEM;
-	list->partial = argument == 1;
+	list->partial = argument == KEYS_PARTIAL;
+	list->flush = argument == KEYS_FLUSH;
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(sa_freep) struct sa *sa = NULL;
 

@@ -31,6 +31,7 @@ int snapshot_section_parse(
 struct sa_list {
 	size_t count, room;
 	bool partial; /* some could not be read: what is in force beside these stays */
+	bool flush; /* what came in by other ways goes, too; never with partial */
 	struct sa **sas;
 };
 struct sa_list *sa_list_new(size_t room); /* NULL: no memory */

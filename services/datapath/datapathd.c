@@ -103,6 +103,7 @@ static int take_settings(struct datapathd *d, struct datapath_settings **next, s
 	for (size_t i = 0; i < TUNABLE_COUNT; i++) /* checked when they were read */
 		(void)!plant_set_tunable(d->plant, (enum tunable)i, (*next)->tunables[i]);
 	d->plant->settings = *next;
+	sadb_set_limit(d->plant->sadb, (size_t)(*next)->sa_limit);
 	datapath_settings_free(d->settings);
 	d->settings = STEAL(*next);
 	r = plant_follow_links(d->plant); /* path_mtu may be another */

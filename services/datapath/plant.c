@@ -66,7 +66,10 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 	parts.no_udp = plant->natt_error < 0;
 	parts.tunables = &plant->tunables;
 	r = sadb_new(&parts, &plant->sadb);
-	return r < 0 ? r : sadb_restore(plant->sadb);
+	if (r < 0)
+		return r;
+	sadb_set_limit(plant->sadb, (size_t)plant->settings->sa_limit);
+	return sadb_restore(plant->sadb);
 }
 
 static int open_devices(struct plant *plant, struct fdstore *store)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/daemon/settings.h"
+#include "common/snapshot/snapshot.h"
 #include "services/datapath/io/path_table.h"
 #include "services/datapath/settings_tunnel.h"
 
@@ -88,6 +89,12 @@ static const struct setting plain[] = {
 		.min = 1,
 		.max = 86400,
 		.help = "seconds for which an ICMP error is believed" },
+	{ .type = SETTING_NUMBER,
+		.name = "sa_limit",
+		.offset = AT(sa_limit),
+		.min = 0,
+		.max = SNAPSHOT_MAX_SAS,
+		.help = "SAs that there may be, 0: as memory goes" },
 	{ .type = SETTING_LIST,
 		.name = "tunnels",
 		.element = take_tunnel,

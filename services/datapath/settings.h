@@ -26,6 +26,7 @@ struct datapath_settings {
 	uint64_t workers;
 	uint64_t route_table, rule_priority, log_group;
 	uint64_t path_mtu; /* 0: the smallest of the interfaces */
+	uint64_t sa_limit; /* 0: none */
 	uint64_t path_mtu_age; /* seconds for which an ICMP error is believed */
 	uint64_t tunables[TUNABLE_COUNT]; /* to begin with; reading the file again sets them anew */
 	struct tunnel_table tunnels;

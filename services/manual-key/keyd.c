@@ -37,6 +37,10 @@ static const struct setting settings_table[] = {
 		.name = "strict",
 		.help = "a file with an error changes nothing",
 		.offset = offsetof(struct keyd_settings, strict) },
+	{ .type = SETTING_BOOL,
+		.name = "flush_on_load",
+		.help = "loading the file ends the SAs of key management, too",
+		.offset = offsetof(struct keyd_settings, flush_on_load) },
 	{ .type = SETTING_END },
 };
 
@@ -135,6 +139,8 @@ static int parse(const struct keyd *d, const struct keys_source *source, struct 
 		r = -EBADMSG; /* all or nothing: what was published stays published */
 	if (r == 0) /* a live SA does not end for an error in its line */
 		(*ret_list)->partial = conf_diags_errors(diags) > 0;
+	if (r == 0)
+		(*ret_list)->flush = d->settings.flush_on_load && !(*ret_list)->partial;
 	if (r == 0 && file->count > 0 && file->n_failed == file->count)
 		r = -EBADMSG; /* nothing of it is good: it says nothing of what is wanted */
 	return r;

@@ -26,6 +26,7 @@ struct keyd_load {
 struct keyd_settings {
 	char *config_file;
 	bool strict; /* a file with an error changes nothing */
+	bool flush_on_load; /* SAs of key management go when the file is loaded */
 };
 
 struct keyd {

@@ -70,6 +70,8 @@ static void take_over(struct keyd *d, struct keyd_load *load)
 	free(d->times);
 	free(d->complaint);
 	d->list = STEAL(load->list);
+	if (d->list)
+		d->list->flush = false; /* that was for the reload, not for its steps */
 	d->times = STEAL(load->times);
 	d->complaint = d->list ? STEAL(load->complaint) : NULL;
 }

@@ -156,6 +156,7 @@ int keys_times_apply(const struct sa_list *list, const struct keys_times *times,
 	if (r < 0)
 		return r;
 	now->partial = list->partial;
+	now->flush = list->flush;
 	*ret_list = STEAL(now);
 	return 0;
 }

@@ -80,6 +80,22 @@ def test_reload_restores_what_was_flushed(alpha):
     assert alpha.run("ping", "-c1", "-W5", "192.0.2.2").returncode == 0
 
 
+@pytest.mark.parametrize("settings,left", [("", 5), ("flush_on_load = true;\n", 4)], ids=["kept", "flushed"])
+def test_what_others_brought_goes_by_request_alone(alpha, tmp_path, settings, left):
+    extra = tmp_path / "extra"
+    extra.write_text(OTHER)
+    extra.chmod(0o600)
+    alpha.exec("ipseckey", "-f", str(extra))
+    assert len(dump(alpha)) == 5
+    alpha.path(SETTINGS).parent.mkdir(parents=True, exist_ok=True)
+    alpha.write(SETTINGS, settings)
+    alpha.systemctl("reload", UNIT)
+    assert len(dump(alpha)) == left
+    assert alpha.run("ping", "-c1", "-W5", "192.0.2.2").returncode == 0
+    if left == 5:
+        alpha.exec("ipseckey", "delete", "esp", "spi", "0x5001", "dst", "203.0.113.5")
+
+
 def test_a_missing_file_is_no_keys_and_no_error(alpha):
     text = alpha.path(KEYS).read_text()
     alpha.path(KEYS).unlink()

@@ -137,6 +137,21 @@ START_TEST(management_is_kept)
 }
 END_TEST
 
+/* Who asks is told why there cannot be one more. */
+START_TEST(full)
+{
+	struct lab *lab = lab_new();
+
+	sadb_set_limit(lab->f->sadb, 1);
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1001));
+	expect_all(lab, PFKEY_ADD, 0, 0);
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1002));
+	expect_all(lab, PFKEY_ADD, ENOSPC, PFKEY_DIAG_SAD_FULL);
+	ck_assert_str_eq(pfkey_diagnostic_text(PFKEY_DIAG_SAD_FULL), PFKEY_DIAG_SAD_FULL_TEXT);
+	lab_done(lab);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pfkey_updates");
@@ -147,6 +162,7 @@ int main(void)
 	tcase_add_test(tc, pairs);
 	tcase_add_test(tc, pair_by_state);
 	tcase_add_test(tc, management_is_kept);
+	tcase_add_test(tc, full);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

@@ -141,6 +141,47 @@ START_TEST(old_and_new_side_by_side)
 END_TEST
 
 /* Two SAs with one key that is no counter-mode key: allowed, and no number is in both. */
+/* One more than may be: refused at every way in, and nothing has changed. */
+START_TEST(no_more_than_the_limit)
+{
+	enum { LIMIT = 256 };
+	struct sadb_fixture *f = fixture_new();
+	struct sadb_range range = { 0x8000, 0x8fff };
+	struct sadb_refusal refusal = { 0 };
+	CLEANUP(sa_freep) struct sa *surplus = fixture_sa(0x7000), *ends = fixture_sa_in(0);
+	CLEANUP(sa_list_freep) struct sa_list *list = sa_list_new(LIMIT + 1);
+	CLEANUP(text_done) struct text why = { 0 };
+	struct sa_key key = { SA_PROTO_ESP, 0x1001, fixture_addr("192.0.2.17") };
+
+	sadb_set_limit(f->sadb, LIMIT);
+	for (uint32_t i = 1; i < LIMIT; i++)
+		(void)fixture_add(f, fixture_sa(0x1000 + i));
+	ck_assert_int_eq(sadb_getspi(f->sadb, ends, &range, NULL, &refusal), 0);
+	ck_assert_uint_eq(sad_count(f->sad), LIMIT);
+	ck_assert_int_eq(sadb_add(f->sadb, surplus, NULL, &refusal), -ENOSPC);
+	ck_assert_uint_eq(refusal.diagnostic, PFKEY_DIAG_SAD_FULL);
+	ck_assert_int_eq(sadb_getspi(f->sadb, ends, &range, NULL, &refusal), -ENOSPC);
+	ck_assert_uint_eq(refusal.diagnostic, PFKEY_DIAG_SAD_FULL);
+	ck_assert_uint_eq(sad_count(f->sad), LIMIT);
+	ck_assert_uint_eq(arena_count(f->arena), LIMIT);
+	/* A list: what it takes the place of makes room, what it only adds to does not. */
+	ck_assert_int_eq(sa_list_add(list, fixture_sa(0x1001)), 0);
+	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), 0);
+	ck_assert_int_eq(sa_list_add(list, fixture_sa(0x7000)), 0);
+	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), -ENOSPC);
+	ck_assert_str_eq(
+		why.str, "there would be 257 SAs: There are as many SAs as sa_limit allows");
+	ck_assert_uint_eq(sad_count(f->sad), LIMIT);
+	/* Below a limit that came later things get better step by step. */
+	sadb_set_limit(f->sadb, 2);
+	ck_assert_int_eq(sadb_delete(f->sadb, &key, NULL, NULL, &refusal), 0);
+	ck_assert_int_eq(sadb_add(f->sadb, surplus, NULL, &refusal), -ENOSPC);
+	sadb_set_limit(f->sadb, LIMIT);
+	(void)fixture_add(f, fixture_sa(0x7000));
+	fixture_done(f);
+}
+END_TEST
+
 START_TEST(shared_key)
 {
 	struct sadb_fixture *f = fixture_new();
@@ -571,6 +612,7 @@ int main(void)
 	tcase_add_test(tc, generation_follows_every_change);
 	tcase_add_test(tc, numbers_go_on);
 	tcase_add_test(tc, old_and_new_side_by_side);
+	tcase_add_test(tc, no_more_than_the_limit);
 	tcase_add_test(tc, shared_key);
 	tcase_add_test(tc, counter_keys);
 	tcase_add_test(tc, many_counter_keys);

@@ -192,6 +192,43 @@ START_TEST(other_doors_keep_theirs)
 }
 END_TEST
 
+/* As the original does, when it is asked to: what nobody named again goes. */
+START_TEST(flush_takes_all_others)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa_list *list = sa_list_new(2);
+	struct sadb_range range = { 0x2000, 0x2fff };
+	struct sadb_refusal refusal;
+	struct sa *ends = fixture_sa_in(0);
+	struct text why = { 0 };
+	uint64_t serial;
+
+	ck_assert_int_eq(sa_list_add(list, fixture_sa(0x1001)), 0);
+	ck_assert_int_eq(sa_list_add(list, fixture_sa_gcm(0x1003, 9)), 0);
+	/* One of key management that the file says as well, one that has its key, one that is larval. */
+	serial = fixture_add(f, fixture_sa(0x1001))->serial;
+	(void)fixture_add(f, fixture_sa_gcm(0x1010, 9));
+	ck_assert_int_eq(sadb_getspi(f->sadb, ends, &range, NULL, &refusal), 0);
+	sa_free(ends);
+	atomic_store(&fixture_find(f, 0x1001)->run->seq, 44);
+	list->partial = list->flush = true;
+	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), -EINVAL); /* the key is in use */
+	text_done(&why);
+	list->partial = false;
+	f->n_events = 0;
+	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), 0);
+	sa_list_free(list);
+	ck_assert_uint_eq(sad_count(f->sad), 2);
+	ck_assert_uint_eq(fixture_find(f, 0x1001)->serial, serial);
+	ck_assert_uint_eq(fixture_find(f, 0x1001)->run->seq, 44);
+	ck_assert_ptr_nonnull(fixture_find(f, 0x1003));
+	ck_assert_ptr_null(fixture_find(f, 0x1010));
+	ck_assert_int_eq(f->events[f->n_events - 1], SADB_EVENT_DELETED);
+	text_done(&why);
+	fixture_done(f);
+}
+END_TEST
+
 START_TEST(all_or_nothing)
 {
 	struct sadb_fixture *f = fixture_new();
@@ -311,6 +348,7 @@ int main(void)
 	tcase_add_test(tc, other_key_other_run_state);
 	tcase_add_test(tc, flushed_comes_back);
 	tcase_add_test(tc, other_doors_keep_theirs);
+	tcase_add_test(tc, flush_takes_all_others);
 	tcase_add_test(tc, all_or_nothing);
 	tcase_add_test(tc, counter_key_of_another_door);
 	tcase_add_test(tc, counter_key_moves);

@@ -58,6 +58,9 @@ static enum publish_verdict apply_keys(
 
 	if (r < 0)
 		return bad_bytes(why, r);
+	/* The first one of our life is no load: it only finds us again. */
+	if (sections->sections[SECTION_KEYS].generation == 0)
+		list->flush = false;
 	r = sadb_apply_keys(sections->plant->sadb, list, why);
 	if (r == 0)
 		return PUBLISH_OK;

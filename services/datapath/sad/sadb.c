@@ -97,6 +97,20 @@ uint64_t sadb_tunable(const struct sadb *sadb, enum tunable which)
 				    : tunable_row(which)->initial;
 }
 
+void sadb_set_limit(struct sadb *sadb, size_t limit)
+{
+	sadb->limit = limit;
+}
+
+int sadb_check_room(const struct sadb *sadb, size_t more, struct sadb_refusal *refusal)
+{
+	size_t count = sad_count(sadb->parts.sad);
+
+	if (sadb->limit == 0 || (count <= sadb->limit && more <= sadb->limit - count))
+		return 0;
+	return sadb_refuse(refusal, ENOSPC, PFKEY_DIAG_SAD_FULL);
+}
+
 /* What may stand in the way of an entry, and then everything that it needs. */
 static int prepare(struct sadb *sadb, struct sad_entry *entry, struct sadb_refusal *refusal)
 {
@@ -137,6 +151,8 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 	r = sadb_entry_identify(sadb, entry, ret_refusal);
 	if (r == 0 && sad_find_same(sadb->parts.sad, entry->sa))
 		r = sadb_refuse(ret_refusal, EEXIST, PFKEY_DIAG_NONE);
+	if (r == 0)
+		r = sadb_check_room(sadb, 1, ret_refusal);
 	if (r == 0)
 		r = prepare(sadb, entry, ret_refusal);
 	if (r == 0 && sad_insert(sadb->parts.sad, entry) < 0) {

@@ -100,6 +100,8 @@ int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb) MUST_CHECK;
 /* Waits for the readers of what was removed; the parts outlive it. */
 struct sadb *sadb_free(struct sadb *sadb);
 DEFINE_CLEANUP(struct sadb *, sadb_free)
+/* No more SAs than these, larval ones included; 0: as memory goes. Those that are there stay. */
+void sadb_set_limit(struct sadb *sadb, size_t limit);
 /* A tunable of the protocol of an SA, see TUNABLE_OF(). */
 uint64_t sadb_tunable(const struct sadb *sadb, enum tunable which);
 int sadb_listen(struct sadb *sadb, sadb_event_fn fn, void *userdata) MUST_CHECK; /* -ENOSPC */

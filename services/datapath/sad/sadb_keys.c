@@ -23,9 +23,11 @@ struct plan {
 	size_t n;
 	uint64_t mark;
 	bool partial; /* what the list does not name stays */
+	bool flush; /* whoever brought it, it goes */
 	/* Every entry that there would be, for the search for keys used twice. */
 	const struct sad_entry **counters;
 	size_t n_counters;
+	size_t n_going; /* SAs that will not be there any more */
 };
 
 static int explain(const struct sa *sa, const struct sadb_refusal *refusal, struct text *why)
@@ -128,7 +130,7 @@ static bool collect_counter(struct sad_entry *entry, void *userdata)
 {
 	struct plan *plan = userdata;
 
-	if (entry->control.counter_mode && entry->control.mark != plan->mark &&
+	if (entry->control.counter_mode && entry->control.mark != plan->mark && !plan->flush &&
 		(entry->sa->origin != SA_ORIGIN_KEYS || plan->partial))
 		plan->counters[plan->n_counters++] = entry;
 	return true;
@@ -160,6 +162,40 @@ static int refuse_shared_counters(struct plan *plan, struct text *why)
 		}
 	}
 	return 0;
+}
+
+static bool goes(const struct plan *plan, const struct sad_entry *entry)
+{
+	return (plan->flush || entry->sa->origin == SA_ORIGIN_KEYS) &&
+	       entry->control.mark != plan->mark;
+}
+
+static bool count_going(struct sad_entry *entry, void *userdata)
+{
+	struct plan *plan = userdata;
+
+	plan->n_going += goes(plan, entry);
+	return true;
+}
+
+/* As it will be in the end: the old and the new stand side by side for a moment only. */
+static int refuse_too_many(struct plan *plan, struct text *why)
+{
+	const struct sadb *sadb = plan->sadb;
+	size_t count = sad_count(sadb->parts.sad);
+
+	if (sadb->limit == 0)
+		return 0;
+	if (!plan->partial)
+		sad_each(sadb->parts.sad, count_going, plan);
+	count -= plan->n_going;
+	for (size_t i = 0; i < plan->n; i++)
+		count += !plan->changes[i].old;
+	/* What are more than that already may still be replaced, and become fewer. */
+	if (count <= sadb->limit || count <= sad_count(sadb->parts.sad))
+		return 0;
+	text_addf(why, "there would be %zu SAs: %s", count, PFKEY_DIAG_SAD_FULL_TEXT);
+	return -ENOSPC;
 }
 
 static int equip_all(struct plan *plan, struct text *why)
@@ -208,6 +244,8 @@ static int make_plan(struct plan *plan, const struct sa_list *list, struct text 
 	if (r == 0)
 		r = refuse_shared_counters(plan, why);
 	if (r == 0)
+		r = refuse_too_many(plan, why);
+	if (r == 0)
 		r = sadb_due_reserve(plan->sadb, plan->n);
 	return r < 0 ? r : equip_all(plan, why);
 }
@@ -252,7 +290,7 @@ static bool remove_unmarked(struct sad_entry *entry, void *userdata)
 {
 	struct plan *plan = userdata;
 
-	if (entry->sa->origin == SA_ORIGIN_KEYS && entry->control.mark != plan->mark) {
+	if (goes(plan, entry)) {
 		sadb_emit_entry(plan->sadb, SADB_EVENT_DELETED, entry, NULL);
 		sadb_entry_remove(plan->sadb, entry);
 	}
@@ -271,7 +309,10 @@ static void plan_done(struct plan *plan)
 
 int sadb_apply_keys(struct sadb *sadb, const struct sa_list *list, struct text *ret_why)
 {
-	struct plan plan = { .sadb = sadb, .mark = ++sadb->marks, .partial = list->partial };
+	struct plan plan = { .sadb = sadb,
+		.mark = ++sadb->marks,
+		.partial = list->partial,
+		.flush = list->flush && !list->partial };
 	int r = make_plan(&plan, list, ret_why);
 
 	if (r == 0) {

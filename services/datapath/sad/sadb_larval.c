@@ -75,7 +75,9 @@ int sadb_getspi(struct sadb *sadb, const struct sa *sa, const struct sadb_range 
 		return sadb_refuse(ret_refusal, EIO, PFKEY_DIAG_NONE);
 	if (sad_find_same(sadb->parts.sad, entry->sa))
 		return sadb_refuse(ret_refusal, EEXIST, PFKEY_DIAG_NONE);
-	r = add_larval(sadb, entry, ret_refusal);
+	r = sadb_check_room(sadb, 1, ret_refusal);
+	if (r == 0)
+		r = add_larval(sadb, entry, ret_refusal);
 	if (r < 0)
 		return r;
 	sadb_emit_entry(sadb, SADB_EVENT_RESERVED, STEAL(entry), request);

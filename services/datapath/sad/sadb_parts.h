@@ -35,6 +35,7 @@ struct sadb_due {
 struct sadb {
 	struct sadb_parts parts;
 	const struct alg_table *algorithms;
+	size_t limit; /* of SAs, 0: none */
 	struct sadb_listener listeners[SADB_MAX_LISTENERS];
 	size_t n_listeners;
 	/* SAs with counter-mode keys, by the key's id; chains through control.key_next. */
@@ -113,6 +114,8 @@ int sadb_entry_amend(struct sadb *sadb, struct sad_entry *old, struct sa *sa,
 /* Everything that the control thread keeps in @old goes on in @next, which shares its run state. */
 void sadb_entry_inherit(struct sad_entry *next, struct sad_entry *old);
 
+/* sadb.c: may there be @more than there are? */
+int sadb_check_room(const struct sadb *sadb, size_t more, struct sadb_refusal *refusal) MUST_CHECK;
 /* sadb.c: an SA as asked for in the place of @larval, whose key it has. */
 int sadb_fill(struct sadb *sadb, const struct sa *sa, struct sad_entry *larval,
 	const struct sadb_request *request, struct sadb_refusal *refusal) MUST_CHECK;
