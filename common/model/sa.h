@@ -42,7 +42,7 @@ struct sa_limits {
 	uint64_t bytes;
 	uint64_t add_sec; /* since it was added */
 	uint64_t use_sec; /* since first use */
-	uint32_t allocations; /* recorded only */
+	uint32_t allocations; /* packets */
 };
 
 struct sa_key {

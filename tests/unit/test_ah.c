@@ -235,6 +235,12 @@ START_TEST(numbers_and_octets_end)
 	test_udp(&sent, A4, B4, 20);
 	expect_verdict(ah_seal(&t.ah, &sent.pkt, NULL), VERDICT_AH_BYTES_EXPIRE, "beyond");
 	ck_assert_uint_eq(atomic_load(&t.run->state), SA_DEAD);
+	t.sa->hard.bytes = 0;
+	t.sa->hard.allocations = (uint32_t)atomic_load(&t.run->packets) + 1;
+	test_udp(&sent, A4, B4, 20);
+	expect_verdict(ah_seal(&t.ah, &sent.pkt, NULL), VERDICT_OUT_PROTECTED, "the last one");
+	test_udp(&sent, A4, B4, 20);
+	expect_verdict(ah_seal(&t.ah, &sent.pkt, NULL), VERDICT_AH_BYTES_EXPIRE, "one too many");
 	test_ah_done(&t);
 }
 END_TEST

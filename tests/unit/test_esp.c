@@ -313,6 +313,43 @@ START_TEST(octet_limits)
 }
 END_TEST
 
+/* The last packet that may go goes, also in the middle of a batch. */
+START_TEST(packet_limits)
+{
+	enum { SENT = 5 };
+	static struct test_packet sent[SENT];
+	struct packet *pkts[SENT];
+	enum verdict verdicts[SENT];
+	struct test_esp out, in;
+
+	make_pair(&out, null_suite, &shapes[0], 0);
+	make_pair(&in, null_suite, &shapes[0], 64);
+	out.sa->soft.allocations = 2;
+	out.sa->hard.allocations = 4;
+	in.sa->hard.allocations = 3;
+	for (int i = 0; i < SENT; i++) {
+		test_udp(&sent[i], shapes[0].src, shapes[0].dst, 18);
+		pkts[i] = &sent[i].pkt;
+	}
+	ck_assert_int_eq(esp_seal(&out.esp, pkts[0], NULL), VERDICT_OUT_PROTECTED);
+	ck_assert_uint_eq(atomic_load(&out.run->events) & SA_EVENT_URGENT, 0);
+	esp_seal_batch(&out.esp, pkts + 1, SENT - 1, verdicts + 1);
+	for (int i = 1; i < SENT; i++)
+		ck_assert_int_eq(
+			verdicts[i], i < 4 ? VERDICT_OUT_PROTECTED : VERDICT_ESP_BYTES_EXPIRE);
+	ck_assert_uint_eq(atomic_load(&out.run->packets), 4);
+	ck_assert_uint_eq(atomic_load(&out.run->events) & SA_EVENT_URGENT,
+		SA_EVENT_SOFT_BYTES | SA_EVENT_HARD_BYTES);
+	ck_assert_uint_eq(atomic_load(&out.run->state), SA_DEAD);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(open_packet(&in, pkts[i]),
+			i < 3 ? VERDICT_IN_ACCEPTED : VERDICT_ESP_BYTES_EXPIRE);
+	ck_assert_uint_eq(atomic_load(&in.run->state), SA_DEAD);
+	test_esp_done(&out);
+	test_esp_done(&in);
+}
+END_TEST
+
 START_TEST(longest_packets)
 {
 	static uint8_t buffer[PACKET_BUFFER];
@@ -374,6 +411,7 @@ int main(void)
 	tcase_add_test(tc, batch_beyond_reservation);
 	tcase_add_test(tc, ivs);
 	tcase_add_test(tc, octet_limits);
+	tcase_add_test(tc, packet_limits);
 	tcase_add_test(tc, longest_packets);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);

@@ -507,6 +507,64 @@ START_TEST(byte_limits)
 }
 END_TEST
 
+/* Also where a limit came below what an SA has carried already. */
+START_TEST(packet_limits)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sa *sa = fixture_sa(0x1001);
+	struct sad_entry *entry;
+
+	sa->soft.allocations = 10;
+	sa->hard.allocations = 20;
+	entry = fixture_add(f, sa);
+	atomic_store(&entry->run->packets, 9);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->state, SA_MATURE);
+	atomic_store(&entry->run->packets, 10);
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(entry->run->state, SA_DYING);
+	fixture_pass(f, 1);
+	ck_assert(saw(f, SADB_EVENT_SOFT, 1));
+	atomic_store(&entry->run->packets, 20);
+	fixture_pass(f, 1);
+	ck_assert(saw(f, SADB_EVENT_SOFT, 1) && saw(f, SADB_EVENT_HARD, 1));
+	fixture_pass(f, 1);
+	ck_assert_uint_eq(sad_count(f->sad), 0);
+	fixture_done(f);
+}
+END_TEST
+
+/* The newest is used, and as it goes, by hand or by age, those before it take over. */
+START_TEST(three_generations)
+{
+	struct sadb_fixture *f = fixture_new();
+	struct sad_query query = { .proto = SA_PROTO_ESP,
+		.src = fixture_addr("192.0.2.1"),
+		.dst = fixture_addr("192.0.2.17") };
+	struct flow flow = { .direction = DIRECTION_OUT, .local = query.src, .remote = query.dst };
+	struct sa *second = fixture_sa(0x1002), *third = fixture_sa(0x1003);
+	struct sadb_refusal refusal;
+	struct sad_entry *first;
+	struct sa_key key = sa_key_of(third);
+
+	query.flow = &flow;
+	second->hard.add_sec = 30;
+	first = fixture_add(f, fixture_sa(0x1001));
+	ck_assert_ptr_eq(sad_find_outbound(f->sad, &query), first);
+	(void)fixture_add(f, second);
+	ck_assert_uint_eq(sad_find_outbound(f->sad, &query)->sa->spi, 0x1002);
+	(void)fixture_add(f, third);
+	ck_assert_uint_eq(sad_find_outbound(f->sad, &query)->sa->spi, 0x1003);
+	ck_assert_int_eq(sadb_delete(f->sadb, &key, NULL, NULL, &refusal), 0);
+	ck_assert_uint_eq(sad_find_outbound(f->sad, &query)->sa->spi, 0x1002);
+	fixture_wait(f, 30);
+	ck_assert_ptr_eq(sad_find_outbound(f->sad, &query), first);
+	fixture_wait(f, 10);
+	ck_assert_uint_eq(sad_count(f->sad), 1);
+	fixture_done(f);
+}
+END_TEST
+
 START_TEST(soft_equals_hard)
 {
 	struct sadb_fixture *f = fixture_new();
@@ -627,6 +685,8 @@ int main(void)
 	tcase_add_test(tc, add_time);
 	tcase_add_test(tc, use_time);
 	tcase_add_test(tc, byte_limits);
+	tcase_add_test(tc, packet_limits);
+	tcase_add_test(tc, three_generations);
 	tcase_add_test(tc, soft_equals_hard);
 	tcase_add_test(tc, idle);
 	tcase_add_test(tc, asked_once);

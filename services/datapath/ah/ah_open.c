@@ -65,7 +65,7 @@ static enum verdict charge(const struct ah_sa *ah, uint64_t octets)
 {
 	uint64_t total = atomic_fetch_add_explicit(&ah->run->bytes, octets, memory_order_relaxed);
 
-	if (!sa_use_within(ah->sa, ah->run, total + octets))
+	if (!sa_use_within(ah->sa, ah->run, total + octets, sa_use_packets(ah->run) + 1))
 		return VERDICT_AH_BYTES_EXPIRE;
 	sa_use_note(ah->run, 1, ah->now_usec);
 	return VERDICT_IN_ACCEPTED;

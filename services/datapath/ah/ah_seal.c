@@ -62,7 +62,7 @@ static enum verdict number(const struct ah_sa *ah, const struct packet *pkt, siz
 			  ah_len(ah->suite, pkt->data[0] >> 4 == 6 ? AF_INET6 : AF_INET);
 	uint64_t total = atomic_fetch_add_explicit(&ah->run->bytes, octets, memory_order_relaxed);
 
-	if (!sa_use_within(ah->sa, ah->run, total + octets))
+	if (!sa_use_within(ah->sa, ah->run, total + octets, sa_use_packets(ah->run) + 1))
 		return VERDICT_AH_BYTES_EXPIRE;
 	if (choice && choice->seq != 0) {
 		*ret_seq = choice->seq;

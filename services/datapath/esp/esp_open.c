@@ -167,7 +167,7 @@ static enum verdict finish(const struct esp_sa *esp, struct packet *pkt, struct 
 /* Counters of authentic packets. The one that reaches the hard limit in octets is dropped. */
 static void charge(const struct esp_sa *esp, struct open_run *batch, enum verdict *verdicts)
 {
-	uint64_t sum = 0, total;
+	uint64_t sum = 0, total, packets = sa_use_packets(esp->run);
 	size_t kept = 0;
 
 	for (size_t i = 0; i < batch->n; i++)
@@ -175,7 +175,7 @@ static void charge(const struct esp_sa *esp, struct open_run *batch, enum verdic
 	total = atomic_fetch_add_explicit(&esp->run->bytes, sum, memory_order_relaxed);
 	for (size_t i = 0; i < batch->n; i++) {
 		total += esp->suite->iv_bytes + batch->jobs[i].text_len;
-		if (sa_use_within(esp->sa, esp->run, total))
+		if (sa_use_within(esp->sa, esp->run, total, packets + kept + 1))
 			keep_job(batch, i, &kept);
 		else
 			verdicts[batch->at[i]] = VERDICT_ESP_BYTES_EXPIRE;

@@ -175,7 +175,7 @@ struct seal_run {
 /* Lifetimes in octets: IV, data, padding, 2. */
 static void charge_all(const struct esp_sa *esp, struct seal_run *batch, enum verdict *verdicts)
 {
-	uint64_t sum = 0, total;
+	uint64_t sum = 0, total, packets = sa_use_packets(esp->run);
 	size_t kept = 0;
 
 	for (size_t i = 0; i < batch->n; i++)
@@ -183,7 +183,7 @@ static void charge_all(const struct esp_sa *esp, struct seal_run *batch, enum ve
 	total = atomic_fetch_add_explicit(&esp->run->bytes, sum, memory_order_relaxed);
 	for (size_t i = 0; i < batch->n; i++) {
 		total += esp->suite->iv_bytes + batch->jobs[i].text_len;
-		if (!sa_use_within(esp->sa, esp->run, total)) {
+		if (!sa_use_within(esp->sa, esp->run, total, packets + kept + 1)) {
 			verdicts[batch->at[i]] = VERDICT_ESP_BYTES_EXPIRE;
 			continue;
 		}

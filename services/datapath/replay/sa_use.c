@@ -56,13 +56,22 @@ void sa_use_note(struct sa_run *run, size_t packets, uint64_t now_usec)
 	sa_use_raise(run, SA_EVENT_TRAFFIC);
 }
 
-bool sa_use_within(const struct sa *sa, struct sa_run *run, uint64_t total)
+static void end(struct sa_run *run)
 {
-	if (sa->soft.bytes != 0 && total >= sa->soft.bytes)
-		sa_use_raise(run, SA_EVENT_SOFT_BYTES);
-	if (sa->hard.bytes == 0 || total < sa->hard.bytes)
-		return true;
 	atomic_store_explicit(&run->state, SA_DEAD, memory_order_relaxed);
 	sa_use_raise(run, SA_EVENT_HARD_BYTES);
-	return false;
+}
+
+bool sa_use_within(const struct sa *sa, struct sa_run *run, uint64_t total, uint64_t packets)
+{
+	const struct sa_limits *soft = &sa->soft, *hard = &sa->hard;
+
+	if ((soft->bytes != 0 && total >= soft->bytes) ||
+		(soft->allocations != 0 && packets >= soft->allocations))
+		sa_use_raise(run, SA_EVENT_SOFT_BYTES);
+	if ((hard->bytes == 0 || total < hard->bytes) &&
+		(hard->allocations == 0 || packets < hard->allocations))
+		return true;
+	end(run);
+	return (hard->bytes == 0 || total < hard->bytes) && packets == hard->allocations;
 }

@@ -18,7 +18,15 @@ size_t sa_use_numbers(const struct sa *sa, struct sa_run *run, size_t n, uint64_
 bool sa_use_is_exhausted(const struct sa *sa, const struct sa_run *run);
 /* Counters of @packets that went through. @now_usec: CLOCK_BOOTTIME, 0: it is read. */
 void sa_use_note(struct sa_run *run, size_t packets, uint64_t now_usec);
-/* Has the SA carried @total octets with this packet? False: the hard limit is reached, it is dead. */
-bool sa_use_within(const struct sa *sa, struct sa_run *run, uint64_t total);
+/* Packets that the SA has carried so far. */
+static inline uint64_t sa_use_packets(const struct sa_run *run)
+{
+	return atomic_load_explicit(&run->packets, memory_order_relaxed);
+}
+/*
+ * Has the SA carried @total octets and @packets with this one? False: it is beyond a hard limit, and
+ * the SA is dead. Octets may not reach theirs; the last packet that is allowed goes.
+ */
+bool sa_use_within(const struct sa *sa, struct sa_run *run, uint64_t total, uint64_t packets);
 
 #endif

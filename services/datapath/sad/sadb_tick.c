@@ -23,7 +23,8 @@ static bool time_reached(const struct sa_limits *limits, const struct sa_run *ru
 static bool limits_reached(const struct sa_limits *limits, const struct sa_run *run, uint64_t now)
 {
 	return time_reached(limits, run, now) ||
-	       (limits->bytes && atomic_load(&run->bytes) >= limits->bytes);
+	       (limits->bytes && atomic_load(&run->bytes) >= limits->bytes) ||
+	       (limits->allocations && atomic_load(&run->packets) >= limits->allocations);
 }
 
 static void die(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
