@@ -2,6 +2,7 @@
 #include "common/base/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -52,4 +53,32 @@ int listen_open(const struct listen_at *at, int *ret_fd)
 		return -errno;
 	*ret_fd = STEAL_FD(fd);
 	return 0;
+}
+
+int listen_spare(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int take_in(int fd)
+{
+	/* cppcheck-suppress nullPointer; who called is asked of the socket */
+	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	return peer < 0 ? -errno : peer;
+}
+
+int listen_accept(int fd, int *spare)
+{
+	int peer = take_in(fd), unwelcome;
+
+	if (peer == -EMFILE || peer == -ENFILE) {
+		fd_closep(spare);
+		*spare = -1;
+		unwelcome = take_in(fd);
+		fd_closep(&unwelcome);
+	}
+	if (*spare < 0)
+		*spare = listen_spare(fd);
+	return peer;
 }

@@ -20,5 +20,13 @@ struct listen_at {
  * group's bits are taken off. Return: 0 or a negative errno; *ret_fd is the caller's.
  */
 int listen_open(const struct listen_at *at, int *ret_fd) MUST_CHECK;
+/* A descriptor to give up when there are no others left; -1: there is none even now. */
+int listen_spare(int fd) MUST_CHECK;
+/*
+ * Who has come: his descriptor, close-on-exec and non-blocking, or a negative errno. When there is none
+ * left for him he is sent away with the help of *spare: while he waited the door would be ready, and
+ * the loop would spin.
+ */
+int listen_accept(int fd, int *spare) MUST_CHECK;
 
 #endif

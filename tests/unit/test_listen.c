@@ -2,8 +2,10 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -118,6 +120,34 @@ START_TEST(a_path_that_is_too_long)
 }
 END_TEST
 
+/* With no descriptor left a visitor is sent away: else whoever waits for the door would spin. */
+START_TEST(nobody_waits_at_a_full_house)
+{
+	CLEANUP(fd_closep) int door = opened(0600, (gid_t)-1);
+	CLEANUP(fd_closep) int spare = -1;
+	CLEANUP(fd_closep) int visitor = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct pollfd knock = { .fd = door, .events = POLLIN };
+	struct rlimit limit, full;
+	char word;
+
+	ck_assert_int_ge(door, 0);
+	spare = listen_spare(door);
+	ck_assert_int_ge(spare, 0);
+	ck_assert_int_eq(text_copy(addr.sun_path, sizeof(addr.sun_path), path), 0);
+	ck_assert_int_eq(connect(visitor, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	full = limit;
+	full.rlim_cur = (rlim_t)spare + 1; /* the highest */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &full), 0);
+	ck_assert_int_eq(listen_accept(door, &spare), -EMFILE);
+	ck_assert_int_ge(fcntl(spare, F_GETFD), 0);
+	ck_assert_int_eq(poll(&knock, 1, 0), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(recv(visitor, &word, sizeof(word), 0), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("listen");
@@ -129,6 +159,7 @@ int main(void)
 	tcase_add_test(tc, nothing_but_a_socket_is_removed);
 	tcase_add_test(tc, a_group_gets_it_or_loses_its_bits);
 	tcase_add_test(tc, a_path_that_is_too_long);
+	tcase_add_test(tc, nobody_waits_at_a_full_house);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

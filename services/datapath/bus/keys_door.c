@@ -23,7 +23,7 @@ struct visitor {
 
 struct keys_door {
 	struct keys_door_setup setup;
-	int fd;
+	int fd, spare;
 	sd_event_source *io;
 	struct visitor visitors[VISITORS_MAX];
 	int memfd; /* handed over, waiting for its call; -1: none */
@@ -151,8 +151,7 @@ static int visitor_come(struct visitor *visitor, int fd)
 static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct keys_door *door = userdata;
-	/* cppcheck-suppress nullPointer; who called is asked of the socket */
-	CLEANUP(fd_closep) int visitor_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	CLEANUP(fd_closep) int visitor_fd = listen_accept(fd, &door->spare);
 
 	(void)source;
 	(void)revents;
@@ -178,7 +177,7 @@ int keys_door_new(const struct keys_door_setup *setup, struct keys_door **ret_do
 	if (!door)
 		return -ENOMEM;
 	door->setup = *setup;
-	door->fd = door->memfd = -1;
+	door->fd = door->spare = door->memfd = -1;
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		door->visitors[i] = (struct visitor){ .door = door, .fd = -1 };
 	r = listen_open(&(struct listen_at){ .path = setup->path,
@@ -186,6 +185,8 @@ int keys_door_new(const struct keys_door_setup *setup, struct keys_door **ret_do
 				.group = setup->group,
 				.backlog = VISITORS_MAX },
 		&door->fd);
+	if (r == 0)
+		door->spare = listen_spare(door->fd);
 	if (r == 0)
 		r = sd_event_add_io(setup->event, &door->io, door->fd, EPOLLIN, on_knock, door);
 	if (r < 0)
@@ -203,6 +204,7 @@ struct keys_door *keys_door_free(struct keys_door *door)
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		visitor_leave(&door->visitors[i]);
 	fd_closep(&door->fd);
+	fd_closep(&door->spare);
 	fd_closep(&door->memfd);
 	free(door);
 	return NULL;

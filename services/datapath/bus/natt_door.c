@@ -15,7 +15,7 @@
 
 struct natt_door {
 	struct natt_door_setup setup;
-	int fd;
+	int fd, spare;
 	sd_event_source *io;
 };
 
@@ -58,9 +58,8 @@ static void hand_over(int to, const int *fds, const uint8_t *families, size_t n)
 static int on_knock(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	static const uint8_t wanted[] = { AF_INET, AF_INET6 };
-	const struct natt_door *door = userdata;
-	/* cppcheck-suppress nullPointer; who called is asked of the socket */
-	CLEANUP(fd_closep) int visitor = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct natt_door *door = userdata;
+	CLEANUP(fd_closep) int visitor = listen_accept(fd, &door->spare);
 	uint8_t families[2];
 	int fds[2] = { -1, -1 };
 	size_t n = 0;
@@ -90,12 +89,14 @@ int natt_door_new(const struct natt_door_setup *setup, struct natt_door **ret_do
 	if (!door)
 		return -ENOMEM;
 	door->setup = *setup;
-	door->fd = -1;
+	door->fd = door->spare = -1;
 	r = listen_open(&(struct listen_at){ .path = setup->path,
 				.mode = 0666,
 				.group = (gid_t)-1,
 				.backlog = WAITING_MAX },
 		&door->fd);
+	if (r == 0)
+		door->spare = listen_spare(door->fd);
 	if (r == 0)
 		r = sd_event_add_io(setup->event, &door->io, door->fd, EPOLLIN, on_knock, door);
 	if (r < 0)
@@ -111,6 +112,7 @@ struct natt_door *natt_door_free(struct natt_door *door)
 		return NULL;
 	door->io = sd_event_source_disable_unref(door->io);
 	fd_closep(&door->fd);
+	fd_closep(&door->spare);
 	free(door);
 	return NULL;
 }

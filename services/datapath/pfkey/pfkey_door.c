@@ -241,15 +241,14 @@ int pfkey_door_serve(struct pfkey_door *door, int fd)
 
 static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	const struct pfkey_listener *listener = userdata;
+	struct pfkey_listener *listener = userdata;
 	struct pfkey_door *door = listener->door;
 	int peer;
 
 	(void)source;
 	(void)revents;
 	sweep(door);
-	/* cppcheck-suppress nullPointer; who called is asked of the socket */
-	peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	peer = listen_accept(fd, &listener->spare);
 	if (peer >= 0)
 		/* Who is one too many sees the end at once. */
 		(void)!serve(door, peer, (enum pfkey_dialect)(listener - door->listeners));
@@ -268,6 +267,7 @@ static int listen_at(struct pfkey_door *door, enum pfkey_dialect dialect, const 
 	if (r < 0)
 		return r;
 	listener->door = door;
+	listener->spare = listen_spare(listener->fd);
 	listener->path = strdup(path);
 	if (!listener->path)
 		return -ENOMEM;
@@ -284,7 +284,7 @@ int pfkey_door_new(sd_event *event, struct sadb *sadb, const char *path,
 	if (!door)
 		return -ENOMEM;
 	for (size_t i = 0; i < PFKEY_DIALECTS; i++)
-		door->listeners[i].fd = -1;
+		door->listeners[i].fd = door->listeners[i].spare = -1;
 	door->event = sd_event_ref(event);
 	door->sadb = sadb;
 	door->groups = *groups;
@@ -309,6 +309,7 @@ static void listener_done(struct pfkey_listener *listener)
 {
 	sd_event_source_disable_unref(listener->source);
 	fd_closep(&listener->fd);
+	fd_closep(&listener->spare);
 	if (listener->path)
 		(void)unlink(listener->path);
 	free(listener->path);

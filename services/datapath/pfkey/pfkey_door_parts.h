@@ -55,7 +55,7 @@ struct pfkey_peer {
 struct pfkey_listener {
 	struct pfkey_door *door;
 	char *path; /* NULL: nobody listens */
-	int fd;
+	int fd, spare;
 	sd_event_source *source;
 };
 

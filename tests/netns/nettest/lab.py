@@ -114,6 +114,10 @@ class Host:
         assert poll.poll(10000), f"{unit} (pid {facts['pid']}) survived signal {signal_number}"
         os.close(watch)
 
+    def signal(self, unit, number):
+        """Send a signal that does not end it."""
+        client.ask(str(self.files), {"verb": "kill", "unit": unit, "signal": int(number)})
+
     def pidfd(self, unit):
         """Descriptor of a service's main process, through the host's own process numbers."""
         return os.pidfd_open(self._outer(self.facts(unit)["pid"]))
