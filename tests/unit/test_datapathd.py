@@ -11,6 +11,7 @@ import time
 
 import dbus
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 
 from service import SBIN, read_memfd
 
@@ -432,6 +433,54 @@ def test_openmetrics_is_sound(datapath):
     assert samples["ipsec_passed_packets_total", 'reason="in_accepted"'] == 0
     assert samples["ipsec_policy_generation", None] == 0
     assert samples["ipsec_sas", None] == 0
+
+
+def ask(world, request):
+    """What the exporter answers to these octets: status, headers and body."""
+    done = subprocess.run([SBIN / "ipsec-exporter", "--bus", world.address], input=request,
+                          env=world.env(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    head, _, body = done.stdout.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    return status.removeprefix("HTTP/1.1 "), dict(line.split(": ") for line in lines), body.decode()
+
+
+def test_exporter_answers_what_a_strict_parser_takes(world, datapath):
+    datapath.start()
+    datapath.send_esp()
+    wait_for(lambda: datapath.listing("ListDrops", dbus.UInt64(0))["drops"])
+    status, headers, body = ask(world, b"GET /metrics?x=1 HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n")
+    assert status == "200 OK" and int(headers["Content-Length"]) == len(body.encode())
+    assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
+    families = {family.name: family for family in openmetrics.text_string_to_metric_families(body)}
+    drops = {sample.labels["reason"]: sample.value
+             for sample in families["ipsec_dropped_packets"].samples}
+    assert drops["esp_no_sa"] == 1 and families["ipsec_dropped_packets"].type == "counter"
+    status, headers, body = ask(world, b"HEAD /metrics HTTP/1.0\n\n")
+    assert status == "200 OK" and int(headers["Content-Length"]) > 0 and body == ""
+
+
+@pytest.mark.parametrize("request_, status", [
+    (b"GET / HTTP/1.1\r\n\r\n", "404 Not Found"),
+    (b"GET /metricsx HTTP/1.1\r\n\r\n", "404 Not Found"),
+    (b"POST /metrics HTTP/1.1\r\n\r\n", "405 Method Not Allowed"),
+    (b"GET /metrics\r\n\r\n", "400 Bad Request"),
+    (b"GET metrics HTTP/1.1\r\n\r\n", "400 Bad Request"),
+    (b"GET /metrics SIP/2.0\r\n\r\n", "400 Bad Request"),
+    (b"\r\n\r\n", "400 Bad Request"),
+    (b"GET /metrics\0 HTTP/1.1\r\n\r\n", "400 Bad Request"),
+    (b"GET /metrics HTTP/1.1\r\nX: " + b"a" * 9000, "400 Bad Request"),
+    (b"GET /metrics HTTP/1.1\r\n\r\n", "503 Service Unavailable"),
+], ids=["root", "longer", "post", "old", "relative", "sip", "empty", "zero", "endless", "nobody"])
+def test_exporter_refuses(world, request_, status):
+    """Nobody is on the bus here."""
+    assert ask(world, request_)[0] == status
+
+
+def test_exporter_says_nothing_to_who_only_looks(world):
+    done = subprocess.run([SBIN / "ipsec-exporter", "--bus", world.address], input=b"GET /me",
+                          env=world.env(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0 and done.stdout == b""
 
 
 # ---- addresses ----

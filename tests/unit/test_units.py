@@ -36,6 +36,7 @@ NAMES = {
 }
 INSTANCES = [name.replace(".service", "@.service") for name in NAMES]
 MAKER = "ipsec-instance@.service"  # of what an instance needs
+EXPORTER = ["ipsec-exporter.socket", "ipsec-exporter@.service"]
 
 
 def settings(unit):
@@ -65,7 +66,7 @@ def installed(tmp_path):
 
 def test_systemd_finds_nothing_to_complain_of(installed):
     units = sorted(map(str, installed.iterdir()))
-    assert len(units) == len(SERVICES) + len(INSTANCES) + len([MAKER, "ipsec.target"])
+    assert len(units) == len(SERVICES) + len(INSTANCES) + len([MAKER, *EXPORTER, "ipsec.target"])
     done = run("systemd-analyze", "verify", "--man=no", *units,
                env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{installed}:"))
     ours = [line for line in done.stderr.splitlines() if "ipsec" in line]
@@ -145,6 +146,17 @@ def test_capabilities_are_the_least():
             assert settings(unit)[f"Service.{key}"] == capabilities
 
 
+def test_the_exporter_has_no_rights_and_waits_to_be_asked_for():
+    found = settings(EXPORTER[1])
+    assert found["Service.User"] == ["netipsec-exporter"]
+    assert found["Service.CapabilityBoundingSet"] == [""] and "Service.SupplementaryGroups" not in found
+    assert found["Service.PrivateNetwork"] == ["yes"]  # but for the connection that it is given
+    assert settings(EXPORTER[0])["Socket.ListenStream"] == ["127.0.0.1:9814"]
+    done = run("systemd-analyze", "security", "--offline=true", "--threshold=10",
+               str(SYSTEMD / "system" / EXPORTER[1]))
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
 def test_preset(tmp_path):
     system = tmp_path / "usr/lib/systemd/system"
     system.mkdir(parents=True)
@@ -157,7 +169,7 @@ def test_preset(tmp_path):
     assert done.returncode == 0, done.stderr
     for unit, want in (("ipsec.target", "enabled"), ("ipsecalgs.service", "enabled"),
                        ("ipsec-policy.service", "enabled"), ("ipsec-datapath.service", "enabled"),
-                       ("ipsec-manual-key.service", "disabled"), ("ipsec-ike.service", "disabled")):
+                       ("ipsec-manual-key.service", "disabled"), ("ipsec-exporter.socket", "disabled"), ("ipsec-ike.service", "disabled")):
         assert run("systemctl", f"--root={tmp_path}", "is-enabled", unit).stdout.strip() == want
 
 

@@ -55,6 +55,7 @@ void stat_print_drop(struct json_object *entry, struct text *text);
 
 /* stat_openmetrics.c: counters, rules and SAs in OpenMetrics' text format. */
 int stat_openmetrics(struct bus *bus, struct bus_error *ret_error) MUST_CHECK;
+int stat_collect_metrics(struct bus *bus, struct text *out, struct bus_error *ret_error) MUST_CHECK;
 
 /* stat_show.c: on standard output. */
 int stat_show_counters(const struct stat_counter *counters, size_t count,

@@ -173,9 +173,8 @@ static void print_all(struct text *out, const struct stat_counter *counters, siz
 	text_add(out, "# EOF\n");
 }
 
-int stat_openmetrics(struct bus *bus, struct bus_error *ret_error)
+int stat_collect_metrics(struct bus *bus, struct text *out, struct bus_error *ret_error)
 {
-	CLEANUP(text_done) struct text out = { 0 };
 	struct json_object *rules = NULL, *sas = NULL;
 	CLEANUP(freep) struct stat_counter *counters = calloc(VERDICT_COUNT, sizeof(*counters));
 	size_t n = 0;
@@ -186,11 +185,17 @@ int stat_openmetrics(struct bus *bus, struct bus_error *ret_error)
 	if (r == 0)
 		r = fetch_json(bus, "DumpSas", &sas, ret_error);
 	if (r == 0)
-		print_all(&out, counters, n, rules, sas);
+		print_all(out, counters, n, rules, sas);
 	(void)json_object_put(rules);
 	(void)json_object_put(sas);
-	if (r == 0 && out.failed)
-		r = -ENOMEM;
+	return r == 0 && out->failed ? -ENOMEM : r;
+}
+
+int stat_openmetrics(struct bus *bus, struct bus_error *ret_error)
+{
+	CLEANUP(text_done) struct text out = { 0 };
+	int r = stat_collect_metrics(bus, &out, ret_error);
+
 	if (r == 0)
 		fputs(out.str, stdout);
 	return r;
