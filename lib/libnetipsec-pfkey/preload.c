@@ -35,8 +35,11 @@
 #define POLICY_TYPE_AT 4
 #define POLICY_BYPASS  4
 
-#define LINUX_PATH   "/run/netipsec/pfkey-linux"
-#define SOLARIS_PATH "/run/netipsec/pfkey"
+#define RUNTIME_DIR  "/run/netipsec"
+#define LINUX_DOOR   "/pfkey-linux"
+#define SOLARIS_DOOR "/pfkey"
+/* What the name of an instance may be made of. */
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
 /* dlsym() answers with an object pointer; the C library promises that it is the function's. */
 #define NEXT(name)                                      \
@@ -47,26 +50,37 @@
 		next_;                                  \
 	})
 
-/* Where a numbering is spoken, behind NETIPSEC_ROOT. False: the path is too long. */
-static bool address_of(const char *path, struct sockaddr_un *ret)
+/*
+ * Where a numbering is spoken: behind NETIPSEC_ROOT, in the directory of NETIPSEC_INSTANCE. False: those
+ * are no names for that.
+ */
+static bool address_of(const char *door, struct sockaddr_un *ret)
 {
 	const char *root = secure_getenv("NETIPSEC_ROOT");
-	size_t len = root ? strlen(root) : 0;
+	const char *instance = secure_getenv("NETIPSEC_INSTANCE");
+	const char *parts[] = { root ? root : "", RUNTIME_DIR, instance ? "@" : "",
+		instance ? instance : "", door };
+	size_t used = 0;
 
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (len + strlen(path) >= sizeof(ret->sun_path))
+	if (instance && (instance[0] == '\0' || instance[strspn(instance, LETTERS)] != '\0'))
 		return false;
-	if (root)
-		memcpy(ret->sun_path, root, len);
-	memcpy(ret->sun_path + len, path, strlen(path));
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t len = strlen(parts[i]);
+
+		if (used + len >= sizeof(ret->sun_path))
+			return false;
+		memcpy(ret->sun_path + used, parts[i], len);
+		used += len;
+	}
 	return true;
 }
 
-static bool is_at(const struct sockaddr_un *addr, const char *path)
+static bool is_at(const struct sockaddr_un *addr, const char *door)
 {
 	struct sockaddr_un wanted;
 
-	return address_of(path, &wanted) && strcmp(addr->sun_path, wanted.sun_path) == 0;
+	return address_of(door, &wanted) && strcmp(addr->sun_path, wanted.sun_path) == 0;
 }
 
 static bool is_ours(int fd)
@@ -78,7 +92,7 @@ static bool is_ours(int fd)
 	socklen_t len = sizeof(peer.un) - 1; /* the last octet stays a NUL */
 	int saved = errno;
 	bool ours = getpeername(fd, &peer.any, &len) == 0 && peer.any.sa_family == AF_UNIX &&
-		    (is_at(&peer.un, LINUX_PATH) || is_at(&peer.un, SOLARIS_PATH));
+		    (is_at(&peer.un, LINUX_DOOR) || is_at(&peer.un, SOLARIS_DOOR));
 
 	errno = saved;
 	return ours;
@@ -139,8 +153,8 @@ static int open_door(int flags)
 	} door;
 	int fd, saved;
 
-	if (!address_of(solaris ? SOLARIS_PATH : LINUX_PATH, &door.un)) {
-		errno = ENAMETOOLONG;
+	if (!address_of(solaris ? SOLARIS_DOOR : LINUX_DOOR, &door.un)) {
+		errno = EINVAL;
 		return -1;
 	}
 	fd = NEXT(socket)(AF_UNIX, SOCK_SEQPACKET | flags, 0);

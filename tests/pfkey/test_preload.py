@@ -56,9 +56,9 @@ def root_with_doors(tmp_path):
 class Door:
     """Answers each packet after a while, with the packet itself."""
 
-    def __init__(self, root, name="linux", answers=2):
+    def __init__(self, root, name="linux", answers=2, instance=""):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.sock.bind(str(root / "run/netipsec" / DOORS[name]))
+        self.sock.bind(str(root / f"run/netipsec{instance}" / DOORS[name]))
         self.sock.listen()
         self.sock.settimeout(WAIT_SEC)
         self.answers = answers
@@ -87,9 +87,10 @@ def preload():
     return found[0]
 
 
-def run(root, how, numbering=None):
+def run(root, how, numbering=None, **more):
     env = {name: value for name, value in os.environ.items() if name != "NETIPSEC_PFKEY"}
     env.update({"LD_PRELOAD": str(preload()), "NETIPSEC_ROOT": str(root)})
+    env.update(more)
     if numbering:
         env["NETIPSEC_PFKEY"] = numbering
     return subprocess.run(["/usr/bin/python3", "-c", PROGRAM, how], env=env, text=True,
@@ -122,6 +123,16 @@ def test_the_end_of_the_datapath_ends_the_program(root):
 def test_without_datapath_there_is_no_socket(root):
     done = run(root, "send")
     assert done.returncode == 1 and done.stderr == "errno 2\n"
+
+
+def test_an_instance_has_a_door_of_its_own(root):
+    (root / "run/netipsec@blue").mkdir()
+    door = Door(root, answers=1, instance="@blue")
+    done = run(root, "send", NETIPSEC_INSTANCE="blue")
+    door.close()
+    assert done.stdout == "True b'answer to question'\n", done.stderr
+    for name in ("../netipsec@blue", ""):
+        assert run(root, "send", NETIPSEC_INSTANCE=name).stderr == "errno 22\n"
 
 
 def test_a_sockets_own_bypass_is_granted(root):
