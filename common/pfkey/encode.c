@@ -285,6 +285,11 @@ static int encode_fixed(struct writer *wr, const struct pfkey_message *msg, uint
 		write_host32(wr, msg->sa->tfc_dummy_msec);
 		write_host64(wr, 0);
 		return 0;
+	case PFKEY_EXT_CHECK:
+		write_head(wr, PFKEY_CHECK_BYTES, PFKEY_CHECK_NUMBER);
+		write_host32(wr, 0);
+		write_host64(wr, msg->key_check);
+		return 0;
 	default: /* labels are never made here */
 		return -EINVAL;
 	}
@@ -341,6 +346,7 @@ int pfkey_encode_extension(
 	case PFKEY_EXT_WINDOW:
 	case PFKEY_EXT_PADDING:
 	case PFKEY_EXT_DUMMY:
+	case PFKEY_EXT_CHECK:
 	case PFKEY_EXT_SENSITIVITY:
 	case PFKEY_EXT_OUTER_SENS:
 	case PFKEY_EXT_END:

@@ -366,6 +366,9 @@ static int decode_fixed(
 	case PFKEY_EXT_DUMMY:
 		msg->sa->tfc_dummy_msec = load_host32(ext + 4);
 		return 0;
+	case PFKEY_EXT_CHECK:
+		msg->key_check = load_host64(ext + 8);
+		return 0;
 	default:
 		return 0;
 	}
@@ -405,6 +408,7 @@ static const struct pfkey_row rows[] = {
 	{ PFKEY_WINDOW_NUMBER, PFKEY_EXT_WINDOW, 0, 0, EXACTLY(PFKEY_WINDOW_BYTES), decode_fixed },
 	{ PFKEY_PADDING_NUMBER, PFKEY_EXT_PADDING, 0, 0, EXACTLY(PFKEY_PADDING_BYTES), decode_fixed },
 	{ PFKEY_DUMMY_NUMBER, PFKEY_EXT_DUMMY, 0, 0, EXACTLY(PFKEY_DUMMY_BYTES), decode_fixed },
+	{ PFKEY_CHECK_NUMBER, PFKEY_EXT_CHECK, 0, 0, EXACTLY(PFKEY_CHECK_BYTES), decode_fixed },
 };
 /* clang-format on */
 
@@ -412,7 +416,7 @@ const struct pfkey_row *pfkey_row_find(uint16_t number)
 {
 	if (number >= 1 && number <= PFKEY_EXT_OUTER_SENS)
 		return &rows[number - 1];
-	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_DUMMY_NUMBER)
+	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_CHECK_NUMBER)
 		return &rows[PFKEY_EXT_OUTER_SENS + number - PFKEY_WINDOW_NUMBER];
 	return NULL;
 }

@@ -54,12 +54,15 @@ enum pfkey_extension {
 	PFKEY_EXT_PADDING,
 	/* Ours: dummy packets; on the wire PFKEY_DUMMY_NUMBER. */
 	PFKEY_EXT_DUMMY,
+	/* Ours: check value of keys that are not told; on the wire PFKEY_CHECK_NUMBER. */
+	PFKEY_EXT_CHECK,
 	PFKEY_EXT_END
 };
 /* clang-format on */
 #define PFKEY_WINDOW_NUMBER  128
 #define PFKEY_PADDING_NUMBER 129
 #define PFKEY_DUMMY_NUMBER   130
+#define PFKEY_CHECK_NUMBER   131
 
 #define PFKEY_BIT(extension) (UINT64_C(1) << (extension))
 
@@ -86,6 +89,7 @@ enum pfkey_extension {
 #define PFKEY_WINDOW_BYTES    16
 #define PFKEY_PADDING_BYTES   16
 #define PFKEY_DUMMY_BYTES     16
+#define PFKEY_CHECK_BYTES     16
 
 /* What an algorithm of an extended proposal is for. */
 #define PFKEY_ALGORITHM_AUTH  1

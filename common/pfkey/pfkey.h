@@ -121,6 +121,7 @@ struct pfkey_message {
 	uint32_t km_protocol;
 	uint64_t km_cookie;
 	uint64_t dump_idle_sec; /* X_EDUMP */
+	uint64_t key_check; /* CHECK, of an answer: pfkey_check_keys() */
 	uint8_t extended_register[4]; /* X_EREG: SA types, ended by 0 */
 	struct pfkey_current current;
 	struct pfkey_identity identity_src, identity_dst;
@@ -186,6 +187,13 @@ uint64_t pfkey_extensions_of(const struct sa *sa, bool keys);
  * Return: 0 or -EINVAL when the key is not longer than the salt.
  */
 int pfkey_split_salt(struct sa *sa, uint16_t salt_bits) MUST_CHECK;
+
+/*
+ * Six octets of an HMAC under the keys of an SA, over what both ends have alike: enough to hear a mistake
+ * on the telephone, too little to say which of many keys it is. The salt of the cipher is split off.
+ * Return: 0, -ENOENT (it has no keys here), -ENOMEM.
+ */
+int pfkey_check_keys(const struct sa *sa, uint64_t *ret_check) MUST_CHECK;
 
 /* SA type of an IP protocol number (enum sa_proto), and back; 0 for everything else. */
 uint8_t pfkey_satype_of(int proto);

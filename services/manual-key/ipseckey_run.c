@@ -87,6 +87,7 @@ int ipseckey_flush_output(struct ipseckey *tool)
 struct conversion {
 	struct text *text;
 	struct keys_saved saved;
+	const struct alg_table *algs;
 };
 
 static int show_saved(void *userdata, const struct pfkey_message *msg)
@@ -100,7 +101,7 @@ static int show_wireshark(void *userdata, const struct pfkey_message *msg)
 {
 	struct conversion *c = userdata;
 
-	return keys_wireshark(msg, c->text);
+	return keys_wireshark(msg, c->algs, c->text);
 }
 
 static int show_fingerprint(void *userdata, const struct pfkey_message *msg)
@@ -174,7 +175,7 @@ static int send_command(
 	struct ipseckey *tool, const struct keys_command *command, struct conf_diags *diags)
 {
 	const struct request *request = tool->request;
-	struct conversion c = { .text = &tool->output };
+	struct conversion c = { .text = &tool->output, .algs = tool->algs };
 	struct keys_sender_style style = {
 		.print = {
 			.algs = tool->algs, .names = !request->numeric,

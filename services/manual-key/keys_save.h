@@ -40,8 +40,9 @@ int keys_save(
 	struct keys_saved *saved, const struct pfkey_message *msg, struct text *text) MUST_CHECK;
 extern const char keys_save_head[];
 
-/* A row of esp_sa; nothing for AH, and for ciphers that Wireshark does not know. Return as above. */
-int keys_wireshark(const struct pfkey_message *msg, struct text *text) MUST_CHECK;
+/* A row of esp_sa; for AH, and for ciphers that Wireshark does not know, a comment. Return as above. */
+int keys_wireshark(const struct pfkey_message *msg, const struct alg_table *algs,
+	struct text *text) MUST_CHECK;
 
 /* "esp 0x1001 192.0.2.17 3f2a-91c0-77de": both ends see the same. Return as above. */
 int keys_fingerprint(const struct pfkey_message *msg, struct text *text) MUST_CHECK;

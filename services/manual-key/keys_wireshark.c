@@ -2,9 +2,6 @@
 /* The rows of esp_sa, and short check values, of keys_save.h. */
 #include <errno.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <string.h>
 
 #include "common/base/secret.h"
 #include "services/manual-key/keys_save.h"
@@ -66,65 +63,99 @@ static bool keys_are_told(const struct sa *sa)
 	return (!cipher || sa->encr_key) && (sa->auth == ALG_AUTH_NONE || sa->auth_key);
 }
 
-int keys_wireshark(const struct pfkey_message *msg, struct text *text)
+/*
+ * CCM is a counter mode, and its counter block is that of AES-CTR with an octet before the salt
+ * (RFC 4309 section 4, RFC 3686 section 4). So Wireshark opens it as such, without the check.
+ */
+static bool add_ccm(const struct sa *sa, const char **ret_digest, struct text *text)
 {
-	const struct sa *sa = msg->sa;
-	const char *cipher = row_name(ciphers, sa->encr), *digest = row_name(digests, sa->auth);
+	static const struct row icvs[] = {
+		{ ALG_ENCR_AES_CCM8, "ANY 64 bit authentication [no checking]" },
+		{ ALG_ENCR_AES_CCM12, "ANY 96 bit authentication [no checking]" },
+		{ ALG_ENCR_AES_CCM16, "ANY 128 bit authentication [no checking]" },
+		{ 0, NULL },
+	};
+	size_t key_len = sa->encr_key_bits / 8, salt_len = sa->salt_bits / 8;
+	const uint8_t *bytes = secret_bytes(sa->encr_key);
+	char key[2 * SECRET_MAX_BYTES + 1], salt[2 * SECRET_MAX_BYTES + 1];
+
+	*ret_digest = row_name(icvs, sa->encr);
+	if (!*ret_digest || secret_len(sa->encr_key) < key_len + salt_len)
+		return false;
+	hex_encode(bytes, key_len, key);
+	hex_encode(bytes + key_len, salt_len, salt);
+	text_addf(text, "\"AES-CTR [RFC3686]\",\"0x%s03%s\"", key, salt);
+	secret_wipe(key, sizeof(key));
+	secret_wipe(salt, sizeof(salt));
+	return true;
+}
+
+static void add_ends(const struct sa *sa, struct text *text)
+{
 	char src[ADDRESS_TEXT_MAX], dst[ADDRESS_TEXT_MAX];
 
-	if (sa->proto != SA_PROTO_ESP || !cipher || !digest || sa->state == SA_LARVAL)
+	address_format(&sa->src, src);
+	text_addf(text, "\"%s\",\"%s\",\"%s\",\"0x%08" PRIx32 "\",",
+		sa->dst.family == AF_INET6 ? "IPv6" : "IPv4",
+		address_is_unspecified(&sa->src) ? "*" : src, address_format(&sa->dst, dst),
+		sa->spi);
+}
+
+/* A reader of the table has to know what it will not open. */
+static int leave_out(const struct sa *sa, const struct alg_table *algs, struct text *text)
+{
+	text_add(text, "# left out, not in Wireshark's table: ");
+	sa_print(sa, text);
+	if (sa->proto == SA_PROTO_ESP) {
+		text_add_char(text, ' ');
+		alg_print(algs, ALG_PROTO_ESP, sa->encr, text);
+	}
+	text_add_char(text, '\n');
+	return text->failed ? -ENOMEM : 0;
+}
+
+int keys_wireshark(const struct pfkey_message *msg, const struct alg_table *algs, struct text *text)
+{
+	const struct sa *sa = msg->sa;
+	bool ccm = sa->encr == ALG_ENCR_AES_CCM8 || sa->encr == ALG_ENCR_AES_CCM12 ||
+		   sa->encr == ALG_ENCR_AES_CCM16;
+	const char *cipher = row_name(ciphers, sa->encr), *digest = row_name(digests, sa->auth);
+
+	if (sa->state == SA_LARVAL)
 		return 0;
+	if (sa->proto != SA_PROTO_ESP || (!ccm && !cipher) || !digest)
+		return leave_out(sa, algs, text);
 	if (!keys_are_told(sa))
 		return -EACCES;
-	address_format(&sa->src, src);
-	address_format(&sa->dst, dst);
-	text_addf(text, "\"%s\",\"%s\",\"%s\",\"0x%08" PRIx32 "\",\"%s\"",
-		sa->dst.family == AF_INET6 ? "IPv6" : "IPv4",
-		address_is_unspecified(&sa->src) ? "*" : src, dst, sa->spi, cipher);
-	add_key(text, sa->encr_key, (size_t)sa->encr_key_bits + sa->salt_bits);
+	add_ends(sa, text);
+	if (ccm) {
+		if (!add_ccm(sa, &digest, text))
+			return -EACCES;
+	} else {
+		text_addf(text, "\"%s\"", cipher);
+		add_key(text, sa->encr_key, (size_t)sa->encr_key_bits + sa->salt_bits);
+	}
 	text_addf(text, ",\"%s\"", digest);
 	add_key(text, sa->auth_key, sa->auth_key_bits);
 	text_add_char(text, '\n');
 	return text->failed ? -ENOMEM : 0;
 }
 
-/*
- * Six bytes of an HMAC under the keys: enough to hear a mistake on the telephone, too little to
- * say which of many keys it is.
- */
 int keys_fingerprint(const struct pfkey_message *msg, struct text *text)
 {
 	const struct sa *sa = msg->sa;
-	CLEANUP(text_done) struct text name = { 0 };
-	uint8_t keys[2 * SECRET_MAX_BYTES], digest[EVP_MAX_MD_SIZE];
-	size_t encr_len = ((size_t)sa->encr_key_bits + sa->salt_bits) / 8;
-	size_t auth_len = sa->auth_key_bits / 8;
-	unsigned int len = 0;
+	uint64_t check = msg->key_check;
 	char addr[ADDRESS_TEXT_MAX];
-	bool ok;
 
 	if (sa->state == SA_LARVAL)
 		return 0;
-	if (!keys_are_told(sa) || secret_len(sa->encr_key) < encr_len ||
-		secret_len(sa->auth_key) < auth_len)
+	/* Who sees keys gets these instead. */
+	if (!(msg->present & PFKEY_BIT(PFKEY_EXT_CHECK)) &&
+		(!keys_are_told(sa) || pfkey_check_keys(sa, &check) < 0))
 		return -EACCES;
-	text_addf(&name, "%s 0x%" PRIx32 " %s", sa->proto == SA_PROTO_AH ? "ah" : "esp", sa->spi,
-		address_format(&sa->dst, addr));
-	text_addf(text, "%s", name.str ? name.str : "");
-	text_addf(&name, " netipsec fingerprint %u/%zu %u/%zu", sa->encr, encr_len, sa->auth,
-		auth_len);
-	if (name.failed)
-		return -ENOMEM;
-	if (encr_len > 0)
-		memcpy(keys, secret_bytes(sa->encr_key), encr_len);
-	if (auth_len > 0)
-		memcpy(keys + encr_len, secret_bytes(sa->auth_key), auth_len);
-	ok = HMAC(EVP_sha256(), keys, (int)(encr_len + auth_len), (const uint8_t *)name.str,
-		     name.len, digest, &len) != NULL;
-	secret_wipe(keys, sizeof(keys));
-	if (!ok || len < 6)
-		return -ENOMEM;
-	text_addf(text, " %02x%02x-%02x%02x-%02x%02x\n", digest[0], digest[1], digest[2], digest[3],
-		digest[4], digest[5]);
+	text_addf(text, "%s 0x%" PRIx32 " %s %04x-%04x-%04x\n",
+		sa->proto == SA_PROTO_AH ? "ah" : "esp", sa->spi, address_format(&sa->dst, addr),
+		(unsigned int)(check >> 32 & 0xffff), (unsigned int)(check >> 16 & 0xffff),
+		(unsigned int)(check & 0xffff));
 	return text->failed ? -ENOMEM : 0;
 }

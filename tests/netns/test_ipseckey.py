@@ -11,6 +11,9 @@ import subprocess
 
 import pytest
 from nettest.sas import dump_sas
+from scapy.layers.inet import IP, UDP
+from scapy.layers.ipsec import ESP, SecurityAssociation
+from scapy.utils import wrpcap
 
 KEYS = "/etc/inet/secret/ipseckeys"
 SAVED = "/etc/inet/secret/saved"
@@ -86,6 +89,66 @@ def test_fingerprints_agree_on_both_hosts(pair):
     seen = [pair[name].exec("ipseckey", "fingerprint", "esp") for name in ("alpha", "beta")]
     assert seen[0] and sorted(seen[0].splitlines()) == sorted(seen[1].splitlines())
     assert re.match(r"esp 0x[0-9a-f]+ \S+ ([0-9a-f]{4}-){2}[0-9a-f]{4}$", seen[0].splitlines()[0])
+
+
+@pytest.mark.root
+def test_fingerprints_need_no_right_to_see_keys(alpha):
+    told = alpha.exec("ipseckey", "fingerprint")
+    assert alpha.exec("ipseckey", "fingerprint", user="operator") == told
+    assert "EKY" not in alpha.exec("ipseckey", "-n", "dump", user="operator")
+    done = alpha.run("ipseckey", "fingerprint", user="somebody")
+    assert done.returncode == 1 and "Insufficient privileges" in done.stderr
+    done = alpha.run("ipseckey", "save", "all", user="operator")
+    assert done.returncode == 1 and "[key-hidden]" in done.stderr
+
+
+# By the name of ours: scapy's cipher, MAC, and octets of key material; None: tshark 4.0 opens no such packet.
+SEALED = {
+    "null": ("NULL", "HMAC-SHA1-96", 0), "aes": ("AES-CBC", "SHA2-256-128", 16),
+    "3des": ("3DES", "HMAC-SHA1-96", 24), "aes-ctr": ("AES-CTR", "SHA2-512-256", 20),
+    "aes-gcm16": ("AES-GCM", "NULL", 20), "aes-ccm16": ("AES-CCM", "NULL", 19),
+    "aes-gmac": None, "chacha20-poly1305": None,
+}
+OUR_MACS = {"HMAC-SHA1-96": ("sha1", 20), "SHA2-256-128": ("sha256", 32), "SHA2-512-256": ("sha512", 64)}
+
+
+def added(host, spi, suite):
+    """An SA that the host got by hand, as scapy's side of it."""
+    cipher, mac, key_len = SEALED[suite] or ("NULL", "NULL", 20 if suite == "aes-gmac" else 36)
+    key = bytes(range(spi % 256, spi % 256 + key_len))
+    auth, auth_len = OUR_MACS.get(mac, ("", 0))
+    auth_key = bytes(range(3, 3 + auth_len))
+    words = f"add esp spi {spi} src 192.0.2.1 dst 203.0.113.5 encr_alg {suite}"
+    words += f" encrkey {key.hex()}" if key else ""
+    words += f" auth_alg {auth} authkey {auth_key.hex()}" if auth else ""
+    done = host.run("ipseckey", "-n", stdin=words + "\n")
+    assert " error: " not in done.stderr, done.stderr
+    return SecurityAssociation(ESP, spi=spi, crypt_algo=cipher, crypt_key=key or None, auth_algo=mac,
+                               auth_key=auth_key or None)
+
+
+def test_tshark_opens_what_the_table_has(alpha, tmp_path):
+    packets, spis = [], {}
+    for spi, suite in enumerate(SEALED, 0x6001):
+        sa = added(alpha, spi, suite)
+        spis[spi] = suite
+        if SEALED[suite]:
+            inner = IP(src="192.0.2.1", dst="203.0.113.5") / UDP(sport=spi, dport=40009) / b"open sesame"
+            packets.append(sa.encrypt(inner))
+    table = alpha.exec("ipseckey", "--wireshark", "dump", "esp")
+    for spi in spis:
+        alpha.exec("ipseckey", "delete", "esp", "spi", str(spi), "dst", "203.0.113.5")
+    left_out = [line for line in table.splitlines() if line.startswith("# left out, not in Wireshark's table: ")]
+    assert [line.split()[-1] for line in left_out] == [name for name, known in SEALED.items() if not known]
+    settings = tmp_path / "wireshark"
+    settings.mkdir()
+    (settings / "esp_sa").write_text(table)
+    wrpcap(str(tmp_path / "sealed.pcap"), packets)
+    done = subprocess.run(["tshark", "-r", str(tmp_path / "sealed.pcap"), "-o", "esp.enable_encryption_decode:TRUE",
+                           "-T", "fields", "-e", "udp.srcport", "-e", "udp.payload"], capture_output=True, text=True,
+                          check=True, env=dict(os.environ, XDG_CONFIG_HOME=str(tmp_path)))
+    opened = [line.split("\t") for line in done.stdout.splitlines()]
+    assert opened == [[str(spi), b"open sesame".hex()] for spi, suite in spis.items() if SEALED[suite]], done.stderr
 
 
 def test_monitor_shows_and_ends(alpha):

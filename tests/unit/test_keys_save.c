@@ -50,6 +50,7 @@ static void random_addresses(uint64_t *seed, struct sa *sa)
 		sa->inner_protocol = next(seed, 2) ? 17 : 0;
 		sa->inner_dst_port = sa->inner_protocol ? 53 : 0;
 		sa->tfc_pad = next(seed, 2) && sa->proto == SA_PROTO_ESP ? 1200 : 0;
+		sa->tfc_dummy_msec = sa->tfc_pad ? 1 + next(seed, 60000) : 0;
 	} else if (next(seed, 2)) {
 		sa->protocol = 6;
 		sa->src_port = (uint16_t)next(seed, 65536);
@@ -272,11 +273,47 @@ START_TEST(wireshark)
 
 	example(sa);
 	msg = told(sa);
-	ck_assert_int_eq(keys_wireshark(msg, &text), 0);
+	ck_assert_int_eq(keys_wireshark(msg, NULL, &text), 0);
 	ck_assert_str_eq(text.str,
 		"\"IPv4\",\"192.0.2.1\",\"192.0.2.17\",\"0x00003a02\","
 		"\"AES-GCM with 16 octet ICV [RFC4106]\","
 		"\"0x101112131415161718191a1b1c1d1e1f20212223\",\"NULL\",\"\"\n");
+}
+END_TEST
+
+START_TEST(wireshark_opens_ccm_as_a_counter_mode)
+{
+	CLEANUP(sa_freep) struct sa *sa = sa_new();
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
+	CLEANUP(text_done) struct text text = { 0 };
+
+	example(sa);
+	sa->encr = ALG_ENCR_AES_CCM12;
+	sa->salt_bits = 24;
+	msg = told(sa);
+	ck_assert_int_eq(keys_wireshark(msg, NULL, &text), 0);
+	ck_assert_str_eq(text.str,
+		"\"IPv4\",\"192.0.2.1\",\"192.0.2.17\",\"0x00003a02\","
+		"\"AES-CTR [RFC3686]\",\"0x101112131415161718191a1b1c1d1e1f03202122\","
+		"\"ANY 96 bit authentication [no checking]\",\"\"\n");
+}
+END_TEST
+
+START_TEST(wireshark_says_what_it_cannot_open)
+{
+	CLEANUP(sa_freep) struct sa *sa = sa_new();
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
+	CLEANUP(alg_table_freep) struct alg_table *algs = NULL;
+	CLEANUP(text_done) struct text text = { 0 };
+
+	ck_assert_int_eq(algs_builtin(&algs), 0);
+	example(sa);
+	sa->encr = ALG_ENCR_AES_GMAC;
+	msg = told(sa);
+	ck_assert_int_eq(keys_wireshark(msg, algs, &text), 0);
+	ck_assert_str_eq(text.str,
+		"# left out, not in Wireshark's table: esp spi 0x3a02 192.0.2.1 > "
+		"192.0.2.17 transport aes-gmac\n");
 }
 END_TEST
 
@@ -300,6 +337,13 @@ START_TEST(fingerprints)
 	other = told(sa);
 	ck_assert_int_eq(keys_fingerprint(other, &changed), 0);
 	ck_assert_str_ne(text.str, changed.str);
+	/* Whom keys are not told computes nothing, and sees the same. */
+	text_done(&again);
+	ck_assert_int_eq(pfkey_check_keys(msg->sa, &msg->key_check), 0);
+	msg->present |= PFKEY_BIT(PFKEY_EXT_CHECK);
+	msg->sa->encr_key = secret_unref(msg->sa->encr_key);
+	ck_assert_int_eq(keys_fingerprint(msg, &again), 0);
+	ck_assert_str_eq(text.str, again.str);
 }
 END_TEST
 
@@ -336,6 +380,8 @@ int main(void)
 	tcase_add_test(tc, pairs);
 	tcase_add_test(tc, passed_over_and_refused);
 	tcase_add_test(tc, wireshark);
+	tcase_add_test(tc, wireshark_opens_ccm_as_a_counter_mode);
+	tcase_add_test(tc, wireshark_says_what_it_cannot_open);
 	tcase_add_test(tc, fingerprints);
 	tcase_add_loop_test(tc, directions, 0, 6);
 	suite_add_tcase(suite, tc);

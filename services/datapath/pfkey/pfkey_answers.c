@@ -42,14 +42,26 @@ int pfkey_encode_for(enum pfkey_dialect dialect, const struct pfkey_message *msg
 	return pfkey_encode(msg, side, buffer, PFKEY_MAX_BYTES, ret_len);
 }
 
+/* In the place of keys, for administrators who may not see them: by it two ends can be compared. */
+static void add_check(const struct pfkey_peer *peer, struct pfkey_message *msg)
+{
+	bool asked = msg->type == PFKEY_GET || msg->type == PFKEY_DUMP;
+
+	if (asked && peer->may_change && msg->present & KEY_BITS &&
+		pfkey_check_keys(msg->sa, &msg->key_check) == 0)
+		msg->present |= PFKEY_BIT(PFKEY_EXT_CHECK);
+}
+
 void pfkey_answer(struct pfkey_peer *peer, struct pfkey_message *msg)
 {
 	uint8_t bytes[PFKEY_MAX_BYTES];
 	uint64_t present = msg->present;
 	size_t len;
 
-	if (!peer->sees_keys)
+	if (!peer->sees_keys) {
+		add_check(peer, msg);
 		msg->present &= ~KEY_BITS;
+	}
 	if (pfkey_encode_for(peer->dialect, msg, PFKEY_ANSWER, bytes, &len) == 0) {
 		pfkey_send(peer, bytes, len);
 		secret_wipe(bytes, len);
@@ -336,7 +348,7 @@ bool pfkey_dump_step(struct pfkey_peer *peer)
 	}
 	if (!is_dumped(dump, entry, clock_boot_usec()))
 		return true;
-	msg = pfkey_message_of_entry(PFKEY_DUMP, entry, peer->sees_keys);
+	msg = pfkey_message_of_entry(PFKEY_DUMP, entry, true);
 	if (msg) {
 		/* On Linux the last one is told by its number, so no other may have it. */
 		msg->seq = peer->dialect == PFKEY_LINUX ? ++dump->told : dump->seq;
