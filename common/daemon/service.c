@@ -304,10 +304,11 @@ static int run(struct service *service, void *content)
 		r = service_publish(service, content, NULL);
 	if (r == 0)
 		r = publisher_wait(service->publisher);
-	if (r == 0 && service->load_error)
-		r = -EBADMSG; /* what is good of it is in force; the unit fails, as on Solaris */
 	if (r == 0)
 		r = daemon_ready(service->daemon);
+	/* What is good of a file stays in force only while somebody is there who publishes it again. */
+	if (r == 0 && service->load_error)
+		daemon_reloaded(service->daemon, -EBADMSG);
 	service->ready = r == 0;
 	if (r == 0)
 		r = daemon_run(service->daemon);

@@ -192,20 +192,32 @@ def test_datapath_absent_then_there(world):
 
 
 def test_bad_file_at_the_start(world):
-    write(world, BAD)
+    write(world, BAD.removeprefix(SA))
     daemon = world.start("ipsec-manual-keyd")
     _, errors = daemon.process.communicate(timeout=30)
     assert daemon.process.returncode == 95
-    assert DIAGNOSTIC.strip() in errors and KEY not in errors
+    assert DIAGNOSTIC.strip().replace(":2:", ":1:") in errors and KEY not in errors
 
 
 def test_bad_commands_are_passed_over_at_the_start(world):
     write(world, BAD)
     there = datapath(world)
-    daemon = world.start("ipsec-manual-keyd")
-    _, errors = daemon.process.communicate(timeout=30)
-    assert daemon.process.returncode == 95 and DIAGNOSTIC.strip() in errors
+    daemon = world.start("ipsec-manual-keyd").ready()
     assert bytes.fromhex(KEY) in there.sections["keys"][2], "the good command is carried out"
+    daemon.wait_for("ERRNO=74")
+    shown = world.properties("ManualKey1")
+    assert shown["State"] == "failed" and shown["LastError"] == DIAGNOSTIC and shown["KeyCount"] == 1
+    assert daemon.status == "1 SA in force (generation 1); start failed at ipseckeys:2:47"
+    there.end()
+    world.datapaths.remove(there)
+    again = datapath(world)
+    assert again.published.get(timeout=30) == "keys", "also by a datapath that comes back empty"
+    assert bytes.fromhex(KEY) in again.sections["keys"][2]
+    write(world, MORE)
+    assert world.run("ipsec-manual-keyd", "--reload").returncode == 0
+    assert world.properties("ManualKey1")["State"] == "enforced"
+    code, said = daemon.stop()
+    assert code == 0 and DIAGNOSTIC.strip() in said and KEY not in said
 
 
 def test_bad_commands_are_passed_over_on_reload(world):
