@@ -84,7 +84,8 @@ static void show_status(struct service *service)
 	if (service->loaded)
 		load_note_add_warnings(&text, service->warnings);
 	if (*error)
-		load_note_add_fault(&text, service->ready ? "last reload" : "start",
+		load_note_add_fault(&text,
+			service->ready && !service->began_partly ? "last reload" : "start",
 			service->load_error ? &service->note : NULL, error);
 	if (text.str && !text.failed)
 		daemon_status(service->daemon, "%s", text.str);
@@ -196,6 +197,7 @@ static int load(struct service *service, struct text *why, void **ret_content)
 
 	if (!diags)
 		return -ENOMEM;
+	service->began_partly = false;
 	r = service->hooks->load(service->userdata, diags, ret_content);
 	log_diags(diags);
 	if (r < 0) {
@@ -307,8 +309,10 @@ static int run(struct service *service, void *content)
 	if (r == 0)
 		r = daemon_ready(service->daemon);
 	/* What is good of a file stays in force only while somebody is there who publishes it again. */
-	if (r == 0 && service->load_error)
+	if (r == 0 && service->load_error) {
+		service->began_partly = true;
 		daemon_reloaded(service->daemon, -EBADMSG);
+	}
 	service->ready = r == 0;
 	if (r == 0)
 		r = daemon_run(service->daemon);

@@ -45,6 +45,7 @@ struct service {
 	bool absent; /* there is no file, which is no error */
 	bool busy; /* a change is under way: its end tells */
 	bool ready; /* the start is over */
+	bool began_partly; /* the load error is of the start: the good rest came into force */
 	struct load_note note; /* of the last reading */
 	size_t warnings; /* of the reading that is in force */
 	char *load_error; /* why the last load failed, NULL: it did not */
