@@ -13,6 +13,7 @@ from service import STAGE
 
 SYSTEMD = STAGE / "usr/lib/systemd"
 POLICY = STAGE / "usr/share/dbus-1/system.d/org.netipsec.conf"
+POLKIT_PART = STAGE / "usr/share/netipsec/bus-polkit.conf"
 # unit: the highest exposure level it may have, in tenths
 SERVICES = {
     "ipsec-datapath.service": 25,
@@ -217,8 +218,30 @@ def test_directories(tmp_path):
 
 
 def test_bus_policy_is_well_formed():
-    done = run("xmllint", "--noout", "--nonet", str(POLICY))
+    for path in (POLICY, POLKIT_PART):
+        done = run("xmllint", "--noout", "--nonet", str(path))
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_apparmor_profile(unit, tmp_path):
+    """Each program has one that the parser takes, which complains only, and which closes the keys."""
+    program = settings(unit)["Service.ExecStart"][0].split()[0]
+    profile = STAGE / "etc/apparmor.d" / program.lstrip("/").replace("/", ".")
+    parser = ["/usr/sbin/apparmor_parser", "--skip-kernel-load", "--skip-cache", "--base=/etc/apparmor.d",
+              f"--Include={STAGE}/etc/apparmor.d"]
+    done = run(*parser, str(profile))
     assert done.returncode == 0, done.stderr
+    assert run(*parser, "--names", str(profile)).stdout.split() == [program.rpartition("/")[2]]
+    text = profile.read_text()
+    assert f" {program} flags=(complain) {{" in text
+    granted = {"CAP_" + word.upper() for word in re.findall(r"^  capability (\w+),$", text, re.M)}
+    assert granted == set(settings(unit)["Service.CapabilityBoundingSet"][0].split())
+    if "manual-key" not in unit and "/etc/inet/** r," in text:
+        assert "deny /etc/inet/secret/** rw," in text
+    broken = tmp_path / "broken"
+    broken.write_text(text.replace("include <abstractions/netipsec>", "includes what"))
+    assert run(*parser, str(broken)).returncode != 0
 
 
 def test_each_service_owns_its_name_alone():
@@ -238,7 +261,9 @@ def test_every_rule_names_what_exists():
     for name in NAMES.values():
         tree = ElementTree.parse(STAGE / f"usr/share/dbus-1/interfaces/org.netipsec.{name}.xml")
         members[f"org.netipsec.{name}"] = {method.attrib["name"] for method in tree.iter("method")}
-    for rule in ElementTree.parse(POLICY).getroot().iter():
+    rules = [*ElementTree.parse(POLICY).getroot().iter(),
+             *ElementTree.parse(POLKIT_PART).getroot().iter()]
+    for rule in rules:
         destination = rule.attrib.get("send_destination")
         interface = rule.attrib.get("send_interface", "")
         assert destination is None or destination in members
