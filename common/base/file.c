@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 
 #define FILE_FIRST_SIZE 4096
+#define FILE_TRIES	3
 
 /* A buffer that is wiped when it moves or goes: any file may be the key file. */
 struct file_buffer {
@@ -87,13 +88,76 @@ int file_read_fd(int fd, size_t max_len, char **ret_bytes, size_t *ret_len)
 	return 0;
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+int file_read_regular(int fd, size_t max_len, char **ret_bytes, size_t *ret_len)
+{
+	CLEANUP(freep) char *bytes = NULL;
+	struct stat before, after;
+	size_t len = 0;
+	int r;
+
+	if (fstat(fd, &before) < 0)
+		return -errno;
+	if (!S_ISREG(before.st_mode))
+		return -EBADF;
+	r = file_read_fd(fd, max_len, &bytes, &len);
+	if (r == 0 && fstat(fd, &after) < 0)
+		r = -errno;
+	if (r == 0 && !is_same(&before, &after)) {
+		secret_wipe(bytes, len);
+		r = -EAGAIN;
+	}
+	if (r < 0)
+		return r;
+	*ret_bytes = STEAL(bytes);
+	*ret_len = len;
+	return 0;
+}
+
+/* Without waiting: a pipe has no writer until somebody means to open one. */
+static int open_file(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd >= 0)
+		return fd;
+	/* A link to nowhere is no missing file: what it named was meant to be read. */
+	if (errno == ENOENT && lstat(path, &st) == 0)
+		return -EBADF;
+	return errno == ENXIO ? -EBADF : -errno; /* sockets */
+}
+
 int file_read_path(const char *path, size_t max_len, char **ret_bytes, size_t *ret_len)
 {
-	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r = -EAGAIN;
 
-	if (fd < 0)
-		return -errno;
-	return file_read_fd(fd, max_len, ret_bytes, ret_len);
+	for (int i = 0; i < FILE_TRIES && r == -EAGAIN; i++) {
+		CLEANUP(fd_closep) int fd = open_file(path);
+
+		r = fd < 0 ? fd : file_read_regular(fd, max_len, ret_bytes, ret_len);
+	}
+	return r;
+}
+
+const char *file_error(int error)
+{
+	switch (error) {
+	case -EBADF:
+		return "not a regular file";
+	case -EAGAIN:
+		return "it changed while it was read";
+	case -EFBIG:
+		return "it is too large";
+	default:
+		return strerror(-error);
+	}
 }
 
 int file_write_fd(int fd, const void *bytes, size_t len)

@@ -35,7 +35,15 @@ int memfd_hash(const void *bytes, size_t len, uint8_t ret_hash[static MEMFD_HASH
  * (-EFBIG beyond). *ret_bytes is owned by the caller and NUL-terminated behind its length.
  */
 int file_read_fd(int fd, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
+/*
+ * A regular file only (-EBADF), as it was at one moment (-EAGAIN): half of an old text and half of a
+ * new one would be a text that nobody wrote.
+ */
+int file_read_regular(int fd, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
+/* As file_read_regular(), tried a few times; never waits for the writer of a pipe. */
 int file_read_path(const char *path, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
+/* What went wrong in words: -EBADF no regular file, -EAGAIN it changed while it was read, ... */
+const char *file_error(int error);
 /* All of the bytes, over short writes and interrupts. */
 int file_write_fd(int fd, const void *bytes, size_t len) MUST_CHECK;
 /* Write a temporary file beside @path, fsync, rename over it, fsync the directory. */

@@ -180,11 +180,16 @@ int settings_load(const char *path, bool missing_ok, const struct setting *table
 	r = file_read_path(place_of_path ? place_of_path : path, SETTINGS_MAX_BYTES, &source, &len);
 	if (r == -ENOENT && missing_ok)
 		return 0;
-	if (r < 0)
+	if (r == -ENOMEM)
 		return r;
-	file = conf_diags_file(diags, path, source, len, false);
+	file = conf_diags_file(diags, path, r == 0 ? source : "", r == 0 ? len : 0, false);
 	if (!file)
 		return -ENOMEM;
+	if (r < 0) {
+		(void)conf_error(
+			diags, place(file, 0), "setting-file", "cannot read: %s", file_error(r));
+		return r;
+	}
 	if (has_nul(source, len))
 		return conf_error(
 			diags, place(file, 0), "setting-syntax", "the file holds a NUL byte");

@@ -60,8 +60,6 @@ static int load_settings(
 	int r = datapath_settings_load(d->options.config, d->options.config_given, diags, ret);
 
 	daemon_report(&d->options, diags);
-	if (r < 0 && r != -EBADMSG && d->options.action == DAEMON_CHECK)
-		fprintf(stderr, "%s: error: %s\n", d->options.config, strerror(-r));
 	return r;
 }
 

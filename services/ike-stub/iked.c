@@ -90,6 +90,8 @@ int iked_load(struct iked *d)
 		r = -errno;
 	else if (r == 0 && !S_ISREG(st.st_mode))
 		r = -EBADF;
+	if (r == -ENOENT && lstat(path, &st) == 0) /* a link to nowhere */
+		r = -EBADF;
 	d->error = r == -ENOENT ? 0 : r;
 	if (d->error < 0)
 		return d->error;

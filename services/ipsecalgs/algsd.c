@@ -120,9 +120,11 @@ static int read_source(
 	if (r == 0 && strlen(*ret_source) != len)
 		r = -EILSEQ;
 	if (r < 0) {
-		struct conf_loc at = { .file = d->settings.config_file };
+		/* The settings may be others by the time that this is shown. */
+		struct conf_loc at = { .file = conf_diags_file(
+					       diags, d->settings.config_file, "", 0, false) };
 
-		(void)conf_error(diags, at, "algs-file", "cannot read: %s", strerror(-r));
+		(void)conf_error(diags, at, "algs-file", "cannot read: %s", file_error(r));
 	}
 	return r;
 }

@@ -82,10 +82,10 @@ int keys_source_read(const char *path, const char *label, bool strict, struct co
 		r = check_directory(path, at, diags);
 	if (r < 0)
 		return r;
-	r = file_read_fd(fd, KEYS_FILE_MAX_BYTES, &ret_source->text, &ret_source->len);
+	r = file_read_regular(fd, KEYS_FILE_MAX_BYTES, &ret_source->text, &ret_source->len);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
-		return conf_error(diags, at, "key-file", "cannot read: %s", strerror(-r));
+		return conf_error(diags, at, "key-file", "cannot read: %s", file_error(r));
 	return 0;
 }

@@ -142,7 +142,7 @@ static int report_unreadable(const struct policyd *d, struct conf_diags *diags, 
 	const char *label = conf_diags_file(diags, d->settings.config_file, "", 0, false);
 	struct conf_loc at = { .file = label };
 
-	(void)conf_error(diags, at, "policy-file", "cannot read: %s", strerror(-error));
+	(void)conf_error(diags, at, "policy-file", "cannot read: %s", file_error(error));
 	return error;
 }
 

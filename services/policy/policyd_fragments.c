@@ -204,7 +204,7 @@ static int load_one(struct policyd_fragments *fragments, const char *directory, 
 	if (r == 0)
 		policyd_fragments_put(fragments, STEAL(fragment));
 	else if (r != -ENOMEM)
-		log_error("%s: %s", path.str, strerror(-r));
+		log_error("%s: %s", path.str, file_error(r));
 	return r == -ENOMEM ? r : 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "services/manual-key/keys_source.h"
 
+#include <fcntl.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,6 +90,23 @@ START_TEST(no_regular_file)
 	ck_assert_int_eq(keys_source_read(place.path, "keys", true, diags, &source), -EBADMSG);
 	ck_assert_uint_eq(conf_diags_errors(diags), 2);
 	ck_assert_str_eq(conf_diags_get(diags, 0)->code, "key-file");
+	ck_assert_int_eq(unlink(place.path), 0);
+	ck_assert_int_eq(symlink("/dev/zero", place.path), 0);
+	ck_assert_int_eq(keys_source_read(place.path, "keys", false, diags, &source), -EBADMSG);
+	ck_assert_str_eq(conf_diags_get(diags, 2)->message, "Not a regular file");
+}
+END_TEST
+
+START_TEST(too_large)
+{
+	CLEANUP(place_done) struct place place = place_new();
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(fd_closep) int fd = open(place.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct keys_source source = { 0 };
+
+	ck_assert_int_eq(ftruncate(fd, (off_t)1 << 31), 0);
+	ck_assert_int_eq(keys_source_read(place.path, "keys", true, diags, &source), -EBADMSG);
+	ck_assert_str_eq(conf_diags_get(diags, 0)->message, "cannot read: it is too large");
 }
 END_TEST
 
@@ -100,6 +118,7 @@ int main(void)
 	tcase_add_loop_test(tc, rights, 0, ARRAY_SIZE(modes));
 	tcase_add_test(tc, absent);
 	tcase_add_test(tc, no_regular_file);
+	tcase_add_test(tc, too_large);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }
