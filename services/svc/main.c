@@ -115,6 +115,11 @@ static int restart(struct request *request, const struct svc_service *service, s
 	return job(request, "RestartUnit", service, why);
 }
 
+static bool is_in(const struct svc_facts *facts, const char *active)
+{
+	return facts->active && strcmp(facts->active, active) == 0;
+}
+
 /* Out of maintenance; what runs on with a former file reads the present one. */
 static int clear(struct request *request, const struct svc_service *service, struct text *why)
 {
@@ -124,8 +129,8 @@ static int clear(struct request *request, const struct svc_service *service, str
 
 	if (r < 0)
 		return r;
-	if (strcmp(facts.active, "failed") != 0)
-		return strcmp(facts.active, "active") == 0 ? refresh(request, service, why) : 0;
+	if (!is_in(&facts, "failed"))
+		return is_in(&facts, "active") ? refresh(request, service, why) : 0;
 	svc_unit(service, unit);
 	r = svc_manager_reset(request->manager, unit, why);
 	return r < 0 ? r : job(request, "StartUnit", service, why);
@@ -177,7 +182,7 @@ static int set(struct request *request, struct text *why)
 		r = open_manager(request, why);
 	if (r == 0)
 		r = svc_manager_ask(request->manager, &service, &facts, why);
-	if (r < 0 || strcmp(facts.active, "active") != 0)
+	if (r < 0 || !is_in(&facts, "active"))
 		return r;
 	r = refresh(request, &service, why);
 	if (r < 0)
@@ -198,8 +203,7 @@ static int open_lid(struct request *request, struct text *why)
 		r = svc_parse_name(names[i], &service);
 		if (r == 0)
 			r = svc_manager_ask(request->manager, &service, &facts, why);
-		if (r == 0 && strcmp(facts.active, "inactive") != 0 &&
-			strcmp(facts.active, "failed") != 0) {
+		if (r == 0 && !is_in(&facts, "inactive") && !is_in(&facts, "failed")) {
 			text_addf(why, "%s is %s: 'ipsecsvc disable policy datapath' first",
 				names[i], facts.active);
 			r = -EBUSY;

@@ -255,25 +255,25 @@ static int ask_own_state(
 int svc_manager_ask(struct svc_manager *manager, const struct svc_service *service,
 	struct svc_facts *ret_facts, struct text *why)
 {
-	CLEANUP(svc_facts_done) struct svc_facts facts = { 0 };
 	CLEANUP(freep) char *path = NULL;
 	char unit[SVC_UNIT_MAX];
 	const struct {
 		const char *interface, *name, *type;
 		void *ret;
 	} rows[] = {
-		{ SYSTEMD ".Unit", "LoadState", "s", &facts.load },
-		{ SYSTEMD ".Unit", "ActiveState", "s", &facts.active },
-		{ SYSTEMD ".Unit", "SubState", "s", &facts.sub },
-		{ SYSTEMD ".Unit", "UnitFileState", "s", &facts.file_state },
-		{ SYSTEMD ".Unit", "StateChangeTimestamp", "t", &facts.since_usec },
-		{ SYSTEMD ".Service", "StatusText", "s", &facts.status },
-		{ SYSTEMD ".Service", "Result", "s", &facts.result },
-		{ SYSTEMD ".Service", "MainPID", "u", &facts.pid },
-		{ SYSTEMD ".Service", "ExecMainStatus", "i", &facts.exit_status },
+		{ SYSTEMD ".Unit", "LoadState", "s", &ret_facts->load },
+		{ SYSTEMD ".Unit", "ActiveState", "s", &ret_facts->active },
+		{ SYSTEMD ".Unit", "SubState", "s", &ret_facts->sub },
+		{ SYSTEMD ".Unit", "UnitFileState", "s", &ret_facts->file_state },
+		{ SYSTEMD ".Unit", "StateChangeTimestamp", "t", &ret_facts->since_usec },
+		{ SYSTEMD ".Service", "StatusText", "s", &ret_facts->status },
+		{ SYSTEMD ".Service", "Result", "s", &ret_facts->result },
+		{ SYSTEMD ".Service", "MainPID", "u", &ret_facts->pid },
+		{ SYSTEMD ".Service", "ExecMainStatus", "i", &ret_facts->exit_status },
 	};
 	int r;
 
+	*ret_facts = (struct svc_facts){ 0 };
 	svc_unit(service, unit);
 	r = load_unit(manager, unit, &path, why);
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && r == 0; i++) {
@@ -283,13 +283,11 @@ int svc_manager_ask(struct svc_manager *manager, const struct svc_service *servi
 		r = bus_get_property(
 			manager->bus, &place, rows[i].name, rows[i].type, rows[i].ret, &error);
 		if (r < 0)
-			return tell(why, &error, r);
+			(void)tell(why, &error, r);
 	}
 	if (r == 0)
-		r = ask_own_state(manager, service, &facts.own_state);
+		r = ask_own_state(manager, service, &ret_facts->own_state);
 	if (r < 0)
-		return r;
-	*ret_facts = facts;
-	facts = (struct svc_facts){ 0 };
-	return 0;
+		svc_facts_done(ret_facts);
+	return r;
 }
