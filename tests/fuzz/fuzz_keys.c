@@ -12,6 +12,7 @@
 #include "services/manual-key/keys_list.h"
 
 #define SECRET_LOOKING 12 /* hex digits in a row */
+#define TIMED_SAS      64 /* a step for each of their times */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -53,6 +54,21 @@ static void require_round_trip(const struct sa_list *list)
 		require(sa_equal(back->sas[i], list->sas[i]));
 }
 
+/* Whatever the times are, they end, and nothing is in force that the file does not say. */
+static void require_times(const struct sa_list *list, const struct keys_times *times)
+{
+	uint64_t now_sec, next_sec = 1;
+
+	do {
+		CLEANUP(sa_list_freep) struct sa_list *now = NULL;
+
+		now_sec = next_sec;
+		require(keys_times_apply(list, times, now_sec, &now, &next_sec) == 0);
+		require(now->count <= list->count && (next_sec == 0 || next_sec > now_sec));
+		require(times || now->count == list->count);
+	} while (next_sec != 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
@@ -77,6 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	require(file->n_failed == 0 || conf_diags_errors(diags) > 0);
 	require(keys_list_build(file, algs, true, diags, &list, &times) == 0);
 	require_secrecy(copy, len, diags);
+	if (list->count <= TIMED_SAS)
+		require_times(list, times);
 	if (conf_diags_errors(diags) == 0)
 		require_round_trip(list);
 	free(copy);
