@@ -102,6 +102,8 @@ def test_masked(machine):
 
 
 def test_properties(machine):
+    machine.write(POLICY, RULE)
+    svc(machine, "enable", "policy")
     settings = machine.path("/etc/netipsec/policy.cfg")
     before = settings.read_text()
     assert svc(machine, "get", "policy", "config/config_file") == f"config_file={POLICY}\n"
@@ -127,6 +129,7 @@ def test_properties(machine):
 
 
 def test_tunables_and_the_other_services(machine):
+    svc(machine, "enable", "policy", "manual-key")
     svc(machine, "set", "datapath", "ipsecesp_padding_check=2")
     assert svc(machine, "get", "datapath", "ipsecesp_padding_check") == "ipsecesp_padding_check=2\n"
     row = [line for line in machine.exec("ipsecstat", "--tunables").splitlines() if "padding_check" in line]
