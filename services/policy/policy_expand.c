@@ -45,10 +45,39 @@ static struct rule *make_rule(const struct policy_parser *p, uint8_t directions)
 	return rule;
 }
 
+/* Is it what was left when the other direction of an entry was deleted (ipsecconf -d)? */
+static bool is_remainder(const struct policy_file *file, const struct rule *rule)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < file->n_entries; at += file->entries[i++].n_rules)
+		for (size_t k = at; file->entries[i].cut && k < at + file->entries[i].n_rules; k++)
+			if (file->rules[k] == rule)
+				return true;
+	return false;
+}
+
+/*
+ * The whole of what a part is left of: the part that is missing is added. NULL when there is nothing
+ * in its way any more, else the rule that is.
+ */
+static const struct rule *find_other(const struct policy_parser *p, struct rule *rule)
+{
+	const struct rule *other = policy_seen_find(p->seen, rule);
+
+	while (other && (rule->directions & ~other->directions) != 0 &&
+		selector_equal(&other->selector, &rule->selector) &&
+		policy_same_actions(other, rule) && is_remainder(p->file, other)) {
+		rule->directions &= (uint8_t)~other->directions;
+		other = policy_seen_find(p->seen, rule);
+	}
+	return other;
+}
+
 static int add_rule(struct policy_parser *p, struct rule *made)
 {
 	CLEANUP(rule_freep) struct rule *rule = made;
-	const struct rule *other = policy_seen_find(p->seen, rule);
+	const struct rule *other = find_other(p, rule);
 	int r;
 
 	if (other) {

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import threading
 
 import dbus
@@ -258,6 +259,28 @@ def test_deleting_one_direction_leaves_the_other(world, policyd):
     _, removed, remaining = delete(world, 2)
     assert "dir in" in removed and remaining == ""
     assert "192.0.2.17" not in configured(world)
+
+
+def test_adding_the_whole_completes_what_was_left(world, policyd):
+    """Either direction, and only what is missing; what says something else is a duplicate as ever."""
+    text = "{raddr 192.0.2.17 ulp tcp} ipsec {encr_algs aes-gcm16(256) sa shared}\n"
+    count = world.properties("Policy1")["RuleCount"]
+    for number, way in enumerate(("out", "in")):
+        last = int(re.search(r"#INDEX (\d+)\n\{raddr 192.0.2.17", configured(world)).group(1))
+        _, removed, _ = delete(world, last - 1 + number)
+        assert f"dir {way}" in removed
+        assert world.properties("Policy1")["RuleCount"] == count - 1
+        _, warnings = world.call("Policy1", "Apply", source(text.replace("256", "128")), "typed",
+                                 NO_OPTIONS)
+        assert "[rule-duplicate]" in warnings
+        assert world.properties("Policy1")["RuleCount"] == count - 1
+        _, warnings = world.call("Policy1", "Apply", source(text), "typed", NO_OPTIONS)
+        assert warnings == ""
+        assert world.properties("Policy1")["RuleCount"] == count
+        world.write(FILE, POLICY + number * "# another\n")
+        world.call("Policy1", "Reload")
+    _, warnings = world.call("Policy1", "Apply", source(text), "typed", NO_OPTIONS)
+    assert "[rule-duplicate]" in warnings
 
 
 def test_deleting_one_family_leaves_the_other(world, policyd):
