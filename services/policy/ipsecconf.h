@@ -67,18 +67,11 @@ struct policy_tunnels;
 int conf_hosts(struct hosts_file **ret_hosts) MUST_CHECK;
 int conf_tunnels(struct policy_tunnels **ret_tunnels) MUST_CHECK;
 /* The SAs that the datapath can send by, which a file's rules are held against. */
-struct sa;
 struct alg_table;
-struct conf_sas {
-	size_t count;
-	struct sa **owned;
-	bool negotiates; /* somebody makes SAs when they are asked for */
-};
-struct conf_sas *conf_sas_free(struct conf_sas *sas);
-DEFINE_CLEANUP(struct conf_sas *, conf_sas_free)
+struct policy_listed;
 /* Says nothing, does not wait. Return: 0 or negative errno: not known. */
 int conf_sas(const struct conf_request *request, const struct alg_table *algs,
-	struct conf_sas **ret_sas) MUST_CHECK;
+	struct policy_listed **ret_sas) MUST_CHECK;
 /* --mirror. Return: 0 or negative errno, all is said. */
 int conf_mirror(const struct conf_request *request) MUST_CHECK;
 /* Everything that talks to the services. Return: 0 or negative errno, all is said. */

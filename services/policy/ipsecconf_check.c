@@ -10,6 +10,7 @@
 #include "common/daemon/algs.h"
 #include "services/policy/ipsecconf.h"
 #include "services/policy/lint.h"
+#include "services/policy/policy_sas.h"
 
 int conf_read_source(const char *file, char **ret_source, size_t *ret_len, const char **ret_label)
 {
@@ -104,7 +105,7 @@ struct surroundings {
 	struct alg_table *algs;
 	struct hosts_file *hosts; /* NULL: unknown */
 	struct policy_tunnels *tunnels; /* NULL: unknown */
-	struct conf_sas *sas; /* NULL: unknown */
+	struct policy_listed *sas; /* NULL: unknown */
 };
 
 static void surroundings_done(struct surroundings *s)
@@ -112,7 +113,7 @@ static void surroundings_done(struct surroundings *s)
 	(void)alg_table_free(s->algs);
 	(void)hosts_file_free(s->hosts);
 	(void)policy_tunnels_free(s->tunnels);
-	(void)conf_sas_free(s->sas);
+	(void)policy_listed_free(s->sas);
 }
 
 static int check_source(const struct conf_request *request, const char *name,

@@ -1,126 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The SAs that the datapath has, for warnings of ipsecconf -c. Who does not tell is not waited for. */
 #include <errno.h>
-#include <json-c/json.h>
-#include <string.h>
 
 #include "common/base/clock.h"
-#include "common/conf/value.h"
 #include "services/policy/ipsecconf_policy.h"
-#include "services/policy/lint.h"
+#include "services/policy/policy_sas.h"
 
-#define NEGOTIATOR "org.netipsec.Ike1"
-#define ASK_USEC   (2 * USEC_PER_SEC)
+#define ASK_USEC (2 * USEC_PER_SEC)
 
-struct conf_sas *conf_sas_free(struct conf_sas *sas)
-{
-	if (!sas)
-		return NULL;
-	for (size_t i = 0; i < sas->count; i++)
-		(void)sa_free(sas->owned[i]);
-	free(sas->owned);
-	free(sas);
-	return NULL;
-}
-
-static uint16_t number_of(struct json_object *row, const char *key)
-{
-	int64_t value = json_object_get_int64(json_object_object_get(row, key));
-
-	return value < 0 || value > UINT16_MAX ? 0 : (uint16_t)value;
-}
-
-/* What is not told is unspecified; what cannot be read is as if it were not told. */
-static void address_of(struct json_object *row, const char *key, struct address *ret_addr)
-{
-	const char *word = conf_json_string(row, key);
-
-	if (*word == '\0' || address_parse(word, ret_addr) < 0)
-		*ret_addr = (struct address){ .family = AF_UNSPEC };
-}
-
-static void prefix_of(struct json_object *row, const char *key, struct prefix *ret_prefix)
-{
-	const char *word = conf_json_string(row, key), *slash = strchr(word, '/');
-	char addr_text[ADDRESS_TEXT_MAX];
-	struct address addr;
-	uint64_t bits = 0;
-
-	*ret_prefix = (struct prefix){ .addr.family = AF_UNSPEC };
-	if (!slash ||
-		text_fixed(addr_text, sizeof(addr_text), "%.*s", (int)(slash - word), word) < 0 ||
-		address_parse(addr_text, &addr) < 0 ||
-		value_number(slash + 1, strlen(slash + 1), 128, &bits) < 0 ||
-		prefix_make(&addr, (unsigned int)bits, ret_prefix) < 0)
-		*ret_prefix = (struct prefix){ .addr.family = AF_UNSPEC };
-}
-
-static uint8_t algorithm_of(
-	struct json_object *row, const char *key, const struct alg_table *algs, uint8_t proto)
-{
-	const char *name = conf_json_string(row, key);
-	const struct algorithm *alg = *name ? alg_find_name(algs, proto, name, strlen(name)) : NULL;
-
-	return alg ? alg->number : 0;
-}
-
-/* May packets leave by it, now or when it is complete? */
-static bool sends(struct json_object *row)
-{
-	return strcmp(conf_json_string(row, "direction"), "in") != 0 &&
-	       strcmp(conf_json_string(row, "state"), "dead") != 0;
-}
-
-static int add_sa(struct conf_sas *sas, struct json_object *row, const struct alg_table *algs)
-{
-	struct sa *sa = sa_new();
-
-	if (!sa)
-		return -ENOMEM;
-	sa->proto = strcmp(conf_json_string(row, "proto"), "ah") == 0 ? SA_PROTO_AH : SA_PROTO_ESP;
-	sa->mode = strcmp(conf_json_string(row, "mode"), "tunnel") == 0 ? SA_MODE_TUNNEL
-									: SA_MODE_TRANSPORT;
-	address_of(row, "source", &sa->src);
-	address_of(row, "destination", &sa->dst);
-	prefix_of(row, "inner_source", &sa->inner_src);
-	prefix_of(row, "inner_destination", &sa->inner_dst);
-	sa->encr = algorithm_of(row, "encryption", algs, ALG_PROTO_ESP);
-	sa->auth = algorithm_of(row, "authentication", algs, ALG_PROTO_AH);
-	sa->encr_key_bits = number_of(row, "encryption_bits");
-	sa->auth_key_bits = number_of(row, "authentication_bits");
-	sa->protocol = (uint8_t)number_of(row, "protocol");
-	sa->src_port = number_of(row, "source_port");
-	sa->dst_port = number_of(row, "destination_port");
-	sas->owned[sas->count++] = sa;
-	return 0;
-}
-
-static int read_listing(
-	struct json_object *listing, const struct alg_table *algs, struct conf_sas *sas)
-{
-	struct json_object *list = json_object_object_get(listing, "sas");
-	size_t count;
-	int r = 0;
-
-	if (!json_object_is_type(list, json_type_array))
-		return -EBADMSG;
-	count = json_object_array_length(list);
-	sas->owned = calloc(count ? count : 1, sizeof(struct sa *));
-	if (!sas->owned)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		struct json_object *row = json_object_array_get_idx(list, i);
-
-		/* Somebody made it by PF_KEY, who may make others when they are asked for. */
-		if (strcmp(conf_json_string(row, "origin"), "pfkey") == 0)
-			sas->negotiates = true;
-		if (sends(row))
-			r = add_sa(sas, row, algs);
-	}
-	return r;
-}
-
-static int ask(struct bus *bus, struct json_object **ret_json)
+static int ask(struct bus *bus, const struct alg_table *algs, struct policy_listed **ret_sas)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
 	CLEANUP(freep) char *text = NULL;
@@ -131,32 +19,24 @@ static int ask(struct bus *bus, struct json_object **ret_json)
 
 	if (r == 0)
 		r = conf_reply_text(reply, &text, &len);
-	if (r < 0)
-		return r;
-	*ret_json = json_tokener_parse(text);
-	return *ret_json ? 0 : -EBADMSG;
+	return r < 0 ? r : policy_listed_read(text, algs, ret_sas);
 }
 
-int conf_sas(
-	const struct conf_request *request, const struct alg_table *algs, struct conf_sas **ret_sas)
+int conf_sas(const struct conf_request *request, const struct alg_table *algs,
+	struct policy_listed **ret_sas)
 {
-	CLEANUP(conf_sas_freep) struct conf_sas *sas = calloc(1, sizeof(*sas));
-	CLEANUP(json_object_putp) struct json_object *listing = NULL;
 	CLEANUP(bus_freep) struct bus *bus = NULL;
 	char owner[256];
-	int r = sas ? bus_open(NULL, request->bus, NULL, NULL, &bus, NULL) : -ENOMEM;
+	int r = bus_open(NULL, request->bus, NULL, NULL, &bus, NULL);
 
 	/* Asked first: a call may start a service, a question about its name does not. */
 	if (r == 0)
 		r = bus_name_owner(bus, conf_datapath.name, owner, sizeof(owner));
 	if (r == 0)
-		r = ask(bus, &listing);
-	if (r == 0)
-		r = read_listing(listing, algs, sas);
+		r = ask(bus, algs, ret_sas);
 	if (r < 0)
 		return r;
-	if (bus_name_owner(bus, NEGOTIATOR, owner, sizeof(owner)) == 0)
-		sas->negotiates = true;
-	*ret_sas = STEAL(sas);
+	if (bus_name_owner(bus, POLICY_NEGOTIATOR, owner, sizeof(owner)) == 0)
+		(*ret_sas)->negotiates = true;
 	return 0;
 }

@@ -92,6 +92,8 @@ struct policyd {
 	struct alg_table *algs; /* the last that loaded */
 	struct policy_file *configured; /* file and changes by hand; NULL before the first */
 	struct policy_file *in_force; /* with fragments; NULL: as configured */
+	/* Of `configured`, what a reload brought and the SAs are being asked for; NULL: nothing. */
+	const struct policy_file *unheld;
 	bool absent; /* there is no file */
 	struct policyd_former former;
 	struct policyd_fragments fragments;
@@ -175,6 +177,10 @@ int policyd_give_indexes(struct policyd *d, struct policy_file *next) MUST_CHECK
 int policyd_watch(struct policyd *d) MUST_CHECK;
 /* After fragments came or went: those of owners that leave go with them, by changes that are queued. */
 void policyd_watch_owners(struct policyd *d);
+
+/* ---- policyd_sas.c ---- */
+/* Warn, when the datapath has told its SAs, of rules that none of them serves. */
+void policyd_ask_sas(struct policyd *d);
 
 /* ---- policyd_bus.c, policyd_bus_fragments.c ---- */
 int policyd_bus_add(void *userdata) MUST_CHECK;

@@ -142,6 +142,8 @@ static void take_over(struct policyd *d, struct policy_change *change)
 	bool on_trial = publisher_on_trial(d->service.publisher);
 
 	former_done(&d->former);
+	if (change->next)
+		d->unheld = NULL;
 	if (on_trial && change->next) {
 		d->former = (struct policyd_former){ .valid = true, .absent = d->absent };
 		d->former.in_force = STEAL(d->in_force);
@@ -179,6 +181,7 @@ void policyd_rolled_back(struct policyd *d)
 	if (!d->former.valid)
 		return;
 	log_warning("nobody confirmed the policy: the former one is in force again");
+	d->unheld = NULL;
 	(void)policy_file_free(d->configured);
 	(void)policy_file_free(d->in_force);
 	d->configured = STEAL(d->former.configured);
@@ -227,6 +230,9 @@ static void on_published(int result, uint64_t generation, const char *error, voi
 		log_info("policy of %zu entries, %" PRIu32 " rules", policyd_in_force(d)->n_entries,
 			policyd_rule_count(policyd_in_force(d)));
 		answer(change, generation);
+		/* At the start the other services have not published yet. */
+		if (result == 0 && change->kind == CHANGE_RELOAD && d->service.ready)
+			policyd_ask_sas(d);
 		end_change(d, change, 0);
 	} else {
 		unwrite_fragment(d, change);

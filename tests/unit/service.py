@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A private bus, a file tree and real daemons on them, for tests of one service at a time."""
 
+import fcntl
 import hashlib
+import json
 import os
 import queue
 import socket
@@ -272,6 +274,17 @@ def read_memfd(unix_fd, raw=False):
         return content if raw else content.decode()
     finally:
         os.close(fd)
+
+
+def listing_fd(value):
+    """What a daemon answers with, to be handed over: JSON in a sealed memfd."""
+    fd = os.memfd_create("rules", os.MFD_ALLOW_SEALING)
+    os.write(fd, json.dumps(value).encode())
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK
+                | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    handed = dbus.types.UnixFd(fd)
+    os.close(fd)
+    return handed
 
 
 def send_signal(connection, service, name, signature, *args):

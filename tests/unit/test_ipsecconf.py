@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ipsecconf's commands against the policy service, with a stand-in for the datapath."""
 
-import fcntl
 import json
 import os
 import socket
@@ -12,7 +11,7 @@ import dbus
 import dbus.service
 import pytest
 
-from service import SBIN
+from service import SBIN, listing_fd
 
 FILE = "/etc/inet/ipsecinit.conf"
 POLICY = """\
@@ -219,16 +218,6 @@ sa shared }}\x20
         assert done.returncode == 1 and "--with FILE" in done.stderr
         done = conf(world, "--with", "-", "--explain", "out tcp 10.0.0.5:1 192.0.2.7:80", source=POLICY)
         assert done.returncode == 0 and "decided by stdin:2: " in done.stdout
-
-
-def listing_fd(value):
-    fd = os.memfd_create("rules", os.MFD_ALLOW_SEALING)
-    os.write(fd, json.dumps(value).encode())
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK
-                | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
-    handed = dbus.types.UnixFd(fd)
-    os.close(fd)
-    return handed
 
 
 SA = {"proto": "esp", "spi": "0x00001001", "source": "10.0.0.5", "destination": "192.0.2.7",
