@@ -26,6 +26,7 @@ static const struct right rows[] = {
 	{ ALGORITHMS, "Reload",           TO_ALGORITHMS },
 
 	{ DATAPATH,   "AddTunnel",        TO_DATAPATH },
+	{ DATAPATH,   "ChooseSas",        TO_ALL },
 	{ DATAPATH,   "Confirm",          TO_OWNER },
 	{ DATAPATH,   "DumpSas",          TO_ALL },
 	{ DATAPATH,   "GetSection",       TO_ALL },

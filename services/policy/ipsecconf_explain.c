@@ -4,8 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/spd/spd_explain.h"
 #include "services/policy/ipsecconf_policy.h"
+
+#define CHOICE_USEC (2 * USEC_PER_SEC)
 
 /* One explanation under way. */
 struct explaining {
@@ -167,8 +170,66 @@ static bool add_acquire(const struct explaining *ex)
 		       json_object_new_string(rule_id_format(ex->found.rule->id, id)));
 }
 
-/* What the datapath has for it; nothing when it is not there to be asked. */
-static bool add_sa(const struct explaining *ex, struct bus *bus)
+/* What the datapath would do, if it has the same rule. NULL: not known. */
+static struct json_object *ask_choice(const struct explaining *ex, struct bus *bus)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+	CLEANUP(text_done) struct text flow = { 0 };
+	CLEANUP(json_object_putp) struct json_object *choice = NULL;
+	CLEANUP(freep) char *json = NULL;
+	struct bus_writer *wr;
+	char id[RULE_ID_TEXT_MAX];
+	size_t len;
+
+	if (!bus || ex->request->with || ex->query.flow.direction != DIRECTION_OUT)
+		return NULL;
+	spd_flow_print(&ex->query, &flow);
+	wr = bus_method_writer(
+		bus, conf_datapath.name, conf_datapath.path, conf_datapath.interface, "ChooseSas");
+	if (flow.failed || bus_write(wr, "s", flow.str) < 0) {
+		bus_writer_free(wr);
+		return NULL;
+	}
+	if (bus_method_call(wr, CHOICE_USEC, &reply, NULL) < 0 ||
+		conf_reply_text(reply, &json, &len) < 0)
+		return NULL;
+	choice = json_tokener_parse(json);
+	if (!choice || strcmp(conf_json_string(choice, "rule"),
+			       rule_id_format(ex->found.rule->id, id)) != 0)
+		return NULL;
+	return STEAL(choice);
+}
+
+/* SAs in the order in which they are applied, or what would be asked for. */
+static bool add_choice(const struct explaining *ex, struct json_object *choice)
+{
+	static const char *const keys[] = { "sa", "sa_outer" };
+	struct json_object *sas = json_object_object_get(choice, "sas"), *acquire;
+	size_t count = json_object_is_type(sas, json_type_array) ? json_object_array_length(sas)
+								 : 0;
+
+	if (!conf_json_add(ex->out, "datapath", json_object_new_boolean(true)))
+		return false;
+	for (size_t i = 0; i < count && i < ARRAY_SIZE(keys); i++)
+		if (!conf_json_add(
+			    ex->out, keys[i], json_object_get(json_object_array_get_idx(sas, i))))
+			return false;
+	if (count > 0)
+		return true;
+	acquire = json_object_new_object();
+	return acquire && conf_json_add(ex->out, "acquire", acquire) &&
+	       conf_json_add(acquire, "protocol",
+		       json_object_new_string(conf_json_string(choice, "missing"))) &&
+	       conf_json_add(acquire, "source",
+		       json_object_new_string(conf_json_string(choice, "source"))) &&
+	       conf_json_add(acquire, "destination",
+		       json_object_new_string(conf_json_string(choice, "destination"))) &&
+	       conf_json_add(
+		       acquire, "rule", json_object_new_string(conf_json_string(choice, "rule")));
+}
+
+/* By its listing, for a policy that is not in force, and what comes in; nothing when it is not there. */
+static bool add_likely_sa(const struct explaining *ex, struct bus *bus)
 {
 	CLEANUP(bus_error_done) struct bus_error error = { 0 };
 	CLEANUP(json_object_putp) struct json_object *listing = NULL;
@@ -184,6 +245,13 @@ static bool add_sa(const struct explaining *ex, struct bus *bus)
 	if (sa)
 		return conf_json_add(ex->out, "sa", json_object_get(sa));
 	return ex->query.flow.direction == DIRECTION_IN || add_acquire(ex);
+}
+
+static bool add_sa(const struct explaining *ex, struct bus *bus)
+{
+	CLEANUP(json_object_putp) struct json_object *choice = ask_choice(ex, bus);
+
+	return choice ? add_choice(ex, choice) : add_likely_sa(ex, bus);
 }
 
 /* ---- as text ---- */
@@ -221,18 +289,24 @@ static void print_alternatives(struct json_object *list)
 			json_object_get_string(json_object_array_get_idx(list, i)));
 }
 
+static void print_one_sa(struct json_object *sa)
+{
+	(void)printf("SA: %s spi %s from %s to %s, %s%s%s\n", conf_json_string(sa, "proto"),
+		conf_json_string(sa, "spi"), conf_json_string(sa, "source"),
+		conf_json_string(sa, "destination"), conf_json_string(sa, "encryption"),
+		*conf_json_string(sa, "encryption") ? " " : "",
+		conf_json_string(sa, "authentication"));
+}
+
 static void print_sa(struct json_object *out)
 {
 	struct json_object *sa = json_object_object_get(out, "sa");
+	struct json_object *outer = json_object_object_get(out, "sa_outer");
 	struct json_object *acquire = json_object_object_get(out, "acquire");
 	struct json_object *datapath = json_object_object_get(out, "datapath");
 
 	if (sa)
-		(void)printf("SA: %s spi %s from %s to %s, %s%s%s\n", conf_json_string(sa, "proto"),
-			conf_json_string(sa, "spi"), conf_json_string(sa, "source"),
-			conf_json_string(sa, "destination"), conf_json_string(sa, "encryption"),
-			*conf_json_string(sa, "encryption") ? " " : "",
-			conf_json_string(sa, "authentication"));
+		print_one_sa(sa);
 	else if (acquire)
 		(void)printf("SA: none; an ACQUIRE for %s from %s to %s would be sent, and the "
 			     "packet dropped\n",
@@ -242,6 +316,8 @@ static void print_sa(struct json_object *out)
 		(void)printf("SA: none that could have sent it\n");
 	else if (datapath)
 		(void)printf("SA: not known, ipsec-datapath.service does not run\n");
+	if (outer)
+		print_one_sa(outer);
 }
 
 static void print_explanation(const struct explaining *ex)

@@ -94,6 +94,7 @@ struct policyd {
 	struct policy_file *in_force; /* with fragments; NULL: as configured */
 	/* Of `configured`, what a reload brought and the SAs are being asked for; NULL: nothing. */
 	const struct policy_file *unheld;
+	unsigned int sas_asked; /* answers that are still to come */
 	bool absent; /* there is no file */
 	struct policyd_former former;
 	struct policyd_fragments fragments;

@@ -55,6 +55,8 @@ static void on_sas(struct bus_reply *reply, void *userdata)
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
 	char owner[OWNER_NAME_SIZE];
 
+	if (--d->sas_asked > 0)
+		return; /* an answer to who asked last is on its way */
 	/* Something else is in force by now, or the datapath does not tell: then nothing is known. */
 	if (!d->unheld || !diags || bus_reply_error(reply) || read_listing(d, reply, &sas) < 0)
 		return;
@@ -79,5 +81,6 @@ void policyd_ask_sas(struct policyd *d)
 	if (r < 0)
 		log_warning("the datapath cannot be asked for its SAs: %s", strerror(-r));
 	else
-		d->unheld = d->configured;
+		d->sas_asked++;
+	d->unheld = r < 0 ? NULL : d->configured;
 }

@@ -3,6 +3,8 @@
  * The receiver's table (kernel-semantics of the original, section 4), cell by cell: what a rule's
  * alternatives say to a packet, by how it came. And what the engine may keep of a flow.
  */
+#include <errno.h>
+
 #include "services/datapath/engine/engine_internal.h"
 #include "tests/unit/engine_host.h"
 #include "tests/unit/suite.h"
@@ -370,6 +372,62 @@ START_TEST(sender_takes_the_first_that_works)
 }
 END_TEST
 
+static struct spd_query asked_of(const char *text)
+{
+	struct spd_query query;
+
+	ck_assert_int_eq(spd_flow_parse(text, strlen(text), &query, NULL, NULL), 0);
+	return query;
+}
+
+static uint32_t chosen_spi(const struct host *host, const char *flow)
+{
+	const struct spd_query query = asked_of(flow);
+	struct engine_choice choice;
+
+	ck_assert_int_eq(engine_choose(rcu_read(&host->view), &query, &choice), 0);
+	ck_assert_ptr_eq(choice.rule, host->rules[0]);
+	if (choice.alternative == 0)
+		ck_assert(!choice.esp && !choice.ah && choice.missing == SA_PROTO_ESP);
+	return choice.alternative == 0 ? 0 : choice.esp->sa->spi;
+}
+
+/* Who only asks hears what a packet would do, and changes nothing by it. */
+START_TEST(asking_is_not_sending)
+{
+	static struct host host;
+	const char *flow = "out udp " HERE ":1 > " THERE ":2",
+		   *other = "out udp " HERE ":3 > " THERE ":2";
+	struct spd_query none = asked_of("in udp " THERE ":1 > " HERE ":2");
+	struct engine_choice choice;
+	struct action action = esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE);
+
+	host_init(&host);
+	action.unique = true;
+	add_rule(&host, "", IPPROTO_UDP, action, NULL);
+	for (uint32_t i = 0; i < 2; i++) {
+		add_sa(&host, &gcm, 0x2001 + i, SA_MODE_TRANSPORT, HERE, THERE);
+		sa_normalise(host.entries[i]->sa);
+	}
+	host_start(&host, HERE, HERE6);
+	/* Each could become the flow's own; of those that are alike the newest does. */
+	ck_assert_uint_eq(chosen_spi(&host, flow), 0x2002);
+	ck_assert_uint_eq(chosen_spi(&host, other), 0x2002);
+	ck_assert_uint_eq(atomic_load(&host.entries[1]->run->claim), 0);
+	ck_assert_uint_eq(spi_of(&host), 0x2002);
+	ck_assert_uint_ne(atomic_load(&host.entries[1]->run->claim), 0);
+	ck_assert_uint_eq(chosen_spi(&host, other), 0x2001);
+	ck_assert_uint_eq(chosen_spi(&host, "out udp " HERE ":1 > 192.0.2.9:2"), 0);
+	ck_assert_uint_eq(host.n_asked, 0);
+	ck_assert_int_eq(engine_choose(rcu_read(&host.view), &none, &choice), -ENOENT);
+	none = asked_of("out tcp " HERE ":1 > " THERE ":2");
+	ck_assert_int_eq(engine_choose(rcu_read(&host.view), &none, &choice), -ENOENT);
+	none = asked_of("tunnel t7 out udp " HERE ":1 > " THERE ":2");
+	ck_assert_int_eq(engine_choose(rcu_read(&host.view), &none, &choice), -ENOENT);
+	host_done(&host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_policy");
@@ -384,6 +442,7 @@ int main(void)
 	tcase_add_test(tc, kept_rules_end);
 	tcase_add_test(tc, crowds_of_new_flows);
 	tcase_add_test(tc, sender_takes_the_first_that_works);
+	tcase_add_test(tc, asking_is_not_sending);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

@@ -232,12 +232,19 @@ class TestDatapath:
     def lister(self, world, policyd):
         fake = world.fake
         base = type(fake.object)
-        self.sas, self.rules = [SA], []
+        self.sas, self.rules, self.choice, self.asked = [SA], [], None, []
 
         class Lister(base):
             @dbus.service.method(fake.NAME, "", "h")
             def DumpSas(inner):  # pylint: disable=no-self-argument
                 return listing_fd({"version": 1, "sas": self.sas})
+
+            @dbus.service.method(fake.NAME, "s", "h")
+            def ChooseSas(inner, flow):  # pylint: disable=no-self-argument
+                self.asked.append(flow)
+                if self.choice is None:
+                    raise dbus.DBusException("old", name="org.freedesktop.DBus.Error.UnknownMethod")
+                return listing_fd({"version": 1, **self.choice})
 
             @dbus.service.method(fake.NAME, "", "h")
             def ListRules(inner):  # pylint: disable=no-self-argument
@@ -262,6 +269,28 @@ class TestDatapath:
                                        "destination": "192.0.2.7", "rule": said["rule"]["id"]}
         assert "an ACQUIRE for esp from 10.0.0.5 to 192.0.2.7 would be sent" in \
             conf(world, "--explain", flow).stdout
+
+    def test_the_sa_that_the_datapath_chooses(self, world):
+        """Its word counts, not what its listing looks like; for a policy that is not loaded it has none."""
+        flow = "out tcp 10.0.0.5:41000 192.0.2.7:80"
+        rule = json.loads(conf(world, "--json", "--explain", flow).stdout)["rule"]["id"]
+        other, outer = dict(SA, spi="0x00001002"), dict(SA, spi="0x00001003", proto="ah")
+        self.choice = {"rule": rule, "alternative": 1, "sas": [other, outer]}
+        said = json.loads(conf(world, "--json", "--explain", flow).stdout)
+        assert said["sa"] == other and said["sa_outer"] == outer and "acquire" not in said
+        assert self.asked == ["out tcp 10.0.0.5:41000 > 192.0.2.7:80"] * 2
+        text = conf(world, "--explain", flow).stdout
+        assert "SA: esp spi 0x00001002" in text and "SA: ah spi 0x00001003" in text
+        self.choice = {"rule": rule, "alternative": 0, "sas": [], "missing": "ah",
+                       "source": "10.0.0.5", "destination": "192.0.2.7"}
+        assert "an ACQUIRE for ah from 10.0.0.5 to 192.0.2.7 would be sent" in \
+            conf(world, "--explain", flow).stdout
+        # Of another rule than the service's, and for a file, its listing has to do.
+        self.choice["rule"] = "0" * 16
+        assert json.loads(conf(world, "--json", "--explain", flow).stdout)["sa"] == SA
+        asked = len(self.asked)
+        text = conf(world, "--with", "-", "--explain", flow, source=POLICY).stdout
+        assert "SA: esp spi 0x00001001" in text and len(self.asked) == asked
 
     def test_rules_that_no_sa_serves(self, world):
         text = ("{raddr 192.0.2.7} ipsec {encr_algs aes-gcm(256)}\n"

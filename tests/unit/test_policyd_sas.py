@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rules that ipsec-policyd brings into force, beside the SAs of a stand-in for the datapath."""
 
+import queue
+
 import dbus.service
 
 from service import listing_fd
@@ -17,12 +19,14 @@ def test_a_reload_is_held_against_the_sas(world):
     """What none of them serves is told in the journal and in the status line, but not at the start."""
     world.write(FILE, POLICY)
     world.fake = fake = world.datapath()
-    held = []
+    held, told = [], queue.Queue()
 
     class Lister(type(fake.object)):
         @dbus.service.method(fake.NAME, "", "h")
         def DumpSas(self):
-            return listing_fd({"version": 1, "sas": held})
+            listing = listing_fd({"version": 1, "sas": held})
+            told.put(True)
+            return listing
 
     fake.object.remove_from_connection()
     fake.object = Lister(fake.connection, "/org/netipsec/Datapath1")
@@ -36,7 +40,8 @@ def test_a_reload_is_held_against_the_sas(world):
     for sas, warnings in ([], 2), (serving, 0), (serving[:1], 1):
         held[:] = sas
         world.call("Policy1", "Reload")
+        assert told.get(timeout=30)
         while warnings and f", {warnings} warning" not in daemon.status:
             daemon.wait_for("STATUS=")
-    told = [line for line in daemon.stop()[1].splitlines() if "[rule-unserved]" in line]
-    assert [line.split(":")[1] for line in told] == ["1", "3", "3"]
+    lines = [line for line in daemon.stop()[1].splitlines() if "[rule-unserved]" in line]
+    assert [line.split(":")[1] for line in lines] == ["1", "3", "3"]

@@ -259,6 +259,24 @@ static int on_dump_sas(struct bus_call *call, struct bus_reader *args, void *use
 	return datapath_reply_listing(call, "netipsec-sas", r, &json);
 }
 
+static int on_choose_sas(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	struct datapathd *d = userdata;
+	CLEANUP(text_done) struct text json = { 0 };
+	struct spd_flow_error error;
+	struct spd_query query;
+	const char *flow;
+	int r = bus_read(args, "s", &flow);
+
+	if (r < 0)
+		return r;
+	if (spd_flow_parse(flow, strlen(flow), &query, NULL, &error) < 0)
+		return bus_call_fail(
+			call, "Invalid", "%s, behind %zu characters", error.text, error.offset);
+	r = listing_choice(d->plant, d->sections.algorithms, &query, &json);
+	return datapath_reply_listing(call, "netipsec-choice", r, &json);
+}
+
 static int write_counters(struct bus_writer *out, const uint64_t *packets)
 {
 	int r = bus_open_container(out, 'a', "{st}");
@@ -317,6 +335,7 @@ static const struct bus_member members[] = {
 	BUS_METHOD("GetSection", "s", "tays", "section generation sha256 state", on_get_section),
 	BUS_METHOD("ListRules", "", "h", "listing", on_list_rules),
 	BUS_METHOD("DumpSas", "", "h", "listing", on_dump_sas),
+	BUS_METHOD("ChooseSas", "s", "h", "flow listing", on_choose_sas),
 	BUS_METHOD("GetStatistics", "", "a{st}", "counters", on_get_statistics),
 	BUS_METHOD("SetTunable", "st", "", "name value", datapath_on_set_tunable),
 	BUS_METHOD("ListTunables", "", "h", "listing", datapath_on_list_tunables),

@@ -311,3 +311,30 @@ int listing_sas(struct plant *plant, const struct alg_table *table, struct text 
 	sadb_dump(plant->sadb, 0, add_sa, &dump);
 	return json_finish(out, ret_json);
 }
+
+/* As listing_sas(), but for the SAs that are chosen; what would be asked for stands in their place. */
+int listing_choice(struct plant *plant, const struct alg_table *table,
+	const struct spd_query *query, struct text *ret_json)
+{
+	struct sa_dump dump = { .table = table, .now_usec = clock_boot_usec() };
+	CLEANUP(json_dropp) struct json_object *out = json_begin("sas", &dump.list);
+	struct engine_choice choice;
+	char id[RULE_ID_TEXT_MAX];
+
+	if (!out)
+		return -ENOMEM;
+	if (engine_choose(plant_view(plant), query, &choice) < 0)
+		return json_finish(out, ret_json);
+	json_add_string(out, "rule", rule_id_format(choice.rule->id, id));
+	json_add_number(out, "alternative", choice.alternative);
+	if (choice.esp)
+		add_sa(choice.esp, &dump);
+	if (choice.ah)
+		add_sa(choice.ah, &dump);
+	if (choice.alternative == 0) {
+		json_add_string(out, "missing", choice.missing == SA_PROTO_ESP ? "esp" : "ah");
+		add_address(out, "source", &choice.src);
+		add_address(out, "destination", &choice.dst);
+	}
+	return json_finish(out, ret_json);
+}

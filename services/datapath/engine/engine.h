@@ -11,6 +11,7 @@
 
 #include "common/base/rcu.h"
 #include "common/spd/spd.h"
+#include "common/spd/spd_flow.h"
 #include "services/datapath/packet/counters.h"
 #include "services/datapath/packet/frag_store.h"
 #include "services/datapath/esp/esp.h"
@@ -175,5 +176,20 @@ bool engine_knows(struct engine *engine, const struct engine_report *report);
  * The same decision that steering compiles into the kernel; tests hold one against the other.
  */
 enum verdict engine_check_clear(const struct engine_view *view, const struct flow *flow);
+
+/* What an outbound packet would leave by. Entries as those of a look-up in the SAD. */
+struct engine_choice {
+	const struct rule *rule; /* that protects it; of the view */
+	size_t alternative; /* that SAs serve, from 1; 0: none, and one is missing */
+	struct sad_entry *esp, *ah;
+	enum sa_proto missing;
+	struct address src, dst; /* ends of the protected packet */
+};
+/*
+ * The decision for a packet that nobody sends: nothing is counted, cached or claimed. Control thread,
+ * and any that may read the view. Return: 0; -ENOENT: no rule protects it.
+ */
+int engine_choose(const struct engine_view *view, const struct spd_query *asked,
+	struct engine_choice *ret_choice) MUST_CHECK;
 
 #endif

@@ -89,6 +89,16 @@ void engine_flush_hits(struct engine *engine);
 int engine_find_tunnel(
 	const struct engine_view *view, const struct address *local, const struct address *remote);
 
+/*
+ * What is asked of the SAD for packets of @flow under a rule that protects. @outer: room for the flow
+ * of the tunnel's own packets, borrowed with @flow by the query.
+ */
+void engine_ask(const struct tunnel *tunnel, const struct rule *rule, const struct flow *flow,
+	struct flow *outer, struct sad_query *ret_query);
+/* SAs for that, of the first alternative that they serve. False: @query is what to ask for. */
+bool engine_pick(const struct sad *sad, const struct tunnel *tunnel, struct sad_query *query,
+	struct engine_match *match, struct engine_pair *ret_pair);
+
 /* A tunnel with this local end whose peer may come from anywhere, or ENGINE_HOST. */
 int engine_find_any_source(const struct engine_view *view, const struct address *local);
 

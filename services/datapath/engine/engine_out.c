@@ -110,74 +110,20 @@ static void send_encapsulated(struct outbound *out)
 		drop(out, VERDICT_ESP_NOMEM);
 }
 
-static void make_query(const struct outbound *out, enum sa_mode mode, const struct flow *flow,
-	const struct rule *rule, struct sad_query *ret_query)
-{
-	ret_query->proto = SA_PROTO_ESP;
-	ret_query->mode = mode;
-	ret_query->src = *(out->tunnel ? &out->tunnel->src : &out->view->src);
-	ret_query->dst = *(out->tunnel ? &out->tunnel->dst : &out->view->final_dst);
-	ret_query->flow = flow;
-	ret_query->rule = mode == SA_MODE_TUNNEL ? rule : NULL;
-	ret_query->action = NULL;
-	ret_query->between_ends = false;
-}
-
-/* Both from the same alternative. False: one is missing, and query->proto says of which kind. */
-static bool find_pair(
-	const struct engine *engine, struct sad_query *query, struct engine_pair *ret_pair)
-{
-	const struct action *action = query->action;
-
-	*ret_pair = (struct engine_pair){ .esp = NULL };
-	query->proto = SA_PROTO_ESP;
-	if (action->has_esp || action->has_esp_auth) {
-		ret_pair->esp = engine->view->sad ? sad_find_outbound(engine->view->sad, query)
-						  : NULL;
-		if (!ret_pair->esp)
-			return false;
-	}
-	if (!action->has_ah)
-		return ret_pair->esp != NULL;
-	query->proto = SA_PROTO_AH;
-	ret_pair->ah = engine->view->sad ? sad_find_outbound(engine->view->sad, query) : NULL;
-	return ret_pair->ah != NULL;
-}
-
-/*
- * Alternatives in their order; the first that SAs serve. A pass behind a protecting alternative is no
- * way out, or whoever disturbs key management could force it. False: @query is what to ask for.
- */
-static bool find_sas(const struct engine *engine, struct sad_query *query,
+/* The SAs of the flow's last packet, if they still serve; else what the SAD has. */
+static bool find_sas(const struct outbound *out, struct sad_query *query,
 	struct engine_match *match, struct engine_pair *ret_pair)
 {
-	const struct sad *sad = engine->view->sad;
+	const struct sad *sad = out->engine->view->sad;
 	uint64_t generation = sad ? sad_generation(sad) : 0;
-	const struct rule *rule = match->rule;
-	const struct action *first = NULL;
-	enum sa_proto missing = SA_PROTO_ESP;
 
-	if (match->latched == 0 && engine_recall(engine, match, ret_pair))
+	if (match->latched == 0 && engine_recall(out->engine, match, ret_pair))
 		return true;
-
-	for (size_t i = 0; i < rule->n_actions; i++) {
-		if (rule->actions[i].kind != ACTION_PROTECT || !engine_may_use(match, i))
-			continue;
-		query->action = &rule->actions[i];
-		if (find_pair(engine, query, ret_pair)) {
-			match->satisfied = (uint16_t)(i + 1);
-			if (match->latched == 0)
-				engine_remember(match, generation, ret_pair);
-			return true;
-		}
-		if (!first) {
-			first = query->action;
-			missing = query->proto;
-		}
-	}
-	query->action = first;
-	query->proto = missing;
-	return false;
+	if (!engine_pick(sad, out->tunnel, query, match, ret_pair))
+		return false;
+	if (match->latched == 0)
+		engine_remember(match, generation, ret_pair);
+	return true;
 }
 
 /* Where somebody brings SAs, and the packet is whole. */
@@ -188,20 +134,6 @@ static bool wait_for_sa(const struct outbound *out, const struct sadb_acquire *r
 
 	return setup->hold && out->engine->view->sad && sad_is_managed(out->engine->view->sad) &&
 	       !out->result->more && setup->hold(request, out->pkt, waiting, setup->userdata);
-}
-
-/* Host policy asks for transport mode; a tunnel between the very ends of the packet does as well. */
-static bool find_self_encapsulating(const struct outbound *out, const struct sad_query *asked,
-	struct engine_match *match, struct engine_pair *ret_pair)
-{
-	struct sad_query query = *asked;
-
-	if (out->tunnel || query.mode != SA_MODE_TRANSPORT)
-		return false;
-	query.mode = SA_MODE_TUNNEL;
-	query.rule = match->rule;
-	query.between_ends = true;
-	return find_sas(out->engine, &query, match, ret_pair);
 }
 
 /* What the receiver would not take out of an SA of that kind. */
@@ -276,26 +208,14 @@ static bool hand_over(struct outbound *out, const struct engine_pair *pair)
 static void protect(struct outbound *out, struct engine_match *match, const struct flow *flow)
 {
 	const struct rule *rule = match->rule;
-	/* Tunnel mode is for rules of tunnels; host policy may protect a tunnel's outer packets. */
-	enum sa_mode mode = rule->tunnel[0] != '\0' && rule->negotiate != TUNNEL_TRANSPORT
-				    ? SA_MODE_TUNNEL
-				    : SA_MODE_TRANSPORT;
 	UNINITIALISED struct flow outer;
 	UNINITIALISED struct sad_query query;
 	struct engine_pair pair;
+	enum sa_mode mode;
 
-	make_query(out, mode, flow, rule, &query);
-	if (out->tunnel && mode == SA_MODE_TRANSPORT) {
-		outer = (struct flow){
-			.direction = DIRECTION_OUT,
-			.local = out->tunnel->src,
-			.remote = out->tunnel->dst,
-			.protocol = out->view->family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6,
-		};
-		query.flow = &outer;
-	}
-	if (!find_sas(out->engine, &query, match, &pair) &&
-		!find_self_encapsulating(out, &query, match, &pair)) {
+	engine_ask(out->tunnel, rule, flow, &outer, &query);
+	mode = query.mode;
+	if (!find_sas(out, &query, match, &pair)) {
 		engine_hit(out->engine, match, out->pkt->len);
 		acquire(out, &query, rule);
 		return;

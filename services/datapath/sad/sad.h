@@ -184,6 +184,7 @@ struct sad_query {
 	const struct rule *rule;
 	const struct action *action;
 	bool between_ends; /* tunnel mode: by an SA for packets of its own ends alone */
+	bool peek; /* nothing is sent: an SA that was never used does not become this flow's */
 };
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query);
 

@@ -178,7 +178,7 @@ struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_quer
 		walk(sad, query, &choice);
 		if (choice.best || !choice.spare)
 			return choice.best;
-		if (claim(choice.spare, sad_flow_hash(sad, query->flow)))
+		if (query->peek || claim(choice.spare, sad_flow_hash(sad, query->flow)))
 			return choice.spare;
 		/* Another worker was faster; each round loses one candidate, so this ends. */
 	}
