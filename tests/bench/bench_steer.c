@@ -14,6 +14,7 @@
 #include "services/datapath/io/tun.h"
 #include "services/datapath/steer/rtnl.h"
 #include "services/datapath/steer/steer.h"
+#include "services/datapath/steer/steer_own.h"
 #include "services/datapath/steer/steer_plan.h"
 
 #define PACKETS	   200000
@@ -110,6 +111,22 @@ static int prepare(struct tun *wire)
 	return r == 0 ? rtnl_address_add(&route, wire->ifindex, &here, 24) : r;
 }
 
+/* Lines about this machine's own addresses, and how many of them stand in a list. */
+static int show_own(const struct steer_program *program)
+{
+	CLEANUP(steer_own_freep) struct steer_own *own = NULL;
+	double begun = now();
+	int r = steer_own_new(program, NULL, 0, &own);
+
+	if (r == 0)
+		printf("of the own addresses: found in %.3f s, %zu + %zu lines, %zu + %zu in "
+		       "lists\n",
+			now() - begun, own->out.lines.count, own->in.lines.count,
+			own->out.lines.count - own->out.plan->list_from,
+			own->in.lines.count - own->in.plan->list_from);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	size_t n = argc > 1 ? (size_t)strtod(argv[1], NULL) : 100000;
@@ -134,7 +151,7 @@ int main(int argc, char **argv)
 	printf("%zu rules: compiled in %.3f s, %zu + %zu layers, %zu + %zu elements\n", n,
 		now() - begun, program->out_plan->n_layers, program->in_plan->n_layers,
 		program->out_plan->n_lines, program->in_plan->n_lines);
-	if (steer_new(&options, &steer) < 0)
+	if (show_own(program) < 0 || steer_new(&options, &steer) < 0)
 		return EXIT_FAILURE;
 	begun = now();
 	r = steer_load(steer, spd, NULL);

@@ -426,6 +426,35 @@ class TestManaged:
         assert done.returncode == 95 and "usage:" not in done.stderr
         assert conf(world, "-z").returncode == 1
 
+    def test_no_privilege(self, world):
+        """Whether the service says no or the bus: 100, which restarting does not mend."""
+        bus = world.datapath()
+
+        class Refusing(dbus.service.Object):
+            refusal = "org.netipsec.Error.NotAuthorized"
+
+            @dbus.service.method("org.netipsec.Policy1", "sa{sv}", "t")
+            def Flush(self, _tunnel, _options):
+                raise dbus.DBusException("not you", name=self.refusal)
+
+            @dbus.service.method("org.netipsec.Policy1", "sua{sv}", "tss")
+            def Delete(self, _tunnel, _index, _options):
+                raise dbus.DBusException("not you", name=self.refusal)
+
+        bus.connection.request_name("org.netipsec.Policy1")
+        service = Refusing(bus.connection, "/org/netipsec/Policy1")
+        try:
+            for refusal in (Refusing.refusal, "org.freedesktop.DBus.Error.AccessDenied"):
+                service.refusal = refusal
+                for argv in (("-F",), ("-d", "1")):
+                    done = conf(world, *argv, env=self.ENV)
+                    assert done.returncode == 100, (refusal, argv)
+                    assert done.stderr == \
+                        "Insufficient privilege to run ipsecconf.\nFatal error - exiting.\n"
+                    assert conf(world, *argv).returncode == 1
+        finally:
+            service.remove_from_connection()
+
     def test_an_empty_file(self, world, policyd):
         done = conf(world, "-a", "-", source="# nothing\n", env=self.ENV)
         assert done.returncode == 0

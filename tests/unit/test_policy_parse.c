@@ -72,6 +72,7 @@ static const struct {
 	{ "a network with a mask", "{saddr labnet smask 255.255.255.0 dir in} drop {}",
 		"{ raddr 198.51.100.0/24 dir in } drop { } \n" },
 	{ "a network without a prefix", "{raddr labnet dir in} drop {}", "1:8 addr-network\n" },
+	{ "a name that nobody answers for", "{raddr slow dir in} drop {}", "1:8 addr-timeout\n" },
 	{ "a host that is called like a selector", "{raddr src dir in} drop {}",
 		"{ raddr 192.0.2.30/32 dir in } drop { } \n" },
 	{ "zero means not given", "{ulp 0 lport 0 dir in} drop {}", "{ dir in } drop { } \n" },

@@ -106,13 +106,15 @@ static uint8_t effect_stratum_of(const struct steer_lines *lines, const uint8_t 
 
 	if (!(same ? tops->any_other : tops->any))
 		return 0;
-	*compared += i;
 	if (*compared > COMPARISONS_MAX)
 		return (uint8_t)(top + 1);
-	for (size_t j = 0; j < i && least <= top; j++)
-		if (lines->effects[j] != effect && strata[j] >= least &&
-			steer_lines_overlap(&lines->lines[i], &lines->lines[j]))
+	for (size_t j = 0; j < i && least <= top; j++) {
+		if (lines->effects[j] == effect || strata[j] < least)
+			continue;
+		++*compared;
+		if (steer_lines_overlap(&lines->lines[i], &lines->lines[j]))
 			least = (uint8_t)(strata[j] + 1);
+	}
 	return least;
 }
 
