@@ -7,85 +7,14 @@ the suite brings policy or keys here, so what is protected is protected by what 
 
 import json
 import socket
-import subprocess
-import time
 
 import pytest
 from lablib import wire
-from nettest.lab import REPO
+from manager import ADDRESS, SA_BYTES, Iked, is_ike, mature, protects, rules, spis, until
 from nettest.peer import statistics
 from nettest.sas import dump_sas
 
-ADDRESS = {"alpha": "192.0.2.1", "beta": "192.0.2.2"}
-WAIT_SEC = 30
-IKE_PORT = (500).to_bytes(2, "big")
-# The SAs may carry so much; iked asks to be told after 85 to 95 % of it.
-SA_BYTES = 100_000
 BURST, PING_OCTETS = 3, 1400
-
-CONFIG = """ikev2 "pair" {role} transport esp from {own} to {peer} local {own} peer {peer} \\
-    childsa enc {cipher} ikelifetime 3600 lifetime 3600 bytes {octets} psk "{secret}"
-"""
-# It lives until our end of the pipe is closed, and takes its children with it.
-RUN = """LD_PRELOAD="$1" NETIPSEC_PFKEY=linux iked -d -v -T -f "$2" -s "$3" > "$4" 2>&1 & daemon=$!
-read -r _; kill "$daemon"; wait "$daemon"
-"""
-
-
-def preload():
-    found = list((REPO / "build/root").glob("usr/lib*/**/libnetipsec-pfkey.so"))
-    assert len(found) == 1, "the preload library is not installed"
-    return found[0]
-
-
-def until(question, what):
-    """What question() answers once that is something."""
-    end = time.monotonic() + WAIT_SEC
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"not within {WAIT_SEC} s: {what}"
-
-
-def rules(host):
-    """The rules in force that came over PF_KEY."""
-    listing = json.loads(host.exec("ipsecstat", "--rules", "--json"))
-    return [rule for rule in listing["rules"] if rule["source"] == "PF_KEY"]
-
-
-class Iked:
-    """One iked in one host."""
-
-    def __init__(self, host, directory, cipher="aes-256 auth hmac-sha2-512"):
-        own = ADDRESS[host.name]
-        peer = next(address for name, address in ADDRESS.items() if name != host.name)
-        self.host = host
-        self.log = directory / f"{host.name}.log"
-        config = directory / f"{host.name}.conf"
-        config.touch(0o600)
-        config.write_text(CONFIG.format(role="active" if host.name == "alpha" else "passive",
-                                        own=own, peer=peer, cipher=cipher, octets=SA_BYTES,
-                                        secret="correct horse battery staple"))
-        self.process = host.popen("sh", "-c", RUN, "iked", str(preload()), str(config),
-                                  str(directory / f"{host.name}.sock"), str(self.log),
-                                  stdin=subprocess.PIPE)
-
-    def log_text(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(WAIT_SEC)
-
-
-def mature(host):
-    return {spi for spi, sa in dump_sas(host).items() if sa["state"] == "mature"}
-
-
-def protects(host):
-    """Both directions have a rule and an SA."""
-    return len(rules(host)) >= 2 and len(mature(host)) >= 2
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +26,6 @@ def iked(bare, tmp_path_factory):
     yield managers
     for manager in managers.values():
         manager.stop()
-
-
-def is_ike(frame):
-    return frame.protocol == wire.UDP and frame.payload[:2] == IKE_PORT == frame.payload[2:4]
-
-
-def spis(capture):
-    return {int.from_bytes(frame.payload[:4], "big") for frame in capture.of(wire.ESP)}
 
 
 def ping(host, count=1):

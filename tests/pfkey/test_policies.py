@@ -4,9 +4,9 @@
 import json
 import socket
 import struct
-import time
 
 import pytest
+from manager import until
 from nettest.lab import Lab
 
 DOOR = "/run/netipsec/pfkey-linux"
@@ -97,12 +97,6 @@ def sends(host, port):
         except PermissionError:
             return False
     return True
-
-
-def until(condition, what):
-    end = time.monotonic() + WAIT_SEC
-    while not condition():
-        assert time.monotonic() < end, f"not within {WAIT_SEC} s: {what}"
 
 
 def test_a_clients_rules_stand_behind_the_files(alpha):

@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from nettest.lab import REPO
+from manager import preload
 
 WAIT_SEC = 20
 DOORS = {"linux": "pfkey-linux", "solaris": "pfkey"}
@@ -79,12 +79,6 @@ class Door:
     def close(self):
         self.thread.join(WAIT_SEC)
         self.sock.close()
-
-
-def preload():
-    found = list((REPO / "build/root").glob("usr/lib*/**/netipsec/libnetipsec-pfkey.so"))
-    assert len(found) == 1, "the preload library is not installed"
-    return found[0]
 
 
 def run(root, how, numbering=None, **more):
