@@ -97,6 +97,11 @@ int fdstore_take_section(
 	return STEAL_FD(store->fds[at]);
 }
 
+bool fdstore_has_manager(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
 void fdstore_put(const char *name, int fd)
 {
 	char message[MESSAGE_BYTES];

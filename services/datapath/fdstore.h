@@ -6,6 +6,7 @@
 #ifndef DATAPATH_FDSTORE_H
 #define DATAPATH_FDSTORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ int fdstore_take(struct fdstore *store, const char *name);
 int fdstore_take_section(
 	struct fdstore *store, enum snapshot_section section, uint64_t *ret_generation);
 
+bool fdstore_has_manager(void); /* somebody who may keep what is put there */
 /* Without a manager these do nothing. */
 void fdstore_put(const char *name, int fd);
 void fdstore_drop(const char *name);

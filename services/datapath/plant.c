@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/plant_arena.h"
 #include "services/datapath/plant_devices.h"
 #include "services/datapath/plant_groups.h"
 #include "services/datapath/plant_waiting.h"
@@ -33,27 +34,14 @@ static int open_databases(struct plant *plant, struct fdstore *store)
 		.lost = plant_lost,
 		.packets_userdata = plant };
 	CLEANUP(freep) char *state = NULL;
-	int fd = fdstore_take(store, FDSTORE_ARENA),
-	    r = file_system_path(DATAPATH_STATE_DIR, &state);
-	bool kept = fd >= 0;
+	int r = file_system_path(DATAPATH_STATE_DIR, &state);
 
 	if (r == 0)
 		r = rcu_new(&plant->rcu);
-	if (r < 0) {
-		fd_closep(&fd);
-		return r;
-	}
-	r = arena_open(fd, &plant->arena);
-	if (kept && r == -EBADMSG) {
-		/* It cannot be trusted: begin anew, and let the manager forget it. */
-		fdstore_drop(FDSTORE_ARENA);
-		kept = false;
-		r = arena_open(-1, &plant->arena);
-	}
+	if (r == 0)
+		r = plant_arena_open(plant, store);
 	if (r < 0)
 		return r;
-	if (!kept)
-		fdstore_put(FDSTORE_ARENA, arena_fd(plant->arena));
 	plant->seqstore_error = seqstore_open(state, &plant->seqstore);
 	if (plant->seqstore_error < 0)
 		plant->seqstore = NULL; /* outbound SAs are refused then, with a reason */

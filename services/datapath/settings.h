@@ -12,6 +12,7 @@
 #define DATAPATH_CONFIG		  "/etc/netipsec/datapath.cfg"
 #define DATAPATH_STATE_DIR	  "/var/lib/netipsec/datapath"
 #define DATAPATH_PFKEY_PATH	  "/run/netipsec/pfkey"
+#define DATAPATH_ARENA_PATH	  "/run/netipsec/arena"
 #define DATAPATH_PFKEY_LINUX_PATH "/run/netipsec/pfkey-linux"
 
 /* What holds at boot until the policy service has spoken. */

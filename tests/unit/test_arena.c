@@ -337,6 +337,81 @@ START_TEST(limits)
 }
 END_TEST
 
+/* ---- in a file ---- */
+
+static char *file_path(void)
+{
+	static char dir[64];
+	static char path[96];
+
+	memcpy(dir, "/dev/shm/arena-XXXXXX", 22);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(text_fixed(path, sizeof(path), "%s/arena", dir), 0);
+	return path;
+}
+
+static void file_done(const char *path)
+{
+	char dir[96];
+
+	memcpy(dir, path, strlen(path) + 1);
+	*strrchr(dir, '/') = '\0';
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+START_TEST(file_survives)
+{
+	CLEANUP(sa_freep) struct sa *sa = sa_numbered(7, 64);
+	const char *path = file_path();
+	struct arena *arena = NULL, *other = NULL;
+	static struct left left;
+	struct sa_run *run;
+	struct stat st;
+	size_t slot;
+
+	ck_assert_int_eq(arena_open_file(path, &arena), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	ck_assert_int_eq(arena_add(arena, sa, SA_OUTBOUND, &slot, &run), 0);
+	run->seq = 99;
+	ck_assert_int_eq(arena_open_file(path, &other), -EBUSY); /* one life at a time */
+	arena_free(arena);
+	ck_assert_int_eq(arena_open_file(path, &arena), 0);
+	ck_assert_int_eq(arena_each(arena, collect, &left), 0);
+	ck_assert_uint_eq(left.n, 1);
+	ck_assert_uint_eq(left.spis[0], 7);
+	ck_assert_uint_eq(left.seqs[0], 99);
+	arena_free(arena);
+	/* Cut off: nothing of it counts, and it is begun anew. */
+	ck_assert_int_eq(truncate(path, 100), 0);
+	ck_assert_int_eq(arena_open_file(path, &arena), 0);
+	ck_assert_uint_eq(arena_count(arena), 0);
+	ck_assert_int_eq(arena_add(arena, sa, SA_OUTBOUND, &slot, &run), 0);
+	ck_assert_uint_eq(run->seq, 0);
+	arena_free(arena);
+	file_done(path);
+}
+END_TEST
+
+START_TEST(file_is_ours_alone)
+{
+	const char *path = file_path();
+	struct arena *arena = NULL;
+
+	ck_assert_int_eq(arena_open_file(path, &arena), 0);
+	arena_free(arena);
+	arena = NULL;
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	ck_assert_int_eq(arena_open_file(path, &arena), -EPERM);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/dev/null", path), 0);
+	ck_assert_int_eq(arena_open_file(path, &arena), -ELOOP);
+	ck_assert_ptr_null(arena);
+	file_done(path);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("arena");
@@ -352,6 +427,8 @@ int main(void)
 	tcase_add_test(tc, nobody_can_shrink_it);
 	tcase_add_test(tc, damaged);
 	tcase_add_test(tc, limits);
+	tcase_add_test(tc, file_survives);
+	tcase_add_test(tc, file_is_ours_alone);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

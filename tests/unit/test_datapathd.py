@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -35,9 +36,9 @@ class Datapath:
         self.daemon = None
         self.lines = []
 
-    def start(self, *argv):
+    def start(self, *argv, before=()):
         apart = ["unshare", "-n"] if os.getuid() == 0 else ["unshare", "-cn", "--keep-caps"]
-        self.daemon = self.world.start("ipsec-datapathd", *argv, prefix=apart)
+        self.daemon = self.world.start("ipsec-datapathd", *argv, prefix=[*before, *apart])
         threading.Thread(target=self._drain, args=[self.daemon.notify.dup()], daemon=True).start()
         self.world.wait_for_name("org.netipsec.Datapath1", self.daemon)
         threading.Thread(target=self._read, args=[self.daemon.process.stderr], daemon=True).start()
@@ -97,6 +98,40 @@ def refusal(call, *args, **options):
     with pytest.raises(dbus.DBusException) as error:
         call(*args, **options)
     return error.value.get_dbus_name().rpartition(".")[2], error.value.get_dbus_message()
+
+
+# ---- without a service manager ----
+
+OUT = ("add esp spi 0x1001 src 192.0.2.1 dst 192.0.2.2 encr_alg aes encrkey " + "1b" * 16 +
+       " auth_alg sha256 authkey " + "2c" * 32 + "\n")
+
+
+@pytest.fixture(name="run_in_memory")
+def make_run_in_memory(world):
+    """What stands for /run is in memory, as the real one is."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as top:
+        (world.root / "run/netipsec").rmdir()
+        (world.root / "run/netipsec").symlink_to(top)
+        yield world.root / "run/netipsec/arena"
+
+
+def test_sas_outlive_the_daemon_where_nobody_keeps_descriptors(world, datapath, run_in_memory):
+    alone = {"before": ["env", "-u", "NOTIFY_SOCKET"]}
+    datapath.start(**alone)
+    wait_for((world.root / "run/netipsec/pfkey").exists)
+    world.write("/etc/keys", OUT)
+    (world.root / "etc/keys").chmod(0o600)
+    added = world.run("ipseckey", "-n", "-f", str(world.root / "etc/keys"))
+    assert added.returncode == 0, added.stderr
+    before = datapath.listing("DumpSas")["sas"]
+    assert len(before) == 1 and run_in_memory.stat().st_mode & 0o777 == 0o600
+    datapath.daemon.process.kill()
+    datapath.daemon.process.wait()
+    datapath.start(**alone)
+    after = datapath.listing("DumpSas")["sas"]
+    assert [sa["spi"] for sa in after] == [sa["spi"] for sa in before]
+    assert after[0]["added_usec"] == before[0]["added_usec"]
+    assert after[0]["sequence_reserved"] == before[0]["sequence_reserved"] > 0
 
 
 # ---- sections on trial ----

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "common/base/hash.h"
 #include "common/base/secret.h"
@@ -129,18 +132,22 @@ static int chunk_add(struct arena *arena, unsigned int class)
 	return 0;
 }
 
-static int header_new(struct arena *arena)
+static int memfd_new(struct arena *arena)
 {
-	struct hash_key key;
-
 	arena->fd = memfd_create("netipsec-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (arena->fd < 0)
 		return -errno;
 	if (ftruncate(arena->fd, ARENA_HEADER_BYTES) < 0)
 		return -errno;
 	/* Nobody may pull mapped memory away from under a worker. */
-	if (fcntl(arena->fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
-		return -errno;
+	return fcntl(arena->fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0 ? -errno : 0;
+}
+
+/* Of a file that has room for it, all zeros. */
+static int header_new(struct arena *arena)
+{
+	struct hash_key key;
+
 	arena->header = map(arena->fd, 0, ARENA_HEADER_BYTES);
 	if (!arena->header)
 		return -ENOMEM;
@@ -251,13 +258,19 @@ static int chunk_adopt(struct arena *arena, size_t n)
 	return 0;
 }
 
+static bool is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK);
+}
+
 static int header_adopt(struct arena *arena)
 {
 	struct stat st;
-	int seals, r;
+	int r;
 
-	seals = fcntl(arena->fd, F_GET_SEALS);
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(arena->fd, &st) < 0)
+	if (fstat(arena->fd, &st) < 0)
 		return -EBADMSG;
 	if (st.st_size < (off_t)ARENA_HEADER_BYTES ||
 		((size_t)st.st_size - ARENA_HEADER_BYTES) % ARENA_CHUNK_BYTES ||
@@ -278,6 +291,21 @@ static int header_adopt(struct arena *arena)
 	return r;
 }
 
+/* All but the descriptor. */
+static void forget(struct arena *arena)
+{
+	int fd = arena->fd;
+
+	for (size_t i = 0; i < arena->n_chunks; i++)
+		(void)munmap(arena->chunks[i], ARENA_CHUNK_BYTES);
+	if (arena->header)
+		(void)munmap(arena->header, ARENA_HEADER_BYTES);
+	for (unsigned int i = 0; i < ARENA_CLASSES; i++)
+		free(arena->free[i].slots);
+	free(arena->chunks);
+	*arena = (struct arena){ .fd = fd };
+}
+
 int arena_open(int fd, struct arena **ret_arena)
 {
 	CLEANUP(arena_freep) struct arena *arena = calloc(1, sizeof(*arena));
@@ -288,7 +316,61 @@ int arena_open(int fd, struct arena **ret_arena)
 		return -ENOMEM;
 	}
 	arena->fd = fd;
-	r = fd < 0 ? header_new(arena) : header_adopt(arena);
+	if (fd >= 0) {
+		r = is_sealed(fd) ? header_adopt(arena) : -EBADMSG;
+	} else {
+		r = memfd_new(arena);
+		if (r == 0)
+			r = header_new(arena);
+	}
+	if (r < 0)
+		return r;
+	*ret_arena = STEAL(arena);
+	return 0;
+}
+
+/* Ours alone, now and while we live; in memory. */
+static int file_check(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0 ||
+		st.st_nlink != 1)
+		return -EPERM;
+	if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC)
+		return -EMEDIUMTYPE;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return 0;
+}
+
+static int file_begin(struct arena *arena)
+{
+	if (ftruncate(arena->fd, 0) < 0 || ftruncate(arena->fd, ARENA_HEADER_BYTES) < 0)
+		return -errno;
+	return header_new(arena);
+}
+
+int arena_open_file(const char *path, struct arena **ret_arena)
+{
+	CLEANUP(arena_freep) struct arena *arena = calloc(1, sizeof(*arena));
+	int r;
+
+	if (!arena)
+		return -ENOMEM;
+	arena->fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (arena->fd < 0)
+		return -errno;
+	r = file_check(arena->fd);
+	if (r == 0)
+		r = header_adopt(arena);
+	if (r == -EBADMSG) {
+		forget(arena);
+		r = file_begin(arena);
+	}
 	if (r < 0)
 		return r;
 	*ret_arena = STEAL(arena);
@@ -299,13 +381,7 @@ struct arena *arena_free(struct arena *arena)
 {
 	if (!arena)
 		return NULL;
-	for (size_t i = 0; i < arena->n_chunks; i++)
-		(void)munmap(arena->chunks[i], ARENA_CHUNK_BYTES);
-	if (arena->header)
-		(void)munmap(arena->header, ARENA_HEADER_BYTES);
-	for (unsigned int i = 0; i < ARENA_CLASSES; i++)
-		free(arena->free[i].slots);
-	free(arena->chunks);
+	forget(arena);
 	fd_closep(&arena->fd);
 	free(arena);
 	return NULL;

@@ -22,6 +22,12 @@ struct arena;
  * refused with -EBADMSG. The file is kept out of core dumps.
  */
 int arena_open(int fd, struct arena **ret_arena) MUST_CHECK;
+/*
+ * The same in a file that only we may open, for where nobody keeps descriptors: what a former life left
+ * there is taken up, a foreign or damaged one is begun anew. Return: 0, -EPERM (others may reach it),
+ * -EBUSY (a living process has it), -EMEDIUMTYPE (not in memory: keys do not go to a disk), other errno.
+ */
+int arena_open_file(const char *path, struct arena **ret_arena) MUST_CHECK;
 struct arena *arena_free(struct arena *arena); /* unmaps; the memfd lives on in the fd store */
 DEFINE_CLEANUP(struct arena *, arena_free)
 int arena_fd(const struct arena *arena); /* borrowed, for FDSTORE */
