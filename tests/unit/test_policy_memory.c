@@ -5,51 +5,9 @@
  * Linked with --wrap for the functions below.
  */
 #include "services/policy/policy_file.h"
+#include "tests/unit/failing_malloc.h"
 #include "tests/unit/policy_world.h"
 #include "tests/unit/suite.h"
-
-static unsigned long calls, fail_at; /* counted from 1; fail_at 0: never */
-
-static bool fails(void)
-{
-	return ++calls == fail_at;
-}
-
-void *real_malloc(size_t size) __asm__("__real_malloc");
-void *failing_malloc(size_t size) __asm__("__wrap_malloc");
-void *real_calloc(size_t count, size_t size) __asm__("__real_calloc");
-void *failing_calloc(size_t count, size_t size) __asm__("__wrap_calloc");
-void *real_realloc(void *old, size_t size) __asm__("__real_realloc");
-void *failing_realloc(void *old, size_t size) __asm__("__wrap_realloc");
-void *real_reallocarray(void *old, size_t count, size_t size) __asm__("__real_reallocarray");
-void *failing_reallocarray(void *old, size_t count, size_t size) __asm__("__wrap_reallocarray");
-char *real_strdup(const char *str) __asm__("__real_strdup");
-char *failing_strdup(const char *str) __asm__("__wrap_strdup");
-
-void *failing_malloc(size_t size)
-{
-	return fails() ? NULL : real_malloc(size);
-}
-
-void *failing_calloc(size_t count, size_t size)
-{
-	return fails() ? NULL : real_calloc(count, size);
-}
-
-void *failing_realloc(void *old, size_t size)
-{
-	return fails() ? NULL : real_realloc(old, size);
-}
-
-void *failing_reallocarray(void *old, size_t count, size_t size)
-{
-	return fails() ? NULL : real_reallocarray(old, count, size);
-}
-
-char *failing_strdup(const char *str)
-{
-	return fails() ? NULL : real_strdup(str);
-}
 
 static const char *const sources[] = {
 	/* good, with warnings */
