@@ -7,13 +7,15 @@ faults does.
 
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
-from resource import RLIMIT_NOFILE, prlimit
+from resource import RLIMIT_AS, RLIMIT_NOFILE, prlimit
 
+import pytest
 from lablib import units
 from nettest.fault import ENDS, resources, under_traffic
 from nettest.probe import SteadyProbe, loses_nothing
@@ -28,6 +30,14 @@ RELOADED = [
     ("ipsec-manual-key", "/etc/inet/secret/ipseckeys",
      "add esp spi 0x9000 src 192.0.2.1 dst 203.0.113.9 encr_alg aes-gcm16 encrkey " + "5a" * 20 + "\n"),
 ]
+ROOM_BYTES = 1 << 20
+LARGE = {
+    "ipsec-policy": ("/etc/inet/ipsecinit.conf", "".join(
+        f"{{raddr 10.{n >> 16}.{n >> 8 & 255}.{n & 255} ulp tcp}} drop {{}}\n" for n in range(20000))),
+    "ipsec-manual-key": ("/etc/inet/secret/ipseckeys", "".join(
+        f"add esp spi {0x10000 + n:#x} src 192.0.2.1 dst 203.0.113.9 encr_alg aes-cbc encrkey {n:032x} "
+        f"auth_alg sha256 authkey {n:064x}\n" for n in range(20000))),
+}
 # Calls that cost much, on several connections, answers unread until the bus takes no more.
 FLOOD = """
 import dbus, sys, threading
@@ -154,6 +164,30 @@ def test_no_descriptors_left(pair):
             alpha.systemctl("reload", unit)
         assert alpha.run("ipseckey", "dump").returncode == 0
     assert settles(lambda: all(resources(alpha, unit)[1] <= before[unit] for unit in SERVICES))
+
+
+@pytest.mark.parametrize("unit", ["ipsec-policy", "ipsec-manual-key", "ipsec-datapath"])
+def test_no_memory_left(pair, unit):
+    """A policy or key file that is too large for what memory there is: refused, and the former in force."""
+    alpha = pair["alpha"]
+    path, large = LARGE["ipsec-manual-key" if unit == "ipsec-manual-key" else "ipsec-policy"]
+    reloaded = "ipsec-manual-key" if unit == "ipsec-manual-key" else "ipsec-policy"
+    before = alpha.path(path).read_text()
+    with under_traffic(pair):
+        pid = alpha.outer_pid(unit)
+        status = Path(f"/proc/{pid}/status").read_text()
+        used = int(re.search(r"^VmSize:\s+(\d+)", status, re.M)[1]) << 10
+        limits = prlimit(pid, RLIMIT_AS)
+        prlimit(pid, RLIMIT_AS, (used + ROOM_BYTES, limits[1]))
+        alpha.write(path, before + large)
+        try:
+            assert alpha.systemctl("reload", reloaded, ok=False).returncode == 1
+        finally:
+            alpha.write(path, before)
+        alpha.wait_active(unit)
+        if alpha.outer_pid(unit) == pid:
+            prlimit(pid, RLIMIT_AS, limits)
+        alpha.systemctl("reload", reloaded)
 
 
 def test_reloads_leave_nothing_behind(pair):
