@@ -437,7 +437,7 @@ END_TEST
 
 START_TEST(none_is_forgotten)
 {
-	for (uint16_t code = 0; code < PFKEY_DIAG_END; code++) {
+	for (unsigned int code = 0; code < PFKEY_DIAG_END; code++) {
 		size_t n = 0;
 
 		for (size_t i = 0; i < ARRAY_SIZE(earned); i++)
