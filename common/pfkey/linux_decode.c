@@ -337,8 +337,12 @@ static int settle(struct linux_decoding *li)
 	struct sa *sa = msg->sa;
 	int r;
 
-	if (msg->type & PFKEY_LINUX_BIT)
-		return (msg->present & (SRC | DST)) == (SRC | DST) ? settle_selector(li) : 0;
+	if (msg->type & PFKEY_LINUX_BIT) {
+		if ((msg->present & (SRC | DST)) == (SRC | DST))
+			return settle_selector(li);
+		msg->present &= ~(SRC | DST); /* one end alone is no selector */
+		return 0;
+	}
 	/* Ports and protocols of an SA's ends are no selectors on Linux. */
 	sa->src = li->src.addr;
 	sa->dst = li->dst.addr;
