@@ -9,7 +9,7 @@ POLICY = "/etc/inet/ipsecinit.conf"
 KEYS = "/etc/inet/secret/ipseckeys"
 ALGS = "/etc/inet/ipsecalgs"
 RULE = "{ raddr 10.9.9.9 ulp tcp dir both } drop {}\n"
-WARNED = "{ raddr 10.9.9.8 } ipsec { encr_algs des encr_auth_algs sha }\n"
+WARNED = "{ raddr 10.9.9.8 } bypass {}\n"
 BAD_RULE = "{ raddr 10.9.9.300 dir both } drop {}\n"
 SA = ("add esp spi 0x1001 src 10.9.9.1 dst 10.9.9.2 encr_alg aes "
       f"encrkey {'0123456789abcdef' * 2} auth_alg sha1 authkey {'0123456789abcdef' * 2}01234567\n")

@@ -325,4 +325,8 @@ class Cable:
             ip("-n", end.netns, "link", "set", iface, "up")
 
     def unplug(self, machine):
+        """At once: with its namespace the cable would go only when the last process has."""
+        if len(self.plugged) == 2:
+            iface = next(iface for end, iface, *_ in self.ends if end is machine)
+            subprocess.run(["ip", "-n", machine.netns, "link", "delete", iface], check=False)
         self.plugged.discard(machine.name)
