@@ -127,6 +127,9 @@ int bus_call_reply(struct bus_call *call, const char *signature, ...)
 	return bus_call_send(call);
 }
 
+static int call_fail(struct bus_call *call, const char *prefix, const char *name,
+	const char *format, va_list args) PRINTF_LIKE(4, 0);
+
 /* @prefix and @name make the name of the error. */
 static int call_fail(struct bus_call *call, const char *prefix, const char *name,
 	const char *format, va_list args)
