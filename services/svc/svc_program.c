@@ -79,8 +79,8 @@ int svc_program_run(char *const *argv, int input_fd, const char *instance, struc
 	int status, r = path_beside(argv[0], &path);
 	pid_t child;
 
-	if (r < 0)
-		return r;
+	if (!path)
+		return r < 0 ? r : -EIO;
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
 		return -errno;
 	child = fork();

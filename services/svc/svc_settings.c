@@ -127,9 +127,9 @@ static int make_literal(int type, const char *value, struct text *literal)
 	return literal->failed ? -ENOMEM : 0;
 }
 
-/* One assignment carried out on @source (owned, replaced). */
+/* One assignment carried out on @source. */
 static int assign(const struct svc_service *service, const config_t *known, const char *assignment,
-	char **source, struct text *why)
+	const char *source, char **ret_edited, struct text *why)
 {
 	const char *sign = strchr(assignment, '=');
 	CLEANUP(freep) char *full = sign ? strndup(assignment, (size_t)(sign - assignment)) : NULL;
@@ -148,14 +148,10 @@ static int assign(const struct svc_service *service, const config_t *known, cons
 		return unknown(service, name, why);
 	r = make_literal(config_setting_type(setting), sign + 1, &literal);
 	if (r == 0)
-		r = svc_edit(*source, name, literal.str, &edited);
+		r = svc_edit(source, name, literal.str, &edited);
 	if (r == -EINVAL)
 		text_addf(why, "'%s' is no value of '%s'", sign + 1, name);
-	if (r < 0)
-		return r;
-	free(*source);
-	*source = NULL;
-	return text_take(&edited, source);
+	return r < 0 ? r : text_take(&edited, ret_edited);
 }
 
 /* The place in memory means nothing to the reader: he knows the file by its name. */
@@ -205,30 +201,54 @@ static int settings_path(const struct svc_service *service, char **ret_path)
 	return path.failed ? -ENOMEM : file_system_path(path.str, ret_path);
 }
 
+/* A file that is absent is an empty one. */
+static int read_source(const char *path, char **ret_source, struct text *why)
+{
+	char *source = NULL;
+	size_t len;
+	int r = file_read_path(path, SETTINGS_MAX_BYTES, &source, &len);
+
+	if (r == -ENOENT) {
+		source = strdup("");
+		r = source ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		text_addf(why, "%s: %s", path, file_error(r));
+	*ret_source = source;
+	return r;
+}
+
+/* All assignments, one after the other, on @source (owned, replaced). */
+static int assign_all(const struct svc_service *service, char *const *assignments, size_t count,
+	char **source, struct text *why)
+{
+	config_t known;
+	int r = read_listing(service, &known, why);
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		char *former = *source;
+
+		r = assign(service, &known, assignments[i], former, source, why);
+		if (r == 0)
+			free(former);
+	}
+	config_destroy(&known);
+	return r;
+}
+
 int svc_set(
 	const struct svc_service *service, char *const *assignments, size_t count, struct text *why)
 {
 	CLEANUP(freep) char *path = NULL, *source = NULL;
-	size_t len;
-	config_t known;
 	int r = settings_path(service, &path);
 
-	if (r < 0)
-		return r;
-	r = file_read_path(path, SETTINGS_MAX_BYTES, &source, &len);
-	if (r == -ENOENT)
-		source = strdup("");
-	if (!source) {
-		text_addf(why, "%s: %s", path, strerror(-r));
-		return r;
-	}
-	r = read_listing(service, &known, why);
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = assign(service, &known, assignments[i], &source, why);
-	config_destroy(&known);
+	if (r == 0)
+		r = read_source(path, &source, why);
+	if (r == 0)
+		r = assign_all(service, assignments, count, &source, why);
 	if (r == 0)
 		r = validate(service, source, path, why);
-	if (r < 0)
+	if (r < 0 || !source)
 		return r;
 	r = file_replace(path, source, strlen(source), SETTINGS_MODE);
 	if (r < 0)

@@ -95,7 +95,6 @@ START_TEST(time_is_told_without_traffic)
 {
 	struct sadb_fixture *f = fixture_new();
 	struct sa *sa = fixture_sa(0x1001);
-	CLEANUP(text_done) struct text keep = { 0 };
 	struct heard heard = { 0 };
 
 	ck_assert_int_eq(sadb_listen(f->sadb, hear, &heard), 0);
@@ -112,7 +111,7 @@ START_TEST(time_is_told_without_traffic)
 	ck_assert_str_eq(heard.last,
 		"esp spi 0x1001 192.0.2.1 > 192.0.2.17 transport: 95 % of its time "
 		"is used; it ends at 2026-11-22T06:00:50Z");
-	keep = heard.text;
+	text_done(&heard.text);
 	fixture_done(f);
 }
 END_TEST
@@ -121,7 +120,6 @@ START_TEST(use_is_told_at_its_rate)
 {
 	struct sadb_fixture *f = fixture_new();
 	struct sa *sa = fixture_sa(0x1001);
-	CLEANUP(text_done) struct text keep = { 0 };
 	struct heard heard = { 0 };
 	struct sad_entry *entry;
 
@@ -142,7 +140,7 @@ START_TEST(use_is_told_at_its_rate)
 	fixture_pass(f, 1);
 	ck_assert_str_eq(told(&heard), "bytes 50; bytes 80; bytes 95; ");
 	ck_assert_ptr_nonnull(strstr(heard.last, "it ends at 2026-11-22T06:06:"));
-	keep = heard.text;
+	text_done(&heard.text);
 	fixture_done(f);
 }
 END_TEST
@@ -150,7 +148,6 @@ END_TEST
 START_TEST(a_leap_is_told_once_and_a_former_life_too)
 {
 	struct sadb_fixture *f = fixture_new();
-	CLEANUP(text_done) struct text keep = { 0 };
 	struct heard heard = { 0 };
 	struct sad_entry *entry = fixture_add(f, fixture_sa(0x1001));
 
@@ -169,7 +166,7 @@ START_TEST(a_leap_is_told_once_and_a_former_life_too)
 	fixture_pass(f, 1);
 	fixture_pass(f, 1);
 	ck_assert_str_eq(told(&heard), "sequence 80; sequence 95; ");
-	keep = heard.text;
+	text_done(&heard.text);
 	fixture_done(f);
 }
 END_TEST
@@ -179,7 +176,7 @@ START_TEST(who_is_told_of)
 {
 	struct sadb_fixture *f = fixture_new();
 	CLEANUP(sa_list_freep) struct sa_list *list = sa_list_new(1);
-	CLEANUP(text_done) struct text keep = { 0 }, why = { 0 };
+	CLEANUP(text_done) struct text why = { 0 };
 	struct sa *managed = fixture_sa(0x1001), *manual = fixture_sa(0x1002);
 	struct heard heard = { 0 };
 
@@ -193,7 +190,7 @@ START_TEST(who_is_told_of)
 	ck_assert_int_eq(sadb_apply_keys(f->sadb, list, &why), 0);
 	fixture_wait(f, 50);
 	ck_assert_str_eq(told(&heard), "addtime 50; ");
-	keep = heard.text;
+	text_done(&heard.text);
 	fixture_done(f);
 }
 END_TEST

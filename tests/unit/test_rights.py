@@ -214,7 +214,7 @@ def test_a_caller_that_vanishes_gets_nothing_done(served, polkit):
     caller = Caller(served, "Ike1.Reload")
     message, *_, number = polkit.asked.get(timeout=30)
     caller.vanish()
-    assert polkit.cancelled.get(timeout=30) == number
+    assert polkit.cancelled.get(timeout=15) == number  # not for want of an answer, after 25 s
     polkit.decide(message, True)
     assert served.properties("Ike1")["State"]  # behind the answer
     assert [result for *_, result in records(served)] == [f"refused, {REFUSED}"]

@@ -16,9 +16,9 @@ static int read_store(const char *path, char **ret_bytes, size_t *ret_len)
 static bool holds(const char *path, const void *bytes, size_t len)
 {
 	CLEANUP(freep) char *there = NULL;
-	size_t there_len;
+	size_t there_len = 0;
 
-	return read_store(path, &there, &there_len) == 0 && there_len == len &&
+	return read_store(path, &there, &there_len) == 0 && there && there_len == len &&
 	       memcmp(there, bytes, len) == 0;
 }
 
