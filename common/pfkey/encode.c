@@ -195,14 +195,7 @@ static void encode_comb(struct writer *wr, const struct pfkey_comb *comb)
 	write_host16(wr, comb->encrypt_max_bits);
 	(void)write_u8(wr, comb->salt_bits);
 	(void)write_zeros(wr, 3);
-	write_host32(wr, comb->soft.allocations);
-	write_host32(wr, comb->hard.allocations);
-	write_host64(wr, comb->soft.bytes);
-	write_host64(wr, comb->hard.bytes);
-	write_host64(wr, comb->soft.add_sec);
-	write_host64(wr, comb->hard.add_sec);
-	write_host64(wr, comb->soft.use_sec);
-	write_host64(wr, comb->hard.use_sec);
+	write_limit_pair(wr, &comb->soft, &comb->hard);
 }
 
 static void encode_proposal(struct writer *wr, const struct pfkey_message *msg)

@@ -10,14 +10,7 @@ static void load_ecomb(const uint8_t *at, struct pfkey_ecomb *ret)
 {
 	ret->n_algs = at[0];
 	ret->flags = load_host16(at + 2);
-	ret->soft.allocations = load_host32(at + 8);
-	ret->hard.allocations = load_host32(at + 12);
-	ret->soft.bytes = load_host64(at + 16);
-	ret->hard.bytes = load_host64(at + 24);
-	ret->soft.add_sec = load_host64(at + 32);
-	ret->hard.add_sec = load_host64(at + 40);
-	ret->soft.use_sec = load_host64(at + 48);
-	ret->hard.use_sec = load_host64(at + 56);
+	load_limit_pair(at + 8, &ret->soft, &ret->hard);
 }
 
 static void load_algdesc(const uint8_t *at, struct pfkey_algdesc *ret)
@@ -70,16 +63,9 @@ static void encode_ecomb(struct writer *wr, const struct pfkey_ecomb *ecomb)
 {
 	(void)write_u8(wr, (uint8_t)ecomb->n_algs);
 	(void)write_u8(wr, 0);
-	(void)write_bytes(wr, &ecomb->flags, sizeof(ecomb->flags));
+	write_host16(wr, ecomb->flags);
 	(void)write_zeros(wr, 4);
-	(void)write_bytes(wr, &ecomb->soft.allocations, sizeof(ecomb->soft.allocations));
-	(void)write_bytes(wr, &ecomb->hard.allocations, sizeof(ecomb->hard.allocations));
-	(void)write_bytes(wr, &ecomb->soft.bytes, sizeof(ecomb->soft.bytes));
-	(void)write_bytes(wr, &ecomb->hard.bytes, sizeof(ecomb->hard.bytes));
-	(void)write_bytes(wr, &ecomb->soft.add_sec, sizeof(ecomb->soft.add_sec));
-	(void)write_bytes(wr, &ecomb->hard.add_sec, sizeof(ecomb->hard.add_sec));
-	(void)write_bytes(wr, &ecomb->soft.use_sec, sizeof(ecomb->soft.use_sec));
-	(void)write_bytes(wr, &ecomb->hard.use_sec, sizeof(ecomb->hard.use_sec));
+	write_limit_pair(wr, &ecomb->soft, &ecomb->hard);
 	for (size_t i = 0; i < ecomb->n_algs; i++) {
 		const struct pfkey_algdesc *alg = &ecomb->algs[i];
 
@@ -87,8 +73,8 @@ static void encode_ecomb(struct writer *wr, const struct pfkey_ecomb *ecomb)
 		(void)write_u8(wr, alg->kind);
 		(void)write_u8(wr, alg->number);
 		(void)write_u8(wr, alg->salt_bits);
-		(void)write_bytes(wr, &alg->min_bits, sizeof(alg->min_bits));
-		(void)write_bytes(wr, &alg->max_bits, sizeof(alg->max_bits));
+		write_host16(wr, alg->min_bits);
+		write_host16(wr, alg->max_bits);
 	}
 }
 

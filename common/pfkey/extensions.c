@@ -271,14 +271,7 @@ static void load_comb(const uint8_t *at, struct pfkey_comb *ret)
 	ret->encrypt_min_bits = load_host16(at + 8);
 	ret->encrypt_max_bits = load_host16(at + 10);
 	ret->salt_bits = at[12];
-	ret->soft.allocations = load_host32(at + 16);
-	ret->hard.allocations = load_host32(at + 20);
-	ret->soft.bytes = load_host64(at + 24);
-	ret->hard.bytes = load_host64(at + 32);
-	ret->soft.add_sec = load_host64(at + 40);
-	ret->hard.add_sec = load_host64(at + 48);
-	ret->soft.use_sec = load_host64(at + 56);
-	ret->hard.use_sec = load_host64(at + 64);
+	load_limit_pair(at + 16, &ret->soft, &ret->hard);
 }
 
 static int decode_proposal(

@@ -102,6 +102,32 @@ static inline void write_host64(struct writer *wr, uint64_t x)
 	(void)write_bytes(wr, &x, sizeof(x));
 }
 
+/* The limits of one combination, soft and hard of each side by side: 56 octets. */
+static inline void load_limit_pair(const uint8_t *p, struct sa_limits *soft, struct sa_limits *hard)
+{
+	soft->allocations = load_host32(p);
+	hard->allocations = load_host32(p + 4);
+	soft->bytes = load_host64(p + 8);
+	hard->bytes = load_host64(p + 16);
+	soft->add_sec = load_host64(p + 24);
+	hard->add_sec = load_host64(p + 32);
+	soft->use_sec = load_host64(p + 40);
+	hard->use_sec = load_host64(p + 48);
+}
+
+static inline void write_limit_pair(
+	struct writer *wr, const struct sa_limits *soft, const struct sa_limits *hard)
+{
+	write_host32(wr, soft->allocations);
+	write_host32(wr, hard->allocations);
+	write_host64(wr, soft->bytes);
+	write_host64(wr, hard->bytes);
+	write_host64(wr, soft->add_sec);
+	write_host64(wr, hard->add_sec);
+	write_host64(wr, soft->use_sec);
+	write_host64(wr, hard->use_sec);
+}
+
 /* Header of an extension whose whole length is known. */
 static inline void write_head(struct writer *wr, size_t bytes, uint16_t number)
 {

@@ -3,6 +3,8 @@
 #include "tests/unit/engine_host.h"
 #include "tests/unit/suite.h"
 
+#define GROUP "224.0.0.251"
+
 /* Two gateways; what goes into one tunnel comes out of the other. */
 static void make_gateways(
 	struct host *a, struct host *b, enum tunnel_mode mode, struct action action)
@@ -355,6 +357,28 @@ START_TEST(no_error_about_errors)
 }
 END_TEST
 
+/* So what is too long for it is cut, whatever it says of that. */
+START_TEST(no_error_about_a_group)
+{
+	static struct test_packet t;
+	static struct host host;
+	struct engine_result result;
+
+	host_init(&host);
+	host.mtu = 600;
+	add_rule(&host, "", 0, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE), NULL);
+	(void)add_sa(&host, &gcm, 1000, SA_MODE_TRANSPORT, HERE, GROUP);
+	host_start(&host, HERE, HERE6);
+	test_udp(&t, HERE, GROUP, 800);
+	store_be16(t.pkt.data + 6, 0x4000);
+	packet_set_length(&t.pkt);
+	result = send_one(&host, &t.pkt, -1);
+	expect(result, ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, "group");
+	ck_assert(result.fragment);
+	host_done(&host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_tunnel");
@@ -367,6 +391,7 @@ int main(void)
 	tcase_add_test(tc, host_policy_for_tunnels);
 	tcase_add_test(tc, modes_do_not_mix);
 	tcase_add_test(tc, no_error_about_errors);
+	tcase_add_test(tc, no_error_about_a_group);
 	tcase_add_test(tc, mtu_by_destination);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);

@@ -59,6 +59,8 @@ static bool refuse_length(struct outbound *out, size_t limit)
 		fixed = view->protocol == IPPROTO_TCP;
 	if (view->family == AF_INET && out->tunnel && out->tunnel->outer.df == PACKET_DF_CLEAR)
 		fixed = false; /* fragments of the outer packet are wanted */
+	if (address_is_multicast(&view->dst))
+		fixed = false; /* nobody may be told (RFC 1122 section 3.2.2) */
 	if (!fixed || out->pkt->len <= floor) {
 		out->result->fragment = true;
 		return false;

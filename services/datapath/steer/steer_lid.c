@@ -161,6 +161,28 @@ static int switch_to(struct loading *loading, const struct steer_frame *frame)
 	return loading_commit(loading);
 }
 
+/* What the chains of one program are called, and the frame that leads to them. */
+struct naming {
+	char out[STEER_NAME_MAX], in[STEER_NAME_MAX];
+	struct own_chains own; /* points to the two */
+	struct steer_frame frame; /* points to all of them */
+};
+
+static int name_chains(const struct loading *loading, const struct steer_image *image,
+	uint32_t serial, struct naming *ret)
+{
+	int r = text_fixed(ret->out, sizeof(ret->out), OUT_PREFIX "%u", serial);
+
+	ret->own = (struct own_chains){ .out_chain = ret->out, .in_chain = ret->in };
+	ret->frame = image->frame;
+	ret->frame.out_chain = ret->out;
+	ret->frame.in_chain = ret->in;
+	ret->frame.intra_out_chain = ret->own.own_out;
+	ret->frame.intra_in_chain = ret->own.own_in;
+	ret->frame.delay = loading->lid->counts ? 0 : 1;
+	return r < 0 ? r : text_fixed(ret->in, sizeof(ret->in), IN_PREFIX "%u", serial);
+}
+
 /*
  * Maps and lines go where nothing leads to, in as many transactions as they take. The last one
  * changes only the rules of the hooked chains, which stay where they are: a packet sees all of the
@@ -168,36 +190,27 @@ static int switch_to(struct loading *loading, const struct steer_frame *frame)
  */
 static int fill(struct loading *loading, const struct steer_image *image)
 {
-	char out[STEER_NAME_MAX], in[STEER_NAME_MAX];
-	struct own_chains own = { .out_chain = out, .in_chain = in };
-	const struct former *former = loading->former;
 	const struct steer_program *program = image->program;
-	struct steer_frame frame = image->frame;
-	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", former->serial + 1);
+	struct naming naming;
+	int r = name_chains(loading, image, loading->former->serial + 1, &naming);
 
-	frame.out_chain = out;
-	frame.in_chain = in;
-	frame.intra_out_chain = own.own_out;
-	frame.intra_in_chain = own.own_in;
-	frame.delay = loading->lid->counts ? 0 : 1;
-	if (r == 0)
-		r = text_fixed(in, sizeof(in), IN_PREFIX "%u", former->serial + 1);
 	if (r == 0)
 		r = steer_side_add_with(loading,
 			&(struct side){ .lines = &program->out,
 				.plan = program->out_plan,
-				.chain = out,
+				.chain = naming.out,
 				.outbound = true },
 			&program->audit_out);
 	if (r == 0)
 		r = steer_side_add_with(loading,
-			&(struct side){
-				.lines = &program->in, .plan = program->in_plan, .chain = in },
+			&(struct side){ .lines = &program->in,
+				.plan = program->in_plan,
+				.chain = naming.in },
 			&program->audit_in);
 	if (r == 0)
-		r = image->own ? steer_own_add(loading, program, image->own, &own)
-			       : add_intra(loading, program, &own);
-	return r < 0 ? r : switch_to(loading, &frame);
+		r = image->own ? steer_own_add(loading, program, image->own, &naming.own)
+			       : add_intra(loading, program, &naming.own);
+	return r < 0 ? r : switch_to(loading, &naming.frame);
 }
 
 /*
@@ -205,7 +218,7 @@ static int fill(struct loading *loading, const struct steer_image *image)
  * enters them, but looks its keys up in the maps as they are by then: were the old maps deleted at
  * once, a packet inside the old rules would find nothing in them and pass in clear. The barrier is a
  * grace period of RCU, under which every packet is judged. It cannot wait on some kernels (nohz_full)
- * and need not on one processor; there the pause stands in for it.
+ * and does not on one processor; there the pause stands in for it.
  */
 static void await_packets_inside(void)
 {
@@ -261,21 +274,12 @@ int lid_load(struct lid *lid, const struct steer_image *image)
 /* The program stays where it is: all that changes is where packets on `lo` go. */
 static int fill_own(struct loading *loading, const struct steer_image *image)
 {
-	char out[STEER_NAME_MAX], in[STEER_NAME_MAX];
-	struct own_chains own = { .out_chain = out, .in_chain = in };
-	struct steer_frame frame = image->frame;
-	int r = text_fixed(out, sizeof(out), OUT_PREFIX "%u", loading->former->serial);
+	struct naming naming;
+	int r = name_chains(loading, image, loading->former->serial, &naming);
 
-	frame.out_chain = out;
-	frame.in_chain = in;
-	frame.intra_out_chain = own.own_out;
-	frame.intra_in_chain = own.own_in;
-	frame.delay = loading->lid->counts ? 0 : 1;
 	if (r == 0)
-		r = text_fixed(in, sizeof(in), IN_PREFIX "%u", loading->former->serial);
-	if (r == 0)
-		r = steer_own_add(loading, image->program, image->own, &own);
-	return r < 0 ? r : switch_to(loading, &frame);
+		r = steer_own_add(loading, image->program, image->own, &naming.own);
+	return r < 0 ? r : switch_to(loading, &naming.frame);
 }
 
 int lid_load_own(struct lid *lid, const struct steer_image *image)

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One SADB behind both numberings. */
+#include "tests/unit/pfkey_linux_world.h"
+
+/* An SA by either numbering is one SA, and told to all of both without keys. */
+START_TEST(one_database)
+{
+	struct world *w = world_new();
+	CLEANUP(sa_freep) struct sa *sa = fixture_sa(0x2002);
+	struct pfkey_message *msg = pfkey_message_of_sa(PFKEY_ADD, sa, true), *heard;
+
+	msg->present |= PFKEY_LINUX_HAS_SA2 | PFKEY_LINUX_HAS_NATT_TYPE | PFKEY_LINUX_HAS_SPORT |
+			PFKEY_LINUX_HAS_DPORT;
+	msg->sa->reqid = 99;
+	msg->sa->flags |= SA_FLAG_ENCAP;
+	msg->natt_src_port = 4501;
+	msg->natt_dst_port = 40000;
+	tell(w, 0, msg);
+	for (int i = 0; i < LINUX_CLIENTS; i++) {
+		heard = told(w, i, PFKEY_ADD, 0);
+		ck_assert_uint_eq(heard->sa->reqid, 99);
+		ck_assert_ptr_null(heard->sa->encr_key);
+		/* It is outbound: the source's port is ours. */
+		ck_assert_uint_eq(heard->natt_src_port, 4501);
+		ck_assert_uint_eq(heard->natt_dst_port, 40000);
+		pfkey_message_free(heard);
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		heard = hear_type(w->lab, i, PFKEY_ADD, 0, 0);
+		ck_assert_uint_eq(heard->sa->spi, 0x2002);
+		pfkey_message_free(heard);
+	}
+	pfkey_message_free(msg);
+	say_sa(w->lab, 0, PFKEY_DELETE, fixture_sa(0x2002));
+	pfkey_message_free(told(w, 0, PFKEY_DELETE, 0));
+	ck_assert_uint_eq(sad_count(w->lab->f->sad), 0);
+	world_done(w);
+}
+END_TEST
+
+/* A key manager that begins with a FLUSH does not mean manual keys. */
+START_TEST(flush_is_for_managed_keys)
+{
+	struct world *w = world_new();
+	struct sa *manual = fixture_sa(0x3001);
+	struct pfkey_message *msg = policy_message(PFKEY_FLUSH, PFKEY_LINUX_DIR_OUT);
+
+	manual->origin = SA_ORIGIN_KEYS;
+	(void)fixture_add(w->lab->f, manual);
+	(void)fixture_add(w->lab->f, fixture_sa_gcm(0x3002, 2));
+	for (int i = 0; i < 2; i++) {
+		expect_all(w->lab, PFKEY_ADD, 0, 0);
+		pfkey_message_free(told(w, 0, PFKEY_ADD, 0));
+	}
+	msg->present = 0;
+	tell(w, 0, msg);
+	pfkey_message_free(told(w, 0, PFKEY_FLUSH, 0));
+	ck_assert_uint_eq(sad_count(w->lab->f->sad), 1);
+	pfkey_message_free(msg);
+	world_done(w);
+}
+END_TEST
+
+/* Octets of IV where the other numbering has bits, and a number for "no integrity". */
+START_TEST(supported)
+{
+	struct world *w = world_new();
+	struct pfkey_message *msg = pfkey_message_new(), *heard;
+	bool gcm = false;
+
+	msg->type = PFKEY_REGISTER;
+	msg->satype = PFKEY_SATYPE_ESP;
+	tell(w, 0, msg);
+	heard = told(w, 0, PFKEY_REGISTER, 0);
+	told_nothing(w, 1);
+	for (size_t i = 0; i < heard->n_encrypt; i++)
+		if (heard->encrypt[i].number == ALG_ENCR_AES_GCM16) {
+			ck_assert_uint_eq(heard->encrypt[i].iv_bits, 8);
+			gcm = true;
+		}
+	ck_assert(gcm);
+	ck_assert_uint_eq(heard->auth[heard->n_auth - 1].number, PFKEY_LINUX_AUTH_NULL);
+	pfkey_message_free(heard);
+	pfkey_message_free(msg);
+	world_done(w);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("pfkey_linux_sadb");
+	TCase *tc = tcase_create("pfkey_linux_sadb");
+
+	tcase_add_test(tc, one_database);
+	tcase_add_test(tc, flush_is_for_managed_keys);
+	tcase_add_test(tc, supported);
+	suite_add_tcase(suite, tc);
+	return suite_main(suite);
+}
