@@ -12,5 +12,5 @@ Environment=NETIPSEC_INSTANCE=%i
 s/^RuntimeDirectory=netipsec$/RuntimeDirectory=netipsec@%i/
 s,^StateDirectory=netipsec/,StateDirectory=netipsec/ns/%i/,
 s,^(ReadWritePaths=-?)/var/lib/netipsec/,\1/var/lib/netipsec/ns/%i/,
-s,^(ReadWritePaths=-?)/etc/inet$,\1/etc/netipsec/ns/%i,
+/^(ReadWrite|ReadOnly|Inaccessible)Paths=/s,/etc/inet\b,/etc/netipsec/ns/%i,g
 /^Also=/d

@@ -120,6 +120,28 @@ int file_read_regular(int fd, size_t max_len, char **ret_bytes, size_t *ret_len)
 	return 0;
 }
 
+static bool is_trusted(const struct stat *st)
+{
+	return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+int file_check_guard(const char *path, int fd)
+{
+	CLEANUP(fd_closep) int name = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat file, named;
+
+	if (name < 0 || fstat(name, &named) < 0 || fstat(fd, &file) < 0)
+		return -errno;
+	if (!S_ISREG(file.st_mode))
+		return -EBADF;
+	if (!is_trusted(&file) || (file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return -EPERM;
+	/* A link of somebody else's could lead to any good file. */
+	if (S_ISLNK(named.st_mode))
+		return is_trusted(&named) ? 0 : -EPERM;
+	return named.st_dev == file.st_dev && named.st_ino == file.st_ino ? 0 : -EAGAIN;
+}
+
 /* Without waiting: a pipe has no writer until somebody means to open one. */
 static int open_file(const char *path)
 {
@@ -134,16 +156,31 @@ static int open_file(const char *path)
 	return errno == ENXIO ? -EBADF : -errno; /* sockets */
 }
 
-int file_read_path(const char *path, size_t max_len, char **ret_bytes, size_t *ret_len)
+static int read_path(
+	const char *path, bool guarded, size_t max_len, char **ret_bytes, size_t *ret_len)
 {
 	int r = -EAGAIN;
 
 	for (int i = 0; i < FILE_TRIES && r == -EAGAIN; i++) {
 		CLEANUP(fd_closep) int fd = open_file(path);
 
-		r = fd < 0 ? fd : file_read_regular(fd, max_len, ret_bytes, ret_len);
+		r = fd < 0 ? fd : 0;
+		if (r == 0 && guarded)
+			r = file_check_guard(path, fd);
+		if (r == 0)
+			r = file_read_regular(fd, max_len, ret_bytes, ret_len);
 	}
 	return r;
+}
+
+int file_read_path(const char *path, size_t max_len, char **ret_bytes, size_t *ret_len)
+{
+	return read_path(path, false, max_len, ret_bytes, ret_len);
+}
+
+int file_read_guarded(const char *path, size_t max_len, char **ret_bytes, size_t *ret_len)
+{
+	return read_path(path, true, max_len, ret_bytes, ret_len);
 }
 
 const char *file_error(int error)
@@ -155,6 +192,8 @@ const char *file_error(int error)
 		return "it changed while it was read";
 	case -EFBIG:
 		return "it is too large";
+	case -EPERM:
+		return "others than root may change it";
 	default:
 		return strerror(-error);
 	}

@@ -42,6 +42,15 @@ int file_read_fd(int fd, size_t max_len, char **ret_bytes, size_t *ret_len) MUST
 int file_read_regular(int fd, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
 /* As file_read_regular(), tried a few times; never waits for the writer of a pipe. */
 int file_read_path(const char *path, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
+/*
+ * Can nobody but root and the process's own user have written the regular file @fd, opened by @path? It,
+ * and a link in its place, belong to one of them, and neither group nor others may write it.
+ * Return: 0, -EPERM, -EBADF (no regular file), -EAGAIN (another one stands there by now), other errno.
+ */
+int file_check_guard(const char *path, int fd) MUST_CHECK;
+/* As file_read_path(), of a file that passes file_check_guard(). */
+int file_read_guarded(
+	const char *path, size_t max_len, char **ret_bytes, size_t *ret_len) MUST_CHECK;
 /* What went wrong in words: -EBADF no regular file, -EAGAIN it changed while it was read, ... */
 const char *file_error(int error);
 /* All of the bytes, over short writes and interrupts. */

@@ -111,7 +111,7 @@ static int read_source(
 
 	r = file_system_path(d->settings.config_file, &path);
 	if (r == 0)
-		r = file_read_path(path, FILE_MAX_BYTES, ret_source, &len);
+		r = file_read_guarded(path, FILE_MAX_BYTES, ret_source, &len);
 	*ret_builtin = r == -ENOENT;
 	if (*ret_builtin) {
 		*ret_source = strdup(ipsecalgs_default_text());
@@ -124,7 +124,12 @@ static int read_source(
 		struct conf_loc at = { .file = conf_diags_file(
 					       diags, d->settings.config_file, "", 0, false) };
 
-		(void)conf_error(diags, at, "algs-file", "cannot read: %s", file_error(r));
+		(void)conf_error(diags, at, r == -EPERM ? "algs-rights" : "algs-file",
+			"cannot read: %s", file_error(r));
+		if (r == -EPERM)
+			conf_hint(diags,
+				"it must belong to root or to the service's user, and only its "
+				"owner may write it");
 	}
 	return r;
 }

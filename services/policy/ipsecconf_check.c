@@ -116,6 +116,22 @@ static void surroundings_done(struct surroundings *s)
 	(void)policy_listed_free(s->sas);
 }
 
+/* Of the service's own file. Where it is somebody's draft, its owner says nothing. */
+static void check_guard(const char *name, struct conf_diags *diags)
+{
+	CLEANUP(fd_closep) int fd = open(name, O_PATH | O_CLOEXEC);
+	CLEANUP(freep) char *path = NULL;
+	struct conf_loc at = { .file = NULL };
+
+	if (fd < 0 || file_system_path(POLICY_FILE_PATH, &path) < 0 || strcmp(name, path) != 0 ||
+		file_check_guard(path, fd) != -EPERM)
+		return;
+	at.file = conf_diags_file(diags, name, "", 0, true);
+	conf_warning(diags, at, "policy-rights",
+		"others than root may change it: the policy service would refuse this file");
+	conf_hint(diags, "it must belong to root, and only its owner may write it");
+}
+
 static int check_source(const struct conf_request *request, const char *name,
 	const struct surroundings *around, struct conf_diags *diags, struct checked *ret)
 {
@@ -140,6 +156,7 @@ static int check_source(const struct conf_request *request, const char *name,
 	if (r < 0)
 		return r;
 	input.source = source;
+	check_guard(name, diags);
 	return policy_parse_bounded(&input, RESOLVE_TIMEOUT_USEC, diags, &ret->file);
 }
 

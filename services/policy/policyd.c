@@ -142,7 +142,10 @@ static int report_unreadable(const struct policyd *d, struct conf_diags *diags, 
 	const char *label = conf_diags_file(diags, d->settings.config_file, "", 0, false);
 	struct conf_loc at = { .file = label };
 
-	(void)conf_error(diags, at, "policy-file", "cannot read: %s", file_error(error));
+	(void)conf_error(diags, at, error == -EPERM ? "policy-rights" : "policy-file",
+		"cannot read: %s", file_error(error));
+	if (error == -EPERM)
+		conf_hint(diags, "it must belong to root, and only its owner may write it");
 	return error;
 }
 
@@ -154,7 +157,7 @@ int policyd_read(const struct policyd *d, struct conf_diags *diags, char **ret_s
 
 	*ret_len = 0;
 	if (r == 0)
-		r = file_read_path(path, POLICY_MAX_FILE_BYTES, ret_source, ret_len);
+		r = file_read_guarded(path, POLICY_MAX_FILE_BYTES, ret_source, ret_len);
 	*ret_absent = r == -ENOENT;
 	return r < 0 && !*ret_absent ? report_unreadable(d, diags, r) : 0;
 }

@@ -66,6 +66,7 @@ class World:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
         file.write_text(text)
+        file.chmod(0o644)  # whatever the tester's umask is
 
     def run(self, *argv):
         return subprocess.run([SBIN / argv[0], *argv[1:]], env=self.env(), capture_output=True,

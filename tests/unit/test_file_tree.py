@@ -18,6 +18,8 @@ SERVICES = {
     "Ike1": ("ipsec-iked", "etc/inet/ike/config", "anything\n", None, None),
 }
 
+SOMEBODY = 65534
+
 
 def a_socket(path):
     with socket.socket(socket.AF_UNIX) as made:
@@ -113,6 +115,42 @@ def test_what_is_no_file(world, service):
     replace(path, lambda fresh: fresh.write_text(good))
     assert reload(world, service) is None
     assert world.properties(service)["State"] != "failed"
+
+
+def not_roots(path):
+    """As what a user who may make files there would leave, be it a link to a good file of root's."""
+    os.rename(path, path.with_name("good"))
+    path.symlink_to("good")
+    os.lchown(path, SOMEBODY, SOMEBODY)
+
+
+@pytest.mark.parametrize("service", ["Policy1", "Algorithms1"])
+def test_a_file_that_others_may_change_is_none(world, service):
+    daemon, place, good, _, section = SERVICES[service]
+    path = world.root / place
+    world.write(place, good)
+    fake = world.datapath()
+    world.start(daemon).wait_for("READY=1")
+    before = fake.sections[section]
+    spoils = [lambda: path.chmod(0o664), lambda: path.chmod(0o646)]
+    if os.geteuid() == 0:
+        spoils += [lambda: os.chown(path, SOMEBODY, 0), lambda: not_roots(path)]
+    for spoil in spoils:
+        world.write(place, good + "# others\n")
+        spoil()
+        said = reload(world, service)
+        assert place in said and "others than root may change it" in said
+        assert "-rights]" in said and "hint: it must belong to root" in said
+        assert world.properties(service)["State"] == "failed"
+        assert fake.sections[section] == before
+        done = world.run(daemon, "--check")
+        assert done.returncode == 1 and "-rights]" in done.stderr
+    if service == "Policy1":
+        checked = world.run("ipsecconf", "-c", path)
+        assert checked.returncode == 0 and "the policy service would refuse this file" in checked.stderr
+    world.write(place, good)
+    assert reload(world, service) is None
+    assert world.properties(service)["State"] == "enforced"
 
 
 @pytest.mark.parametrize("daemon", ["ipsec-policyd", "ipsecalgsd", "ipsec-manual-keyd", "ipsec-iked",

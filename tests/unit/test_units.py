@@ -95,11 +95,13 @@ def test_an_instance_is_the_service_in_other_places(unit):
     changed = {key for key in host.keys() | found.keys() if host.get(key) != found.get(key)}
     assert changed <= {"Unit.Description", "Unit.Wants", "Unit.After", "Service.Environment",
                        "Service.NetworkNamespacePath", "Service.RuntimeDirectory", "Service.StateDirectory",
-                       "Service.ReadWritePaths", "Install.Also"}
+                       "Service.ReadWritePaths", "Service.ReadOnlyPaths", "Service.InaccessiblePaths",
+                       "Install.Also"}
     assert found["Service.Environment"] == ["NETIPSEC_INSTANCE=%i"]
     # Who sees a network sees that of the namespace.
     assert ("Service.PrivateNetwork" in found) != ("Service.NetworkNamespacePath" in found)
-    for key in ("Service.RuntimeDirectory", "Service.StateDirectory", "Service.ReadWritePaths"):
+    for key in ("Service.RuntimeDirectory", "Service.StateDirectory", "Service.ReadWritePaths",
+                "Service.ReadOnlyPaths", "Service.InaccessiblePaths"):
         assert all("%i" in value for value in found.get(key, []))
     for name in " ".join(found["Unit.Wants"] + found["Unit.After"]).split():
         if name.startswith("ipsec") and name != LID:
