@@ -47,6 +47,7 @@ struct publisher {
 	void *userdata;
 	enum publish_state state;
 	uint64_t generation;
+	int refusal; /* negative errno of the last attempt that ended in PUBLISH_REFUSED */
 	bool present; /* the datapath is on the bus */
 	unsigned int epoch; /* counts its comings and goings */
 	bool has_wanted;
@@ -136,6 +137,8 @@ static void attempt_end(
 		set_state(publisher, PUBLISH_ENFORCED, publisher->generation, error);
 	else
 		set_state(publisher, PUBLISH_REFUSED, 0, error);
+	if (publisher->state == PUBLISH_REFUSED)
+		publisher->refusal = result;
 	log_verdict(publisher, result, error);
 	publisher->now = publisher->next;
 	publisher->next = (struct attempt){ 0 };
@@ -568,4 +571,10 @@ uint64_t publisher_generation(const struct publisher *publisher)
 enum publish_state publisher_state(const struct publisher *publisher)
 {
 	return publisher->state;
+}
+
+bool publisher_is_unfit(const struct publisher *publisher)
+{
+	return publisher->state == PUBLISH_REFUSED &&
+	       (publisher->refusal == -EINVAL || publisher->refusal == -EBADMSG);
 }

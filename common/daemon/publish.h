@@ -57,6 +57,8 @@ void publisher_watch_trial(
 int publisher_wait(struct publisher *publisher) MUST_CHECK;
 /* Withdraw the section (blocking, at most 5 s); writes the `withdrawn` record when the datapath is down. */
 int publisher_withdraw(struct publisher *publisher) MUST_CHECK;
+/* Was it refused for what it says, rather than for something that may pass? */
+bool publisher_is_unfit(const struct publisher *publisher);
 uint64_t publisher_generation(const struct publisher *publisher); /* in force, 0: none */
 enum publish_state publisher_state(const struct publisher *publisher);
 

@@ -292,6 +292,15 @@ static int open_service(struct service *service)
 	return r;
 }
 
+/* What the datapath will never take is a bad file: nobody shall think that it is in force. */
+static int check_verdict(const struct service *service)
+{
+	if (!publisher_is_unfit(service->publisher))
+		return 0;
+	daemon_start_failed(&service->options, NULL, service_last_error(service));
+	return -EBADMSG;
+}
+
 static int run(struct service *service, void *content)
 {
 	int r = open_service(service);
@@ -306,6 +315,8 @@ static int run(struct service *service, void *content)
 		r = service_publish(service, content, NULL);
 	if (r == 0)
 		r = publisher_wait(service->publisher);
+	if (r == 0)
+		r = check_verdict(service);
 	if (r == 0)
 		r = daemon_ready(service->daemon);
 	/* What is good of a file stays in force only while somebody is there who publishes it again. */

@@ -119,3 +119,25 @@ def test_a_bad_file_at_the_start_fails_the_unit_and_changes_nothing(
     machine.systemctl("start", unit)
     assert "failed" not in machine.status_text(unit)
     assert "in force" in machine.status_text(unit)
+
+
+def test_what_the_datapath_refuses_at_the_start_fails_the_unit_too(machine):
+    """A good file, with an algorithm that the table has and the engine has not."""
+    text, algorithms = machine.path(POLICY).read_text(), machine.path(ALGS).read_text()
+    machine.write(ALGS, algorithms + "ALG|3|200|rot13|ROT13-CBC|128|16|0|0\n")
+    machine.systemctl("restart", "ipsecalgs")
+    before = machine.status_text("ipsec-datapath")
+    machine.write(POLICY, "{ raddr 10.9.9.7 } ipsec { encr_algs rot13 }\n")
+    line = refused(machine, "restart", "ipsec-policy")
+    assert line.startswith("start failed: ") and "is not served by this engine; what was in force" in line
+    machine.wait_for(lambda: machine.active("ipsec-policy") == "failed", "the unit's failure")
+    assert machine.show("ipsec-policy", "ExecMainStatus") == CONFIGURATION
+    assert machine.status_text("ipsec-datapath") == before
+    assert "ROT13" in machine.exec("ipsecalgs")
+    shown = machine.exec("ipsecsvc", "status", "policy")
+    assert "maintenance" in shown and "is not served by this engine" in shown
+    machine.write(POLICY, text)
+    machine.write(ALGS, algorithms)
+    machine.systemctl("restart", "ipsecalgs")
+    machine.exec("ipsecsvc", "clear", "policy")
+    assert "in force" in machine.status_text("ipsec-policy")

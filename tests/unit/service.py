@@ -186,6 +186,7 @@ class FakeDatapath:
     def __init__(self, world, refuse=None):
         threads_init()
         self.refuse = refuse  # message of the error that Publish answers
+        self.refuse_with = "Invalid"
         self.usable = [(2, 5), (3, 12)]  # protocol and number of algorithms
         self.sections = {}  # name: (generation, hash, bytes)
         self.published = queue.Queue()  # names, after they came into force
@@ -245,7 +246,7 @@ class FakeDatapath:
             raise dbus.DBusException("stale", name="org.netipsec.Error.Stale")
         print(f"datapath: {section} {generation} behind {in_force}")
         if self.refuse:
-            raise dbus.DBusException(self.refuse, name="org.netipsec.Error.Invalid")
+            raise dbus.DBusException(self.refuse, name=f"org.netipsec.Error.{self.refuse_with}")
         content = read_memfd(snapshot, raw=True)
         self.sections[section] = (generation, hashlib.sha256(content).digest(), content)
         self.published.put(section)

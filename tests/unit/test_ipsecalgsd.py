@@ -132,6 +132,27 @@ def test_refusal_by_the_datapath(world):
     assert shown["Generation"] == 1 and listed(world) == entries(GOOD)
 
 
+@pytest.mark.parametrize("service", ["ipsecalgsd", "ipsec-policyd"])
+def test_what_the_datapath_will_never_take_is_a_bad_file(world, service):
+    """At the start, as with an error that the parser finds."""
+    world.datapath(refuse="no room for so many")
+    daemon = world.start(service)
+    daemon.wait_for("STATUS=start failed: no room for so many; what was in force stays")
+    _, errors = daemon.process.communicate(timeout=30)
+    assert daemon.process.returncode == 95 and "not in force: no room for so many" in errors
+
+
+def test_what_may_pass_is_no_reason_to_end(world):
+    datapath = world.datapath(refuse="the disk is full")
+    datapath.refuse_with = "Io"
+    daemon = world.start("ipsecalgsd").ready()
+    assert world.properties("Algorithms1")["LastError"] == "the disk is full"
+    datapath.refuse = None
+    assert world.run("ipsecalgsd", "--reload").returncode == 0
+    assert world.properties("Algorithms1")["State"] == "enforced"
+    assert daemon.stop()[0] == 0
+
+
 def test_stale_generation_is_asked_again(world):
     datapath = world.datapath()
     datapath.stale_answers = 1

@@ -181,6 +181,17 @@ def test_refusal_by_the_datapath(world):
     assert shown["State"] == "failed" and shown["KeyCount"] == 1
 
 
+def test_refusal_by_the_datapath_at_the_start(world):
+    write(world, SA)
+    there = datapath(world)
+    there.refuse = "no room for so many"
+    daemon = world.start("ipsec-manual-keyd")
+    daemon.wait_for("STATUS=start failed: no room for so many; what was in force stays")
+    _, errors = daemon.process.communicate(timeout=30)
+    assert daemon.process.returncode == 95
+    assert "keys: not in force: no room for so many" in errors and KEY not in errors
+
+
 def test_datapath_absent_then_there(world):
     write(world, SA)
     daemon = world.start("ipsec-manual-keyd")
