@@ -48,6 +48,7 @@ def traffic(pair, there):
             stack.callback(stream.kill)
         with SteadyProbe(pair["alpha"], pair["beta"], there) as probe:
             yield probe
+        assert not LASTING or stream.poll() is None, "the stream of TCP has broken"
 
 
 @families
@@ -72,5 +73,7 @@ def test_reloads_lose_nothing(pair, family):
 
     with wire.Capture(beta, "eth0") as capture:
         loses_nothing(lambda: traffic(pair, there), reload)
+    print(f"{len(turns)} reloads of {RULES} rules, {len(capture.of(wire.ESP))} packets of ESP, "
+          f"{len(capture.clear())} in clear")
     assert not capture.clear()
     assert len(capture.of(wire.ESP)) > 1000 * SECONDS

@@ -14,6 +14,7 @@ UDP_PERIOD_SEC = 0.001
 PING_EVERY = 10  # datagrams
 RUN_IN = 300  # datagrams before and after the disturbance
 QUIET_SEC = 1.0
+STALL_SEC = 60
 TRIES = 3
 BUFFER_BYTES = 16 << 20
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
@@ -66,9 +67,10 @@ class SteadyProbe:
 
     def flow(self, datagrams):
         """Return when that many more datagrams were sent."""
+        patience = STALL_SEC + 2 * datagrams * UDP_PERIOD_SEC
         with self.changed:
             goal = self.sent["udp"] + datagrams
-            assert self.changed.wait_for(lambda: self.sent["udp"] >= goal, 60), "the sender stalled"
+            assert self.changed.wait_for(lambda: self.sent["udp"] >= goal, patience), "the sender stalled"
 
     def lost(self):
         return sum(self.sent[kind] - len(self.came[kind]) for kind in self.sent)
@@ -135,6 +137,7 @@ def loses_nothing(make_probe, disturb):
             control.flow(int(lasted / UDP_PERIOD_SEC))
         if control.lost() == 0:
             assert probe.lost() == 0, f"{probe.report()} with the disturbance, nothing without"
+            print(f"{probe.report()} in {lasted:.1f} s, nothing without the disturbance")
             return
         told = control.report()
     raise AssertionError(f"inconclusive: without any disturbance {told}")
