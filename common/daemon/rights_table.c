@@ -27,6 +27,7 @@ static const struct right rows[] = {
 
 	{ DATAPATH,   "AddTunnel",        TO_DATAPATH },
 	{ DATAPATH,   "ChooseSas",        TO_ALL },
+	{ DATAPATH,   "ChooseSasBy",      TO_ALL },
 	{ DATAPATH,   "Confirm",          TO_OWNER },
 	{ DATAPATH,   "DumpSas",          TO_ALL },
 	{ DATAPATH,   "GetSection",       TO_ALL },

@@ -60,6 +60,55 @@ def test_the_sa_that_explain_names_is_the_one_that_counts(alpha):
     assert again["sa"]["spi"] == said["sa"]["spi"] and int(again["sa"]["packets"]) > before
 
 
+EXPLAINED = [  # what a file would ask for; alternative that SAs serve, protocol that is missing
+    ("ipsec {encr_algs aes encr_auth_algs sha256}", True, None),
+    ("ipsec {encr_algs aes encr_auth_algs sha512}", False, "esp"),
+    ("ipsec {encr_algs aes(256) encr_auth_algs sha256}", False, "esp"),
+    ("ipsec {auth_algs sha256 encr_algs aes encr_auth_algs sha256}", False, "ah"),
+    ("ipsec {encr_algs aes-gcm} or ipsec {encr_algs aes encr_auth_algs sha256}", True, None),
+]
+
+
+@pytest.mark.parametrize("action,served,missing", EXPLAINED, ids=[row[0] for row in EXPLAINED])
+def test_sas_for_a_file_that_is_not_loaded(alpha, action, served, missing):
+    """They are chosen by algorithms and key sizes, as the datapath would if the file were in force."""
+    flow = "out icmp 192.0.2.1 192.0.2.2 type 8 code 0"
+    used = explain(alpha, flow)["sa"]["spi"]
+    said = json.loads(alpha.run("ipsecconf", "--json", "--explain", flow, "--with", "-",
+                                stdin=f"{{raddr 192.0.2.2}} {action}\n").stdout)
+    assert said["datapath"] and said["rule"]["source"] == "stdin"
+    if served:
+        assert said["sa"]["spi"] == used and "acquire" not in said
+    else:
+        assert "sa" not in said and said["acquire"]["protocol"] == missing
+        assert said["acquire"]["destination"] == "192.0.2.2"
+
+
+def test_sas_that_a_packet_could_have_come_by(alpha):
+    flow = "in icmp 192.0.2.2 192.0.2.1 type 8 code 0"
+    own = explain(alpha, flow)
+    assert own["others"] == [] and own["sa"]["direction"] == "in"
+    ends = "src 192.0.2.2 dst 192.0.2.1"
+    more = (f"add esp spi 0x5001 {ends} encr_alg aes encrkey {'11' * 32} auth_alg sha256 authkey {'22' * 32}\n"
+            f"add esp spi 0x5002 {ends} encr_alg aes encrkey {'13' * 16} auth_alg sha512 authkey {'24' * 64}\n"
+            f"add ah spi 0x5003 {ends} auth_alg sha256 authkey {'35' * 32}\n")
+    assert alpha.run("ipseckey", stdin=more).returncode == 0
+    try:
+        # Key sizes do not count on the way in; integrity that the rule names does, and surplus AH.
+        said = explain(alpha, flow)
+        assert [said["sa"]["spi"]] + [row["sa"]["spi"] for row in said["others"]] == \
+            ["0x00005001", own["sa"]["spi"]]
+        both = json.loads(alpha.run(
+            "ipsecconf", "--json", "--explain", flow, "--with", "-",
+            stdin="{raddr 192.0.2.2} ipsec {auth_algs sha256 encr_algs aes encr_auth_algs sha512}\n").stdout)
+        assert (both["sa"]["spi"], both["sa_outer"]["spi"]) == ("0x00005002", "0x00005003")
+        assert both["others"] == []
+    finally:
+        for proto, spi in (("esp", "0x5001"), ("esp", "0x5002"), ("ah", "0x5003")):
+            alpha.run("ipseckey", "delete", proto, "spi", spi, "dst", "192.0.2.1")
+    assert explain(alpha, flow)["sa"]["spi"] == own["sa"]["spi"]
+
+
 def test_drift_of_file_and_service(alpha):
     assert alpha.run("ipsecconf", "--drift").returncode == 0
     add(alpha, "{raddr 203.0.113.1} drop {}\n")

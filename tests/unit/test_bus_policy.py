@@ -47,6 +47,7 @@ METHODS = {
     "Datapath1.ListRules": ALL,
     "Datapath1.DumpSas": ALL,
     "Datapath1.ChooseSas": ALL,
+    "Datapath1.ChooseSasBy": ALL,
     "Datapath1.GetStatistics": ALL,
     "Datapath1.ListTunables": ALL,
     "Datapath1.SetTunable": ADMINS,

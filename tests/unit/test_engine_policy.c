@@ -428,6 +428,81 @@ START_TEST(asking_is_not_sending)
 }
 END_TEST
 
+/* A rule that is not in force is asked about in its own right, with its algorithms and key sizes. */
+START_TEST(asking_by_another_rule)
+{
+	static struct host host;
+	struct spd_query query = asked_of("out udp " HERE ":1 > " THERE ":2");
+	struct action gcm_action = esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE),
+		      cbc_action = esp_action(AES, SHA256);
+	CLEANUP(rule_freep) struct rule *other = rule_new(1);
+	struct engine_choice choice;
+
+	host_init(&host);
+	add_rule(&host, "", IPPROTO_UDP, gcm_action, NULL);
+	add_sa(&host, &gcm, 0x2001, SA_MODE_TRANSPORT, HERE, THERE);
+	sa_normalise(host.entries[0]->sa);
+	host_start(&host, HERE, HERE6);
+	ck_assert_ptr_nonnull(other);
+	other->directions = DIRECTION_BIT_BOTH;
+	other->actions[0] = cbc_action;
+	ck_assert_uint_eq(chosen_spi(&host, "out udp " HERE ":1 > " THERE ":2"), 0x2001);
+	ck_assert_int_eq(engine_choose_by(rcu_read(&host.view), &query, other, &choice), 0);
+	ck_assert(choice.rule == other && choice.alternative == 0 && !choice.esp);
+	other->actions[0] = gcm_action;
+	ck_assert_int_eq(engine_choose_by(rcu_read(&host.view), &query, other, &choice), 0);
+	ck_assert(choice.alternative == 1 && choice.esp == host.entries[0]);
+	other->actions[0].esp.min_bits = 4096;
+	ck_assert_int_eq(engine_choose_by(rcu_read(&host.view), &query, other, &choice), 0);
+	ck_assert_uint_eq(choice.alternative, 0);
+	other->actions[0] = plain_action(ACTION_DISCARD);
+	ck_assert_int_eq(engine_choose_by(rcu_read(&host.view), &query, other, &choice), -ENOENT);
+	host_done(&host);
+}
+END_TEST
+
+/* What a packet that comes could have been carried by, with the checks that one would meet. */
+START_TEST(what_could_have_brought_it)
+{
+	static struct host host;
+	struct spd_query query = asked_of("in udp " THERE ":2 > " HERE ":1"),
+			 far = asked_of("in udp 192.0.2.99:2 > " HERE ":1"),
+			 away = asked_of("tunnel t7 in udp " THERE ":2 > " HERE ":1");
+	struct engine_arrival arrival = { .asked = &query };
+	const struct engine_view *view;
+	size_t alternative = 0;
+
+	host_init(&host);
+	add_rule(&host, "", IPPROTO_UDP, esp_action(AES, SHA256), NULL);
+	add_sa(&host, &cbc, 0x1001, SA_MODE_TRANSPORT, THERE, HERE);
+	add_sa(&host, &gcm, 0x1002, SA_MODE_TRANSPORT, THERE, HERE);
+	host_start(&host, HERE, HERE6);
+	view = rcu_read(&host.view);
+	arrival.rule = host.rules[0];
+	for (size_t i = 0; i < 2; i++) {
+		host.entries[i]->directions = SA_INBOUND;
+		ck_assert(engine_could_bring(view, &query, host.entries[i]));
+		ck_assert(!engine_could_bring(view, &far, host.entries[i]));
+		ck_assert(!engine_could_bring(view, &away, host.entries[i]));
+	}
+	arrival.esp = host.entries[0];
+	ck_assert_int_eq(engine_would_take(view, &arrival, &alternative), VERDICT_IN_ACCEPTED);
+	ck_assert_uint_eq(alternative, 1);
+	arrival.esp = host.entries[1];
+	ck_assert_int_eq(engine_would_take(view, &arrival, &alternative), VERDICT_SPD_BAD_ESPEALG);
+	ck_assert_uint_eq(alternative, 0);
+	host.entries[0]->sa->src_port = 9; /* unique, of another flow */
+	arrival.esp = host.entries[0];
+	ck_assert_int_eq(
+		engine_would_take(view, &arrival, &alternative), VERDICT_SPD_ESP_INNERMISMATCH);
+	host.entries[0]->directions = SA_OUTBOUND;
+	ck_assert(!engine_could_bring(view, &query, host.entries[0]));
+	atomic_store(&host.entries[1]->run->state, SA_DEAD);
+	ck_assert(!engine_could_bring(view, &query, host.entries[1]));
+	host_done(&host);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_policy");
@@ -443,6 +518,8 @@ int main(void)
 	tcase_add_test(tc, crowds_of_new_flows);
 	tcase_add_test(tc, sender_takes_the_first_that_works);
 	tcase_add_test(tc, asking_is_not_sending);
+	tcase_add_test(tc, asking_by_another_rule);
+	tcase_add_test(tc, what_could_have_brought_it);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

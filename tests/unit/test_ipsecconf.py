@@ -87,6 +87,49 @@ ipsecconf: of the same entry these stay in force:
         assert done.stderr == "Delete failed: no entry has the number t0,1\n"
 
 
+class TestFlush:
+    """-f and -i: which tunnels there are to be flushed."""
+
+    def test_a_tunnel_that_no_policy_named(self, world, policyd):
+        before = shown(world)
+        done = conf(world, "-qf", "-i", "t0")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("ipsecconf: Tunnel not found: no policy has named a tunnel t0\n")
+        assert conf(world, "-qf", "-i", "lo").returncode == 0  # it is there, and has no policy
+        entry = "{tunnel t0 negotiate tunnel raddr 10.0.0.0/8} ipsec {encr_algs aes-gcm}\n"
+        assert conf(world, "-q", "-a", "-", source=entry).returncode == 0
+        for _ in range(2):
+            assert conf(world, "-qf", "-i", "t0").returncode == 0
+        assert shown(world) == before
+
+
+class TestWarnings:
+    """What is said about changes by hand, and in which order."""
+
+    NEWS = "WARNING : new policy entries may change"
+
+    def test_only_when_something_is_new(self, world, policyd):
+        entry = "{lport 23 dir in} drop {}\n"
+        assert self.NEWS in conf(world, "-a", "-", source=entry).stdout
+        done = conf(world, "-a", "-", source=entry)
+        assert self.NEWS not in done.stdout
+        assert "Duplicate policy entry (ignored): number 12 has the same selectors" in done.stderr
+        for flush in ([], ["-f"], ["-F"]):
+            before = shown(world)
+            done = conf(world, *flush, "-a", "-", source="# nothing\n")
+            assert done.returncode == 0 and self.NEWS not in done.stdout
+            assert done.stderr == "Policy file does not contain any valid rules.\n"
+            assert shown(world) == before
+
+    def test_both_streams_in_one_place_stand_in_their_order(self, world, policyd):
+        done = subprocess.run([SBIN / "ipsecconf", "-a", "-"], env=world.env(), text=True, timeout=30,
+                              input="{lport 1 dir in} dorp {}\n", check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        words = ["WARNING : policy is changed by hand", "Invalid action 'dorp'", "Fatal error"]
+        places = [done.stdout.index(word) for word in words]
+        assert places == sorted(places)
+
+
 class TestRemove:
     """-r: entries by their words."""
 
@@ -232,7 +275,8 @@ class TestDatapath:
     def lister(self, world, policyd):
         fake = world.fake
         base = type(fake.object)
-        self.sas, self.rules, self.choice, self.asked = [SA], [], None, []
+        self.sas, self.rules, self.tunnels = [SA], [], []
+        self.choice, self.by_rule, self.asked = None, {}, []
 
         class Lister(base):
             @dbus.service.method(fake.NAME, "", "h")
@@ -242,9 +286,18 @@ class TestDatapath:
             @dbus.service.method(fake.NAME, "s", "h")
             def ChooseSas(inner, flow):  # pylint: disable=no-self-argument
                 self.asked.append(flow)
-                if self.choice is None:
-                    raise dbus.DBusException("old", name="org.freedesktop.DBus.Error.UnknownMethod")
-                return listing_fd({"version": 1, **self.choice})
+                return listing_fd({"version": 1, **(self.choice or {})})
+
+            @dbus.service.method(fake.NAME, "sha{sv}", "h")
+            def ChooseSasBy(inner, flow, _rule, _options):  # pylint: disable=no-self-argument
+                self.asked.append(f"{flow} by rule")
+                if self.by_rule is None:
+                    raise dbus.DBusException("none", name="org.freedesktop.DBus.Error.UnknownMethod")
+                return listing_fd({"version": 1, "sas": [], **self.by_rule})
+
+            @dbus.service.method(fake.NAME, "", "h")
+            def ListTunnels(inner):  # pylint: disable=no-self-argument
+                return listing_fd({"version": 1, "tunnels": self.tunnels})
 
             @dbus.service.method(fake.NAME, "", "h")
             def ListRules(inner):  # pylint: disable=no-self-argument
@@ -253,44 +306,64 @@ class TestDatapath:
         fake.object.remove_from_connection()
         fake.object = Lister(fake.connection, "/org/netipsec/Datapath1")
 
-    def test_the_sa_that_would_be_used(self, world):
-        flow = "out tcp 10.0.0.5:41000 192.0.2.7:80"
-        said = json.loads(conf(world, "--json", "--explain", flow).stdout)
-        assert said["sa"] == SA and said["datapath"] and "acquire" not in said
-        assert "SA: esp spi 0x00001001 from 10.0.0.5 to 192.0.2.7, aes-gcm \n" in \
-            conf(world, "--explain", flow).stdout
-        for wrong in ({"direction": "in"}, {"destination": "192.0.2.8"}, {"encryption": "aes-cbc"},
-                      {"mode": "tunnel"}, {"state": "dead"}, {"proto": "ah"}, {"protocol": 17},
-                      {"destination_port": 81}):
-            self.sas = [dict(SA, **wrong)]
-            said = json.loads(conf(world, "--json", "--explain", flow).stdout)
-            assert "sa" not in said, wrong
-            assert said["acquire"] == {"protocol": "esp", "source": "10.0.0.5",
-                                       "destination": "192.0.2.7", "rule": said["rule"]["id"]}
-        assert "an ACQUIRE for esp from 10.0.0.5 to 192.0.2.7 would be sent" in \
-            conf(world, "--explain", flow).stdout
-
     def test_the_sa_that_the_datapath_chooses(self, world):
-        """Its word counts, not what its listing looks like; for a policy that is not loaded it has none."""
+        """Its word counts, for a rule of its own and, given to it, for that of a file."""
         flow = "out tcp 10.0.0.5:41000 192.0.2.7:80"
+        printed = "out tcp 10.0.0.5:41000 > 192.0.2.7:80"
         rule = json.loads(conf(world, "--json", "--explain", flow).stdout)["rule"]["id"]
-        other, outer = dict(SA, spi="0x00001002"), dict(SA, spi="0x00001003", proto="ah")
-        self.choice = {"rule": rule, "alternative": 1, "sas": [other, outer]}
+        inner, outer = dict(SA, spi="0x00001002"), dict(SA, spi="0x00001003", proto="ah")
+        self.choice = {"rule": rule, "alternative": 1, "sas": [inner, outer]}
+        self.asked.clear()
         said = json.loads(conf(world, "--json", "--explain", flow).stdout)
-        assert said["sa"] == other and said["sa_outer"] == outer and "acquire" not in said
-        assert self.asked == ["out tcp 10.0.0.5:41000 > 192.0.2.7:80"] * 2
-        text = conf(world, "--explain", flow).stdout
-        assert "SA: esp spi 0x00001002" in text and "SA: ah spi 0x00001003" in text
+        assert said["sa"] == inner and said["sa_outer"] == outer and "acquire" not in said
+        assert self.asked == [printed]
+        assert "SA: esp spi 0x00001002 from 10.0.0.5 to 192.0.2.7, aes-gcm \n  in ah spi 0x00001003 " in \
+            conf(world, "--explain", flow).stdout
         self.choice = {"rule": rule, "alternative": 0, "sas": [], "missing": "ah",
                        "source": "10.0.0.5", "destination": "192.0.2.7"}
         assert "an ACQUIRE for ah from 10.0.0.5 to 192.0.2.7 would be sent" in \
             conf(world, "--explain", flow).stdout
-        # Of another rule than the service's, and for a file, its listing has to do.
+        # Of another rule than the service's, and for a file: by the rule that decides.
         self.choice["rule"] = "0" * 16
+        self.by_rule = {"rule": rule, "alternative": 1, "sas": [SA]}
+        self.asked.clear()
         assert json.loads(conf(world, "--json", "--explain", flow).stdout)["sa"] == SA
-        asked = len(self.asked)
+        assert self.asked == [printed, f"{printed} by rule"]
+        self.asked.clear()
         text = conf(world, "--with", "-", "--explain", flow, source=POLICY).stdout
-        assert "SA: esp spi 0x00001001" in text and len(self.asked) == asked
+        assert "SA: esp spi 0x00001001" in text and self.asked == [f"{printed} by rule"]
+        self.by_rule = None
+        assert "SA: not known" in conf(world, "--explain", flow).stdout
+
+    def test_sas_that_it_could_have_come_by(self, world):
+        flow = "in tcp 192.0.2.7:80 10.0.0.5:41000"
+        ways = [{"alternative": 1, "sas": [dict(SA, spi=f"0x0000100{n}"), dict(SA, proto="ah")]} for n in (2, 3)]
+        self.by_rule = {"rule": "", "ways": ways}
+        said = json.loads(conf(world, "--json", "--explain", flow).stdout)
+        assert said["sa"] == ways[0]["sas"][0] and said["sa_outer"] == ways[0]["sas"][1]
+        assert said["others"] == [{"sa": ways[1]["sas"][0], "sa_outer": ways[1]["sas"][1]}]
+        lines = conf(world, "--explain", flow).stdout.splitlines()
+        assert [line[:25] for line in lines if " spi " in line] == [
+            "SA: esp spi 0x00001002 fr", "  in ah spi 0x00001001 fr",
+            "or  esp spi 0x00001003 fr", "  in ah spi 0x00001001 fr"]
+        self.by_rule["ways"] = []
+        assert "SA: none that it could have come by\n" in conf(world, "--explain", flow).stdout
+
+    def test_a_tunnel_without_rules_is_for_host_policy(self, world):
+        self.tunnels = [{"name": "t0", "source": "10.0.0.5", "destination": "198.51.100.1"}]
+        for way, outer in (("out tcp 10.1.0.1:1 10.2.0.1:2", "out protocol 4 10.0.0.5 > 198.51.100.1"),
+                           ("in tcp 10.2.0.1:2 10.1.0.1:1", "in protocol 4 198.51.100.1 > 10.0.0.5")):
+            said = json.loads(conf(world, "--json", "--explain", f"tunnel t0 {way}").stdout)
+            assert (said["verdict"], said["rule"]["line"], said["outer"]) == ("drop", 4, outer)
+            text = conf(world, "--explain", f"tunnel t0 {way}").stdout
+            assert f"tunnel t0 has no rules, so that host policy decides about its own packet: {outer}" in text
+        text = conf(world, "--explain", "tunnel t1 out tcp 10.1.0.1:1 10.2.0.1:2").stdout
+        assert "tunnel t1 has no rules, and no ends that are known here" in text
+        # With rules of its own nothing but these counts.
+        source = POLICY + "{tunnel t0 negotiate tunnel raddr 10.3.0.0/16} ipsec {encr_algs aes-gcm}\n"
+        said = json.loads(conf(world, "--json", "--with", "-", "--explain",
+                               "tunnel t0 out tcp 10.1.0.1:1 10.2.0.1:2", source=source).stdout)
+        assert said["verdict"] == "drop" and said["rule"] is None and "outer" not in said
 
     def test_rules_that_no_sa_serves(self, world):
         text = ("{raddr 192.0.2.7} ipsec {encr_algs aes-gcm(256)}\n"
@@ -330,6 +403,7 @@ class TestDatapath:
         self.rules.reverse()
         done = conf(world, "--drift")
         assert done.returncode == 1 and "the datapath has other rules" in done.stdout
+        assert "  hint: 'systemctl status ipsec-policy'" in done.stderr
         self.rules.reverse()
         conf(world, "--fragment", "web", "-a", "-", source="{lport 80 dir in} drop {}\n")
         done = conf(world, "--drift")
@@ -451,7 +525,9 @@ class TestManaged:
                     assert done.returncode == 100, (refusal, argv)
                     assert done.stderr == \
                         "Insufficient privilege to run ipsecconf.\nFatal error - exiting.\n"
-                    assert conf(world, *argv).returncode == 1
+                    done = conf(world, *argv)
+                    assert done.returncode == 1
+                    assert "  hint: it takes root, or membership in the group 'ipsecadm'\n" in done.stderr
         finally:
             service.remove_from_connection()
 

@@ -5,12 +5,14 @@
 #include <pwd.h>
 #include <string.h>
 
+#include "common/base/memfd.h"
 #include "common/daemon/log.h"
 #include "services/datapath/bus/datapath_bus_parts.h"
 #include "services/datapath/bus/listing.h"
 
 #define NAME_BYTES	 256
 #define CONFIRM_MAX_USEC (24 * 3600 * UINT64_C(1000000))
+#define CHOICE_MAX_BYTES (64U << 10)
 
 /* Who publishes a section. */
 static const struct publisher_of {
@@ -259,22 +261,68 @@ static int on_dump_sas(struct bus_call *call, struct bus_reader *args, void *use
 	return datapath_reply_listing(call, "netipsec-sas", r, &json);
 }
 
+/* Return: 0, 1 when the caller was told why not. */
+static int read_query(struct bus_call *call, const char *flow, struct spd_query *ret_query)
+{
+	struct spd_flow_error error;
+
+	if (spd_flow_parse(flow, strlen(flow), ret_query, NULL, &error) == 0)
+		return 0;
+	(void)bus_call_fail(call, "Invalid", "%s, behind %zu characters", error.text, error.offset);
+	return 1;
+}
+
+static int reply_choice(struct datapathd *d, struct bus_call *call, const struct spd_query *query,
+	const struct rule *rule)
+{
+	CLEANUP(text_done) struct text json = { 0 };
+	int r = listing_choice(d->plant, d->sections.algorithms, query, rule, &json);
+
+	return datapath_reply_listing(call, "netipsec-choice", r, &json);
+}
+
 static int on_choose_sas(struct bus_call *call, struct bus_reader *args, void *userdata)
 {
-	struct datapathd *d = userdata;
-	CLEANUP(text_done) struct text json = { 0 };
-	struct spd_flow_error error;
 	struct spd_query query;
 	const char *flow;
 	int r = bus_read(args, "s", &flow);
 
 	if (r < 0)
 		return r;
-	if (spd_flow_parse(flow, strlen(flow), &query, NULL, &error) < 0)
-		return bus_call_fail(
-			call, "Invalid", "%s, behind %zu characters", error.text, error.offset);
-	r = listing_choice(d->plant, d->sections.algorithms, &query, &json);
-	return datapath_reply_listing(call, "netipsec-choice", r, &json);
+	return read_query(call, flow, &query) == 0 ? reply_choice(userdata, call, &query, NULL) : 0;
+}
+
+/* Anybody may ask, so it must cost little: one rule, and a snapshot of no more. */
+static int read_one_rule(int fd, struct spd **ret_spd)
+{
+	struct memfd_view view = { 0 };
+	int r = memfd_map(fd, CHOICE_MAX_BYTES, &view);
+
+	if (r < 0)
+		return r;
+	r = snapshot_read_policy(view.bytes, view.len, ret_spd);
+	memfd_unmap(&view);
+	return r == 0 && ((*ret_spd)->count != 1 || (*ret_spd)->n_audit > 0) ? -EBADMSG : r;
+}
+
+static int on_choose_sas_by(struct bus_call *call, struct bus_reader *args, void *userdata)
+{
+	CLEANUP(spd_freep) struct spd *spd = NULL;
+	CLEANUP(fd_closep) int fd = -1;
+	struct spd_query query;
+	const char *flow, *bad_key;
+	int r = bus_read(args, "sh", &flow, &fd);
+
+	if (r == 0)
+		r = bus_read_options(args, NULL, 0, &bad_key);
+	if (r < 0)
+		return r;
+	r = read_one_rule(fd, &spd);
+	if (r < 0)
+		return bus_call_fail(call, "Invalid", "no snapshot of one rule: %s", strerror(-r));
+	if (read_query(call, flow, &query) != 0)
+		return 0;
+	return reply_choice(userdata, call, &query, spd->rules[0]);
 }
 
 static int write_counters(struct bus_writer *out, const uint64_t *packets)
@@ -336,6 +384,7 @@ static const struct bus_member members[] = {
 	BUS_METHOD("ListRules", "", "h", "listing", on_list_rules),
 	BUS_METHOD("DumpSas", "", "h", "listing", on_dump_sas),
 	BUS_METHOD("ChooseSas", "s", "h", "flow listing", on_choose_sas),
+	BUS_METHOD("ChooseSasBy", "sha{sv}", "h", "flow rule options listing", on_choose_sas_by),
 	BUS_METHOD("GetStatistics", "", "a{st}", "counters", on_get_statistics),
 	BUS_METHOD("SetTunable", "st", "", "name value", datapath_on_set_tunable),
 	BUS_METHOD("ListTunables", "", "h", "listing", datapath_on_list_tunables),

@@ -9,6 +9,9 @@
 #include "services/datapath/bus/listing_json.h"
 #include "services/datapath/replay/replay.h"
 
+#define LISTING_MAX_ARRIVALS 64U /* SAs of a kind between two ends that are tried */
+#define LISTING_MAX_WAYS     16U
+
 /* ---- rules ---- */
 
 /* What the kernel counted for one rule. */
@@ -312,29 +315,122 @@ int listing_sas(struct plant *plant, const struct alg_table *table, struct text 
 	return json_finish(out, ret_json);
 }
 
-/* As listing_sas(), but for the SAs that are chosen; what would be asked for stands in their place. */
-int listing_choice(struct plant *plant, const struct alg_table *table,
-	const struct spd_query *query, struct text *ret_json)
+/* ---- SAs of one packet ---- */
+
+static int list_outbound(struct plant *plant, struct sa_dump *dump, const struct spd_query *query,
+	const struct rule *rule, struct json_object *out)
 {
-	struct sa_dump dump = { .table = table, .now_usec = clock_boot_usec() };
-	CLEANUP(json_dropp) struct json_object *out = json_begin("sas", &dump.list);
 	struct engine_choice choice;
 	char id[RULE_ID_TEXT_MAX];
 
-	if (!out)
-		return -ENOMEM;
-	if (engine_choose(plant_view(plant), query, &choice) < 0)
-		return json_finish(out, ret_json);
+	if (engine_choose_by(plant_view(plant), query, rule, &choice) < 0)
+		return 0;
 	json_add_string(out, "rule", rule_id_format(choice.rule->id, id));
 	json_add_number(out, "alternative", choice.alternative);
 	if (choice.esp)
-		add_sa(choice.esp, &dump);
+		add_sa(choice.esp, dump);
 	if (choice.ah)
-		add_sa(choice.ah, &dump);
+		add_sa(choice.ah, dump);
 	if (choice.alternative == 0) {
 		json_add_string(out, "missing", choice.missing == SA_PROTO_ESP ? "esp" : "ah");
 		add_address(out, "source", &choice.src);
 		add_address(out, "destination", &choice.dst);
 	}
-	return json_finish(out, ret_json);
+	return 0;
+}
+
+/* Inbound SAs of the packet's ends, and the pairs of them that it would be taken with. */
+struct arrivals {
+	const struct engine_view *view;
+	const struct spd_query *query;
+	struct sad_entry *esp[LISTING_MAX_ARRIVALS + 1], *ah[LISTING_MAX_ARRIVALS + 1];
+	size_t n_esp, n_ah; /* one of each is none: the NULL at the end */
+};
+
+static void collect_arrival(struct sad_entry *entry, void *userdata)
+{
+	struct arrivals *a = userdata;
+	bool is_esp = entry->sa->proto == SA_PROTO_ESP;
+	size_t *n = is_esp ? &a->n_esp : &a->n_ah;
+
+	if (*n == LISTING_MAX_ARRIVALS || !engine_could_bring(a->view, a->query, entry))
+		return;
+	(is_esp ? a->esp : a->ah)[(*n)++] = entry;
+}
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct sad_entry *const *a = x, *const *b = y;
+
+	return ((*a)->serial < (*b)->serial) - ((*a)->serial > (*b)->serial);
+}
+
+/* One way that the packet could have come: {"alternative":1,"sas":[...]}. */
+static void add_way(struct json_object *ways, const struct sa_dump *dump,
+	const struct engine_arrival *arrival, size_t alternative)
+{
+	struct sa_dump own = { .table = dump->table, .now_usec = dump->now_usec };
+	struct json_object *way = json_object_new_object();
+
+	own.list = json_object_new_array();
+	json_add_number(way, "alternative", alternative);
+	json_add(way, "sas", own.list);
+	if (arrival->esp)
+		add_sa(arrival->esp, &own);
+	if (arrival->ah)
+		add_sa(arrival->ah, &own);
+	json_append(ways, way);
+}
+
+static void list_ways(const struct arrivals *a, const struct rule *rule, const struct sa_dump *dump,
+	struct json_object *ways)
+{
+	for (size_t e = 0; e <= a->n_esp; e++) {
+		for (size_t h = 0; h <= a->n_ah; h++) {
+			struct engine_arrival arrival = { a->query, rule, a->esp[e], a->ah[h] };
+			size_t alternative = 0;
+
+			if (!arrival.esp && !arrival.ah)
+				continue;
+			if (engine_would_take(a->view, &arrival, &alternative) ==
+					VERDICT_IN_ACCEPTED &&
+				json_object_array_length(ways) < LISTING_MAX_WAYS)
+				add_way(ways, dump, &arrival, alternative);
+		}
+	}
+}
+
+static int list_inbound(struct plant *plant, struct sa_dump *dump, const struct spd_query *query,
+	const struct rule *rule, struct json_object *out)
+{
+	struct arrivals *a = calloc(1, sizeof(*a));
+	struct json_object *ways = json_object_new_array();
+	char id[RULE_ID_TEXT_MAX];
+
+	json_add(out, "ways", ways);
+	if (!a)
+		return -ENOMEM;
+	a->view = plant_view(plant);
+	a->query = query;
+	sadb_dump(plant->sadb, 0, collect_arrival, a);
+	qsort(a->esp, a->n_esp, sizeof(struct sad_entry *), newest_first);
+	qsort(a->ah, a->n_ah, sizeof(struct sad_entry *), newest_first);
+	json_add_string(out, "rule", rule_id_format(rule->id, id));
+	list_ways(a, rule, dump, ways);
+	free(a);
+	return 0;
+}
+
+int listing_choice(struct plant *plant, const struct alg_table *table,
+	const struct spd_query *query, const struct rule *rule, struct text *ret_json)
+{
+	struct sa_dump dump = { .table = table, .now_usec = clock_boot_usec() };
+	CLEANUP(json_dropp) struct json_object *out = json_begin("sas", &dump.list);
+	int r = out ? 0 : -ENOMEM;
+
+	if (r == 0 && rule && query->flow.direction == DIRECTION_IN)
+		r = list_inbound(plant, &dump, query, rule, out);
+	else if (r == 0)
+		r = list_outbound(plant, &dump, query, rule, out);
+	return r < 0 ? r : json_finish(out, ret_json);
 }

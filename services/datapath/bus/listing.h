@@ -11,9 +11,13 @@ int listing_rules(
 	struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
 int listing_sas(
 	struct plant *plant, const struct alg_table *table, struct text *ret_json) MUST_CHECK;
-/* The SAs that an outbound packet would leave by. Return: 0 or -ENOMEM. */
+/*
+ * The SAs that an outbound packet would leave by. @rule: that decided, of a policy that is not in force;
+ * NULL: those in force are asked. With it also of an inbound packet: those that it could have come by.
+ * Return: 0 or -ENOMEM.
+ */
 int listing_choice(struct plant *plant, const struct alg_table *table,
-	const struct spd_query *query, struct text *ret_json) MUST_CHECK;
+	const struct spd_query *query, const struct rule *rule, struct text *ret_json) MUST_CHECK;
 int listing_tunables(const struct tunables *tunables, struct text *ret_json) MUST_CHECK;
 int listing_tunnels(const struct plant *plant, struct text *ret_json) MUST_CHECK;
 /* Drops with a number larger than @after, oldest first. */

@@ -191,5 +191,21 @@ struct engine_choice {
  */
 int engine_choose(const struct engine_view *view, const struct spd_query *asked,
 	struct engine_choice *ret_choice) MUST_CHECK;
+/* The same when @rule decided, one of a policy that is not in force; NULL: as above. */
+int engine_choose_by(const struct engine_view *view, const struct spd_query *asked,
+	const struct rule *rule, struct engine_choice *ret_choice) MUST_CHECK;
+
+/* An inbound packet, the rule that decides for it, and SAs that may have been around it, or NULL. */
+struct engine_arrival {
+	const struct spd_query *asked;
+	const struct rule *rule;
+	struct sad_entry *esp, *ah;
+};
+/* Is this an SA of the ends between which the packet came? Control thread, as all here. */
+bool engine_could_bring(const struct engine_view *view, const struct spd_query *asked,
+	const struct sad_entry *entry);
+/* Would it be taken? The same checks as for one that comes. *ret_alternative counts from 1; 0: none. */
+enum verdict engine_would_take(const struct engine_view *view, const struct engine_arrival *arrival,
+	size_t *ret_alternative);
 
 #endif

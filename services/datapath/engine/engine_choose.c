@@ -111,27 +111,43 @@ static int tunnel_index(const struct engine_view *view, const char *name)
 	return ENGINE_HOST;
 }
 
-int engine_choose(const struct engine_view *view, const struct spd_query *asked,
-	struct engine_choice *ret_choice)
+/* The tunnel that is asked about. Return: 0, -ENOENT: it is not there. */
+static int find_head(const struct engine_view *view, const struct spd_query *asked, int *ret_at)
 {
-	int at = tunnel_index(view, asked->tunnel);
-	const struct tunnel *tunnel = at == ENGINE_HOST ? NULL : &view->tunnels->tunnels[at];
+	*ret_at = tunnel_index(view, asked->tunnel);
+	return (asked->tunnel[0] != '\0') == (*ret_at != ENGINE_HOST) ? 0 : -ENOENT;
+}
+
+/* *flow is @outer for a tunnel without rules: host policy decides about its own packets then. */
+static void find_rule(const struct engine_view *view, int at, const struct flow **flow,
+	struct flow *outer, struct engine_match *ret_match)
+{
+	engine_look_up(view, at, *flow, ret_match);
+	if (ret_match->rule || at == ENGINE_HOST || ret_match->has_rules)
+		return;
+	flow_of_outer(&view->tunnels->tunnels[at], (*flow)->local.family, outer);
+	*flow = outer;
+	engine_look_up(view, ENGINE_HOST, *flow, ret_match);
+}
+
+int engine_choose_by(const struct engine_view *view, const struct spd_query *asked,
+	const struct rule *rule, struct engine_choice *ret_choice)
+{
 	const struct flow *flow = &asked->flow;
+	const struct tunnel *tunnel;
 	struct flow outer, host;
 	struct engine_pair pair = { .esp = NULL };
-	struct engine_match match;
+	struct engine_match match = { .rule = rule };
 	struct sad_query query;
+	int at;
 
 	*ret_choice = (struct engine_choice){ .missing = SA_PROTO_ESP };
 	if (flow->direction != DIRECTION_OUT || (asked->forward && asked->tunnel[0] == '\0') ||
-		(asked->tunnel[0] != '\0' && !tunnel))
+		find_head(view, asked, &at) < 0)
 		return -ENOENT;
-	engine_look_up(view, at, flow, &match);
-	if (!match.rule && tunnel && !match.has_rules) {
-		flow_of_outer(tunnel, flow->local.family, &host);
-		flow = &host;
-		engine_look_up(view, ENGINE_HOST, flow, &match);
-	}
+	tunnel = at == ENGINE_HOST ? NULL : &view->tunnels->tunnels[at];
+	if (!rule)
+		find_rule(view, at, &flow, &host, &match);
 	if (!match.rule || rule_is_bypass(match.rule) || rule_is_discard(match.rule))
 		return -ENOENT;
 	ret_choice->rule = match.rule;
@@ -147,4 +163,69 @@ int engine_choose(const struct engine_view *view, const struct spd_query *asked,
 	if (ret_choice->alternative == 0)
 		ret_choice->esp = ret_choice->ah = NULL;
 	return 0;
+}
+
+int engine_choose(const struct engine_view *view, const struct spd_query *asked,
+	struct engine_choice *ret_choice)
+{
+	return engine_choose_by(view, asked, NULL, ret_choice);
+}
+
+/* ---- the other way: what would have carried a packet that comes ---- */
+
+bool engine_could_bring(const struct engine_view *view, const struct spd_query *asked,
+	const struct sad_entry *entry)
+{
+	const struct address *near = &asked->flow.local, *far = &asked->flow.remote;
+	uint32_t state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
+	const struct sa *sa = entry->sa;
+	int at;
+
+	if (!(entry->directions & SA_INBOUND) || (state != SA_MATURE && state != SA_DYING) ||
+		find_head(view, asked, &at) < 0)
+		return false;
+	if (at != ENGINE_HOST) {
+		near = &view->tunnels->tunnels[at].src;
+		far = &view->tunnels->tunnels[at].dst;
+	} else if (sa->mode == SA_MODE_TUNNEL && !sa_is_self_encapsulating(sa)) {
+		return false; /* tunnel mode exists on tunnels only */
+	}
+	return address_equal(&sa->dst, near) &&
+	       (address_is_unspecified(&sa->src) || address_equal(&sa->src, far));
+}
+
+/* A transport-mode SA carried the tunnel's own packet as a whole. */
+static void flow_of_carried(const struct tunnel *tunnel, const struct flow *inner, struct flow *ret)
+{
+	flow_of_outer(tunnel, inner->local.family, ret);
+	ret->direction = DIRECTION_IN;
+}
+
+enum verdict engine_would_take(const struct engine_view *view, const struct engine_arrival *arrival,
+	size_t *ret_alternative)
+{
+	const struct spd_query *asked = arrival->asked;
+	const struct sad_entry *inmost = arrival->esp ? arrival->esp : arrival->ah;
+	const struct engine_secured by = { .ah = arrival->ah ? arrival->ah->sa : NULL,
+		.esp = arrival->esp ? arrival->esp->sa : NULL };
+	struct engine_match match = { .rule = arrival->rule };
+	struct flow flow = asked->flow;
+	enum verdict verdict;
+	int at;
+
+	if (find_head(view, asked, &at) < 0)
+		return VERDICT_SPD_NO_POLICY;
+	if (at != ENGINE_HOST && inmost) {
+		bool transport = inmost->sa->mode == SA_MODE_TRANSPORT;
+
+		if (transport != (arrival->rule->negotiate == TUNNEL_TRANSPORT))
+			return VERDICT_SPD_ESP_INNERMISMATCH;
+		if (transport)
+			flow_of_carried(&view->tunnels->tunnels[at], &asked->flow, &flow);
+	}
+	verdict = engine_check_selectors(&by, &flow);
+	if (verdict == VERDICT_IN_ACCEPTED)
+		verdict = engine_check_rule(&match, &by, &flow);
+	*ret_alternative = match.satisfied;
+	return verdict;
 }
