@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ipsecconf(8): shows, checks and changes IPsec policy. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "services/policy/ipsecconf.h"
@@ -45,8 +46,11 @@ static int exit_code(int r)
 int main(int argc, char **argv)
 {
 	struct conf_request request;
-	int r = conf_options_parse(argc, argv, &request);
+	int r;
 
+	/* What is said on both streams stands in its order where they are one. */
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	r = conf_options_parse(argc, argv, &request);
 	if (r > 0)
 		r = 0; /* help or version: all is done */
 	else if (r == 0)

@@ -2,6 +2,7 @@
 /* What ipsecconf asks of the policy service: show, add, replace, flush. */
 #include <errno.h>
 #include <json-c/json.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -13,6 +14,7 @@
 #define LIST_MAX_BYTES (256U << 20)
 #define CALL_USEC      (85 * USEC_PER_SEC)
 #define INDEX_MARK     "#INDEX "
+#define PRIVILEGE_HINT "  hint: it takes root, or membership in the group 'ipsecadm'\n"
 
 DEFINE_CLEANUP(struct json_object *, json_object_put)
 
@@ -30,7 +32,8 @@ int conf_bus_failed(int r, const struct bus_error *error, const char *service)
 	if (bus_error_is(error, "NotAuthorized") ||
 		(error->name &&
 			strcmp(error->name, "org.freedesktop.DBus.Error.AccessDenied") == 0))
-		(void)fprintf(stderr, "Insufficient privilege to run ipsecconf.\n");
+		(void)fprintf(stderr, "Insufficient privilege to run ipsecconf.\n%s",
+			conf_is_managed() ? "" : PRIVILEGE_HINT);
 	else
 		(void)fprintf(stderr, "ipsecconf: %s: %s\n", service, message);
 	(void)fprintf(stderr, "Fatal error - exiting.\n");
@@ -226,16 +229,23 @@ static void tell_trial(const struct conf_request *request)
 			(unsigned int)request->confirm_sec);
 }
 
+static const struct bus_place policy_service = {
+	.name = POLICYD_BUS_NAME, .path = POLICYD_BUS_PATH, .interface = POLICYD_BUS_NAME
+};
+
 static uint32_t count_rules(struct bus *bus)
 {
-	const struct bus_place policy = {
-		.name = POLICYD_BUS_NAME, .path = POLICYD_BUS_PATH, .interface = POLICYD_BUS_NAME
-	};
 	uint32_t count = 0;
 
-	if (bus_get_property(bus, &policy, "RuleCount", "u", &count, NULL) < 0)
+	if (bus_get_property(bus, &policy_service, "RuleCount", "u", &count, NULL) < 0)
 		return 0; /* it is only told */
 	return count;
+}
+
+/* Entries that are all there already change nothing. */
+static bool is_news(uint64_t before, uint64_t generation)
+{
+	return before == 0 || generation != before;
 }
 
 static int send_source(
@@ -245,8 +255,11 @@ static int send_source(
 	struct bus_writer *wr = conf_policy_method(bus, "Apply");
 	uint32_t before = conf_is_managed() && request->flush == FLUSH_NONE ? count_rules(bus) : 0;
 	const char *warnings = "";
-	uint64_t generation;
+	uint64_t generation, former = 0;
 	int r;
+
+	if (bus_get_property(bus, &policy_service, "Generation", "t", &former, NULL) < 0)
+		former = 0; /* it is only told */
 
 	(void)write_apply(wr, request, fd, label); /* the call fails when the writing did */
 	r = conf_policy_call(wr, &reply);
@@ -258,7 +271,7 @@ static int send_source(
 	(void)fputs(warnings, stderr);
 	if (conf_is_managed())
 		(void)printf("%u policy rules added.\n", count_rules(bus) - before);
-	else if (!request->quiet)
+	else if (!request->quiet && is_news(former, generation))
 		(void)printf("WARNING : new policy entries may change the treatment of "
 			     "connections that exist.\n");
 	tell_trial(request);
@@ -305,10 +318,25 @@ static int write_flush(struct bus_writer *wr, const struct conf_request *request
 	return r < 0 ? r : bus_close_container(wr);
 }
 
+/* A tunnel that there is, of which no policy speaks, is flushed already. */
+static int flush_failed(const struct conf_request *request, int r, const struct bus_error *error)
+{
+	if (!request->interface || !bus_error_is(error, "NotFound"))
+		return conf_bus_failed(r, error, POLICYD_UNIT);
+	if (if_nametoindex(request->interface) != 0)
+		return 0;
+	(void)fprintf(stderr,
+		"ipsecconf: %s\n"
+		"ipsecconf: 'ipsecconf -L' lists the rules of all tunnels\n",
+		error->message ? error->message : "Tunnel not found");
+	return r;
+}
+
 int conf_flush_policy(const struct conf_request *request)
 {
 	CLEANUP(bus_freep) struct bus *bus = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
+	CLEANUP(bus_error_done) struct bus_error error = { 0 };
 	struct bus_writer *wr;
 	int r;
 
@@ -320,10 +348,11 @@ int conf_flush_policy(const struct conf_request *request)
 	conf_warn_by_hand(request);
 	wr = conf_policy_method(bus, "Flush");
 	(void)write_flush(wr, request); /* the call fails when the writing did */
-	r = conf_policy_call(wr, &reply);
-	if (r == 0)
-		tell_trial(request);
-	return r;
+	r = bus_method_call(wr, CALL_USEC, &reply, &error);
+	if (r < 0)
+		return flush_failed(request, r, &error);
+	tell_trial(request);
+	return 0;
 }
 
 static int write_reload(struct bus_writer *wr, const struct conf_request *request)

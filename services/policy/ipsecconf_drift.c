@@ -9,18 +9,24 @@
 #include "services/policy/ipsecconf_policy.h"
 #include "services/policy/policyd_names.h"
 
+#define MAX_HINTS 4
+
 /* What differs, as sentences and as data. */
 struct drift {
 	const struct conf_request *request;
 	struct bus *bus;
 	struct json_object *rules; /* between file and service */
 	struct json_object *problems; /* sentences */
+	const char *hints[MAX_HINTS]; /* what to do about them */
+	size_t n_hints;
 };
 
-static int add_problem(const struct drift *drift, const char *sentence)
+static int add_problem(struct drift *drift, const char *sentence, const char *hint)
 {
 	struct json_object *word = json_object_new_string(sentence);
 
+	if (drift->n_hints < MAX_HINTS)
+		drift->hints[drift->n_hints++] = hint;
 	return word && json_object_array_add(drift->problems, word) == 0 ? 0 : -ENOMEM;
 }
 
@@ -75,7 +81,7 @@ static int read_file(const struct drift *drift, const struct spd *service, struc
 	return r < 0 ? r : conf_policy_of_file(&request, path, service->precedence, ret_spd);
 }
 
-static int compare_file(const struct drift *drift, const struct spd *published)
+static int compare_file(struct drift *drift, const struct spd *published)
 {
 	CLEANUP(alg_table_freep) struct alg_table *algs = conf_algs();
 	CLEANUP(spd_freep) struct spd *service = NULL, *file = NULL;
@@ -86,7 +92,8 @@ static int compare_file(const struct drift *drift, const struct spd *published)
 	if (r == 0)
 		r = add_differences(drift, file, service, algs);
 	if (r == 0 && json_object_array_length(drift->rules) > 0)
-		r = add_problem(drift, "the service has other rules than its file");
+		r = add_problem(drift, "the service has other rules than its file",
+			"'ipsecconf --reload' makes the service take its file over");
 	return r;
 }
 
@@ -138,7 +145,7 @@ static size_t count_strange(const struct spd *spd, struct json_object *rules)
 	return strange;
 }
 
-static int compare_datapath(const struct drift *drift, const struct spd *published)
+static int compare_datapath(struct drift *drift, const struct spd *published)
 {
 	CLEANUP(bus_error_done) struct bus_error error = { 0 };
 	CLEANUP(json_object_putp) struct json_object *listing = NULL;
@@ -147,7 +154,8 @@ static int compare_datapath(const struct drift *drift, const struct spd *publish
 	int r = conf_ask_json(drift->bus, &conf_datapath, "ListRules", &listing, &error);
 
 	if (r == -ENOTCONN)
-		return add_problem(drift, "the datapath does not run: no rules are in force");
+		return add_problem(drift, "the datapath does not run: no rules are in force",
+			"'systemctl start ipsec-datapath'");
 	if (r < 0)
 		return conf_bus_failed(r, &error, "ipsec-datapath.service");
 	rules = json_object_object_get(listing, "rules");
@@ -159,7 +167,10 @@ static int compare_datapath(const struct drift *drift, const struct spd *publish
 		count_strange(published, rules),
 		json_object_is_type(rules, json_type_array) ? json_object_array_length(rules) : 0,
 		published->count + published->n_audit);
-	return text.failed ? -ENOMEM : add_problem(drift, text.str);
+	return text.failed ? -ENOMEM
+			   : add_problem(drift, text.str,
+				     "'systemctl status ipsec-policy' says what the datapath did "
+				     "not take");
 }
 
 /* ---- saying it ---- */
@@ -181,6 +192,8 @@ static void print_drift(const struct drift *drift)
 	}
 	if (count == 0)
 		(void)printf("file, service and datapath agree\n");
+	for (size_t i = 0; i < drift->n_hints; i++)
+		(void)fprintf(stderr, "  hint: %s\n", drift->hints[i]);
 }
 
 static int report(const struct drift *drift)
@@ -199,13 +212,14 @@ static int report(const struct drift *drift)
 	return 0;
 }
 
-static int compare(const struct drift *drift)
+static int compare(struct drift *drift)
 {
 	CLEANUP(spd_freep) struct spd *published = NULL;
 	int r = conf_policy_published(drift->bus, &published);
 
 	if (r == -ENOTCONN)
-		return add_problem(drift, "ipsec-policy.service does not run");
+		return add_problem(drift, "ipsec-policy.service does not run",
+			"'systemctl start ipsec-policy'");
 	if (r == 0)
 		r = compare_file(drift, published);
 	return r < 0 ? r : compare_datapath(drift, published);

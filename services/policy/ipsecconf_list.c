@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <libsmartcols/libsmartcols.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "common/base/memfd.h"
@@ -11,6 +12,8 @@
 #include "services/policy/policy_names.h"
 
 DEFINE_CLEANUP(struct json_object *, json_object_put)
+
+#define RULE_KEY "text"
 
 static const char *row_string(struct json_object *row, const char *key)
 {
@@ -217,16 +220,29 @@ static const struct {
 	const char *key;
 	int flags;
 } columns[] = {
-	{ "INDEX", "index", SCOLS_FL_RIGHT },
-	{ "TUNNEL", "tunnel", 0 },
-	{ "DIR", "direction", 0 },
-	{ "LINE", "line", SCOLS_FL_RIGHT },
-	{ "PACKETS", "packets", SCOLS_FL_RIGHT },
-	{ "BYTES", "bytes", SCOLS_FL_RIGHT },
-	{ "RULE", "text", SCOLS_FL_TRUNC },
+	{ "INDEX", "index", SCOLS_FL_RIGHT }, { "TUNNEL", "tunnel", 0 }, { "DIR", "direction", 0 },
+	{ "LINE", "line", SCOLS_FL_RIGHT }, { "PACKETS", "packets", SCOLS_FL_RIGHT },
+	{ "BYTES", "bytes", SCOLS_FL_RIGHT }, { "RULE", RULE_KEY, SCOLS_FL_TRUNC }, /* the last */
 };
 
-static int fill_table(struct libscols_table *table, struct json_object *const *rows, size_t count)
+static int fill_line(
+	const struct conf_request *request, struct json_object *row, struct libscols_line *line)
+{
+	CLEANUP(text_done) struct text rule = { 0 };
+	int r = 0;
+
+	for (size_t c = 0; r == 0 && c < ARRAY_SIZE(columns); c++)
+		r = scols_line_set_data(line, c, row_string(row, columns[c].key));
+	if (r < 0 || request->numeric)
+		return r;
+	policy_names_print(row_string(row, RULE_KEY), &namer_system, &rule);
+	if (rule.failed)
+		return -ENOMEM;
+	return scols_line_set_data(line, ARRAY_SIZE(columns) - 1, rule.str ? rule.str : "");
+}
+
+static int fill_table(const struct conf_request *request, struct libscols_table *table,
+	struct json_object *const *rows, size_t count)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
 		if (!scols_table_new_column(table, columns[i].title, 0, columns[i].flags))
@@ -234,23 +250,21 @@ static int fill_table(struct libscols_table *table, struct json_object *const *r
 	for (size_t i = 0; i < count; i++) {
 		struct libscols_line *line = scols_table_new_line(table, NULL);
 
-		for (size_t c = 0; line && c < ARRAY_SIZE(columns); c++)
-			if (scols_line_set_data(line, c, row_string(rows[i], columns[c].key)) < 0)
-				return -ENOMEM;
-		if (!line)
+		if (!line || fill_line(request, rows[i], line) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int print_table(struct json_object *const *rows, size_t count)
+static int print_table(
+	const struct conf_request *request, struct json_object *const *rows, size_t count)
 {
 	struct libscols_table *table = scols_new_table();
 	int r;
 
 	if (!table)
 		return -ENOMEM;
-	r = fill_table(table, rows, count);
+	r = fill_table(request, table, rows, count);
 	if (r == 0)
 		r = scols_print_table(table);
 	scols_unref_table(table);
@@ -265,9 +279,14 @@ static int print_listing(const struct conf_request *request, struct json_object 
 
 	if (r < 0)
 		return r;
+	/* Perhaps the name is wrong; and perhaps it is a tunnel that was flushed. */
+	if (count == 0 && request->interface && if_nametoindex(request->interface) == 0)
+		(void)fprintf(stderr, "ipsecconf: note: no rule in force is for a tunnel %s\n",
+			request->interface);
 	if (request->json)
 		return print_json(listing, rows, count);
-	return request->table ? print_table(rows, count) : print_text(request, rows, count);
+	return request->table ? print_table(request, rows, count)
+			      : print_text(request, rows, count);
 }
 
 /* ---- where they come from ---- */

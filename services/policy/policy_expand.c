@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From one good entry to its rules: one for each pair of addresses. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "services/policy/policy_parser.h"
@@ -74,12 +75,28 @@ static const struct rule *find_other(const struct policy_parser *p, struct rule 
 	return other;
 }
 
+/* The other one is configured already, from a text of its own: its line would tell nothing. */
+static void warn_of_number(
+	const struct policy_parser *p, const struct rule *rule, const struct rule *other)
+{
+	conf_warning(p->diags, p->entry_at, "rule-duplicate",
+		"Duplicate policy entry (ignored): number %s%s%" PRIu32 " %s", other->tunnel,
+		other->tunnel[0] ? "," : "", other->index,
+		selector_equal(&other->selector, &rule->selector)
+			? "has the same selectors"
+			: "protects some of the same ICMP messages in another way");
+}
+
 static int add_rule(struct policy_parser *p, struct rule *made)
 {
 	CLEANUP(rule_freep) struct rule *rule = made;
 	const struct rule *other = find_other(p, rule);
 	int r;
 
+	if (other && other->index != 0) {
+		warn_of_number(p, rule, other);
+		return 0;
+	}
 	if (other) {
 		conf_warning(p->diags, p->entry_at, "rule-duplicate",
 			selector_equal(&other->selector, &rule->selector)

@@ -172,6 +172,8 @@ struct policy_input policyd_input(const struct policyd *d, const struct resolver
  * Return: 0 or -ENOMEM.
  */
 int policyd_give_indexes(struct policyd *d, struct policy_file *next) MUST_CHECK;
+/* Has policy spoken of this tunnel since the service runs? */
+bool policyd_knows_tunnel(const struct policyd *d, const char *tunnel);
 
 /* ---- policyd_watch.c ---- */
 /* What others tell: names' owners, addresses, algorithms, the datapath's way back. 0 or errno. */

@@ -305,6 +305,9 @@ static void report_failure(
 				? "an entry of a fragment, which only its owner changes,"
 				: "no entry",
 			change->tunnel, change->tunnel[0] ? "," : "", change->index);
+	if (change->kind == CHANGE_FLUSH && result == -ENOENT)
+		text_addf(
+			&text, "Tunnel not found: no policy has named a tunnel %s", change->tunnel);
 	fail_change(d, change, result, diags, text.str ? text.str : strerror(-result));
 }
 

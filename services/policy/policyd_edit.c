@@ -46,6 +46,7 @@ static struct rule *part_of(
 /* A deletion under way. */
 struct deletion {
 	struct policy_file *copy;
+	const struct alg_table *algs;
 	uint32_t index;
 	struct text *removed, *rest;
 };
@@ -63,7 +64,7 @@ static void tell_rest(const struct deletion *del, const struct rule *rule)
 		text_addf(del->rest, "#INDEX %s%s%" PRIu32 "\n", rule->tunnel,
 			rule->tunnel[0] ? "," : "",
 			rule->index - (first_half ? families_of(rule) : 0));
-		rule_print(rule, NULL, directions[i], del->rest);
+		rule_print(rule, del->algs, directions[i], del->rest);
 		text_add_char(del->rest, '\n');
 	}
 }
@@ -99,7 +100,7 @@ static int cut_direction(
 		if (!part)
 			return -ENOMEM;
 		if (index == del->index) {
-			rule_print(part, NULL, direction, del->removed);
+			rule_print(part, del->algs, direction, del->removed);
 			(void)rule_free(part);
 			continue;
 		}
@@ -181,14 +182,16 @@ static void drop_last_if_empty(struct policy_file *file)
 	file->n_entries--;
 }
 
-int policyd_edit_delete(const struct policy_file *file, const char *tunnel, uint32_t index,
+int policyd_edit_delete(const struct policy_file *file, const struct policyd_number *number,
 	struct policy_file **ret_file, struct text *ret_removed, struct text *ret_rest)
 {
 	CLEANUP(policy_file_freep) struct policy_file *copy = policy_file_new();
-	struct deletion del = {
-		.copy = copy, .index = index, .removed = ret_removed, .rest = ret_rest
-	};
-	size_t hit = find_rule(file, tunnel, index), first_rule = 0;
+	struct deletion del = { .copy = copy,
+		.algs = number->algs,
+		.index = number->index,
+		.removed = ret_removed,
+		.rest = ret_rest };
+	size_t hit = find_rule(file, number->tunnel, number->index), first_rule = 0;
 	int r = copy ? 0 : -ENOMEM;
 
 	if (hit == file->n_rules)

@@ -15,17 +15,24 @@ uint32_t policyd_spd_entries(const struct rule *rule);
 /* Is this the number of an SPD entry? */
 bool policyd_edit_has(const struct policy_file *file, const char *tunnel, uint32_t index);
 
+/* What a deletion names. */
+struct policyd_number {
+	const char *tunnel; /* whose number it is; "" for the host */
+	uint32_t index;
+	const struct alg_table *algs; /* for names in what is told; NULL: numbers */
+};
+
 /**
  * policyd_edit_delete() - without one SPD entry: one direction, one family
  * @file:        rules carry the number of the last SPD entry that they make
- * @tunnel:      whose number it is; "" for the host
+ * @number:      which one
  * @ret_removed: canonical text of what went
  * @ret_rest:    the SPD entries of the same text entry that stay, as ipsecconf -l shows them
  *
  * Return: 0, -ENOENT when there is no such number, -ENOMEM.
  * Source: ipsecinit.conf(5), INDEX NUMBERS.
  */
-int policyd_edit_delete(const struct policy_file *file, const char *tunnel, uint32_t index,
+int policyd_edit_delete(const struct policy_file *file, const struct policyd_number *number,
 	struct policy_file **ret_file, struct text *ret_removed, struct text *ret_rest) MUST_CHECK;
 
 struct policyd_removal {

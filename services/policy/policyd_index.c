@@ -22,6 +22,14 @@ static struct policy_counter *find_counter(struct policyd *d, const char *tunnel
 	return &grown[d->n_counters++];
 }
 
+bool policyd_knows_tunnel(const struct policyd *d, const char *tunnel)
+{
+	for (size_t i = 0; i < d->n_counters; i++)
+		if (strcmp(d->counters[i].tunnel, tunnel) == 0)
+			return true;
+	return false;
+}
+
 /* A number that a rule in force has; sorted by what the rule means. */
 struct known_rule {
 	uint64_t id; /* of its text; audit rules of several fragments may share it */

@@ -219,6 +219,21 @@ static int remove_entries(
 	return r;
 }
 
+static int delete_entry(const struct policyd *d, struct policy_change *change)
+{
+	const struct policyd_number number = { change->tunnel, change->index, d->algs };
+
+	return policyd_edit_delete(
+		d->configured, &number, &change->next, &change->removed, &change->rest);
+}
+
+static int flush(const struct policyd *d, struct policy_change *change)
+{
+	if (change->scope == POLICY_ONE_TUNNEL && !policyd_knows_tunnel(d, change->tunnel))
+		return -ENOENT;
+	return policy_file_without(d->configured, change->scope, change->tunnel, &change->next);
+}
+
 static int make_next(struct policyd *d, struct policy_change *change, struct conf_diags *diags)
 {
 	switch (change->kind) {
@@ -231,11 +246,9 @@ static int make_next(struct policyd *d, struct policy_change *change, struct con
 	case CHANGE_REPLACE_ALL:
 		return parse_without(d, change, POLICY_ALL, diags);
 	case CHANGE_FLUSH:
-		return policy_file_without(
-			d->configured, change->scope, change->tunnel, &change->next);
+		return flush(d, change);
 	case CHANGE_DELETE:
-		return policyd_edit_delete(d->configured, change->tunnel, change->index,
-			&change->next, &change->removed, &change->rest);
+		return delete_entry(d, change);
 	case CHANGE_REMOVE:
 		return remove_entries(d, change, diags);
 	case CHANGE_EXPAND:

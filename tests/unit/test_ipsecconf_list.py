@@ -65,6 +65,12 @@ class TestListing:
         everything = world.run("ipsecconf", "-L", "-n").stdout
         assert everything.endswith(tunnel) and everything.count("#INDEX") == 7
 
+    def test_a_tunnel_without_rules(self, world):
+        done = world.run("ipsecconf", "-l", "-i", "t9")
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == "ipsecconf: note: no rule in force is for a tunnel t9\n"
+        assert world.run("ipsecconf", "-l", "-i", "lo").stderr == ""
+
     def test_json_and_table(self, world):
         said = json.loads(world.run("ipsecconf", "-l", "--json").stdout)
         assert said["generation"] == 3
@@ -73,6 +79,11 @@ class TestListing:
         table = world.run("ipsecconf", "-L", "--table").stdout.splitlines()
         assert table[0].split() == ["INDEX", "TUNNEL", "DIR", "LINE", "PACKETS", "BYTES", "RULE"]
         assert len(table) == 6
+        assert "{ ulp tcp rport ssh dir out }" in table[1]
+        assert "{ ulp 6 rport 22 dir out }" in world.run("ipsecconf", "-Ln", "--table").stdout
+        # A column begins in the same place in each line.
+        place = table[0].index("RULE")
+        assert all(line[place - 1:place + 1] == " {" for line in table[1:])
 
 
 def seal(fd):

@@ -250,9 +250,9 @@ def test_deleting_one_direction_leaves_the_other(world, policyd):
     generation, removed, remaining = delete(world, 1)
     assert generation == 2
     assert removed == "{ ulp 6 raddr 192.0.2.17/32 dir out } " \
-        "ipsec { encr_algs 20(256) sa shared } "
+        "ipsec { encr_algs aes-gcm(256) sa shared } "
     assert remaining == "#INDEX 2\n{ ulp 6 raddr 192.0.2.17/32 dir in } " \
-        "ipsec { encr_algs 20(256) sa shared } \n"
+        "ipsec { encr_algs aes-gcm(256) sa shared } \n"
     # Its number is still that of the last SPD entry, so it is shown as before.
     assert "#INDEX 2\n{raddr 192.0.2.17 ulp tcp}" in configured(world)
     assert world.properties("Policy1")["RuleCount"] == 5
@@ -531,13 +531,13 @@ class TestWatched:
         send_signal(world.fake.connection, "Datapath1", "AddressesChanged", None)
         assert world.fake.published.get(timeout=30) == "policy"
         assert "{raddr 192.0.2.17 ulp tcp} ipsec {encr_algs aes-gcm16(256)" in configured(world)
-        assert "encr_algs 19(256)" in delete(world, 7)[1]
+        assert "encr_algs aes-gcm12(256)" in delete(world, 7)[1]
 
     def test_algorithms(self, world):
         world.start("ipsecalgsd").ready()
         while world.fake.published.get(timeout=30) != "policy":
             pass
-        assert "encr_algs 19(256)" in delete(world, 7)[1]
+        assert "encr_algs aes-gcm12(256)" in delete(world, 7)[1]
 
 
 class TestCommand:
