@@ -6,8 +6,11 @@
 #define NOT_COMMON "both ends' policies ask for different algorithms"
 #define UNKNOWN	   "unknown SPI: the peer has an SA that we do not have, or it expired here"
 #define BAD_ICV	   "known SPI, bad ICV: keys differ"
-#define REPLAYED   "replay: a duplicated packet or a second sender"
+#define REPLAYED   "replay: a duplicated packet, a second sender, or memory was lost just before"
 #define USED_UP	   "the SA must be replaced: nothing is ever sent twice under one number"
+#define NOT_KEPT                                                                           \
+	"a leap of the peer's numbers, or windows cannot be kept: is the state directory " \
+	"writable?"
 #define NO_NUMBERS "numbers are reserved on disk ahead of use: is the state directory writable?"
 
 static const char *const hints[VERDICT_COUNT] = {
@@ -34,6 +37,7 @@ static const char *const hints[VERDICT_COUNT] = {
 	[VERDICT_ESP_NO_SA] = UNKNOWN,
 	[VERDICT_ESP_EARLY_REPLAY] = REPLAYED,
 	[VERDICT_ESP_REPLAY] = REPLAYED,
+	[VERDICT_ESP_WINDOW_UNRESERVED] = NOT_KEPT,
 	[VERDICT_ESP_BAD_AUTH] = BAD_ICV,
 	[VERDICT_ESP_BAD_PADLEN] = "without integrity: keys differ",
 	[VERDICT_ESP_BAD_PADDING] = "without integrity: keys differ; see ipsecesp_padding_check",
@@ -46,6 +50,7 @@ static const char *const hints[VERDICT_COUNT] = {
 	[VERDICT_AH_NO_SA] = UNKNOWN,
 	[VERDICT_AH_EARLY_REPLAY] = REPLAYED,
 	[VERDICT_AH_REPLAY] = REPLAYED,
+	[VERDICT_AH_WINDOW_UNRESERVED] = NOT_KEPT,
 	[VERDICT_AH_BAD_AUTH] = "known SPI, bad ICV: keys differ, or a NAT is between",
 	[VERDICT_AH_SEQ_EXHAUSTED] = USED_UP,
 	[VERDICT_AH_SEQ_UNRESERVED] = NO_NUMBERS,

@@ -58,6 +58,8 @@ static enum verdict move_window(const struct ah_sa *ah, uint64_t seq)
 	replay_lock(ah->run);
 	replay = replay_accept(ah->run, seq);
 	replay_unlock(ah->run);
+	if (replay == REPLAY_AHEAD)
+		return VERDICT_AH_WINDOW_UNRESERVED;
 	return replay == REPLAY_OK ? VERDICT_IN_ACCEPTED : VERDICT_AH_REPLAY;
 }
 

@@ -90,10 +90,14 @@ static size_t move_window(const struct esp_sa *esp, struct open_run *batch, enum
 		return 0;
 	replay_lock(esp->run);
 	for (size_t i = 0; i < n; i++) {
-		if (replay_accept(esp->run, batch->jobs[i].seq) == REPLAY_OK)
+		enum replay_verdict replay = replay_accept(esp->run, batch->jobs[i].seq);
+
+		if (replay == REPLAY_OK)
 			keep_job(batch, i, &kept);
 		else
-			verdicts[batch->at[i]] = VERDICT_ESP_REPLAY;
+			verdicts[batch->at[i]] = replay == REPLAY_AHEAD
+							 ? VERDICT_ESP_WINDOW_UNRESERVED
+							 : VERDICT_ESP_REPLAY;
 	}
 	replay_unlock(esp->run);
 	batch->n = kept;

@@ -54,6 +54,7 @@
 	X(ESP_RUNT,             esp_runt,             "shorter than header, IV, trailer and ICV") \
 	X(ESP_EARLY_REPLAY,     esp_early_replay,     "sequence number seen or too old, before the ICV") \
 	X(ESP_REPLAY,           esp_replay,           "sequence number seen, after the ICV") \
+	X(ESP_WINDOW_UNRESERVED, esp_window_unreserved, "sequence number above what the disk knows of") \
 	X(ESP_BAD_AUTH,         esp_bad_auth,         "integrity check failed")            \
 	X(ESP_CRYPTO_FAILED,    esp_crypto_failed,    "cipher failed")                     \
 	X(ESP_BAD_PADLEN,       esp_bad_padlen,       "pad length is longer than the packet") \
@@ -76,6 +77,7 @@
 	X(AH_BAD_V6_HDRS,       ah_bad_v6_hdrs,       "IPv6 extension headers that AH cannot cover") \
 	X(AH_EARLY_REPLAY,      ah_early_replay,      "AH: sequence number seen or too old, before the ICV") \
 	X(AH_REPLAY,            ah_replay,            "AH: sequence number seen, after the ICV") \
+	X(AH_WINDOW_UNRESERVED, ah_window_unreserved, "AH: sequence number above what the disk knows of") \
 	X(AH_BAD_AUTH,          ah_bad_auth,          "AH: integrity check failed") \
 	X(AH_CRYPTO_FAILED,     ah_crypto_failed,     "AH: integrity algorithm failed") \
 	X(AH_BAD_INNER,         ah_bad_inner,         "AH: inner packet or next header is not sound") \

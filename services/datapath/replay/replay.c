@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "services/datapath/replay/sa_use.h"
+
 #define WORD_BITS 64U
 /* Without a window the high half is guessed as if half the number space were one. */
 #define NO_WINDOW_SPAN (UINT32_C(1) << 31)
@@ -103,6 +105,25 @@ enum replay_verdict replay_check(
 	return verdict;
 }
 
+/* May the window move to this number? Asks for more before there is none. */
+static bool is_reserved(struct sa_run *run, uint64_t seq)
+{
+	uint64_t end = atomic_load_explicit(&run->top_end, memory_order_acquire), beyond;
+
+	if (end == 0)
+		return true;
+	if (seq < end) {
+		if (end - 1 - seq <= atomic_load_explicit(&run->top_low, memory_order_relaxed))
+			sa_use_raise(run, SA_EVENT_TOP_LOW);
+		return true;
+	}
+	beyond = seq - end < UINT32_MAX ? seq - end + 1 : UINT32_MAX;
+	if (beyond > atomic_load_explicit(&run->top_beyond, memory_order_relaxed))
+		atomic_store_explicit(&run->top_beyond, (uint32_t)beyond, memory_order_relaxed);
+	sa_use_raise(run, SA_EVENT_TOP_LOW);
+	return false;
+}
+
 enum replay_verdict replay_accept(struct sa_run *run, uint64_t seq)
 {
 	enum replay_verdict verdict;
@@ -115,6 +136,8 @@ enum replay_verdict replay_accept(struct sa_run *run, uint64_t seq)
 	verdict = look_up(run, seq);
 	if (verdict != REPLAY_OK)
 		return verdict;
+	if (seq > run->top && !is_reserved(run, seq))
+		return REPLAY_AHEAD;
 	if (seq > run->top) {
 		bitmap_advance(run, seq);
 		run->top = seq;

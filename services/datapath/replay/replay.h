@@ -8,7 +8,12 @@
 
 #include "services/datapath/replay/sa_run.h"
 
-enum replay_verdict { REPLAY_OK, REPLAY_SEEN, REPLAY_STALE };
+enum replay_verdict {
+	REPLAY_OK,
+	REPLAY_SEEN,
+	REPLAY_STALE,
+	REPLAY_AHEAD /* of what the disk knows: taken now, it could be replayed when memory is lost */
+};
 
 /**
  * replay_check() - would this sequence number be accepted?
@@ -23,7 +28,10 @@ enum replay_verdict { REPLAY_OK, REPLAY_SEEN, REPLAY_STALE };
  */
 enum replay_verdict replay_check(
 	const struct sa_run *run, bool esn, uint32_t seq_low, uint64_t *ret_seq);
-/* The number is authentic: move the window. REPLAY_SEEN when another worker was faster. */
+/*
+ * The number is authentic: move the window. REPLAY_SEEN when another worker was faster. REPLAY_AHEAD:
+ * the window stays where it is, and the control thread is asked to reserve more.
+ */
 enum replay_verdict replay_accept(struct sa_run *run, uint64_t seq);
 /* Without a window: the low half of the highest authentic number; else 0, nobody asks. */
 uint32_t replay_top(struct sa_run *run);

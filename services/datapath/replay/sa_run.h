@@ -33,6 +33,13 @@ struct sa_run {
 	uint64_t added_wall_usec;
 	/* A flow that took this shared SA for its own (rules that ask for unique ones), 0: none. */
 	_Atomic uint64_t claim;
+	/*
+	 * Inbound: the disk says that numbers below this one may have been seen, so it and what follows
+	 * are not taken before the disk says more; 0: windows are not kept on disk.
+	 */
+	_Atomic uint64_t top_end;
+	_Atomic uint32_t top_low; /* with no more than these left, more is asked for */
+	_Atomic uint32_t top_beyond; /* so far behind the end was an authentic number; 0: none */
 	uint64_t bitmap[]; /* window / 64 words, rounded up, of the circular window */
 };
 
@@ -41,8 +48,10 @@ struct sa_run {
 #define SA_EVENT_SEQ_HALF   0x4U /* half of the reservation is used: refill */
 #define SA_EVENT_SEQ_END    0x8U /* sequence numbers exhausted */
 #define SA_EVENT_TRAFFIC    0x10U /* used since the control thread looked last */
+#define SA_EVENT_TOP_LOW    0x20U /* an inbound window comes near what is reserved for it */
 /* For what the control thread is woken; the rest waits for its next round. */
-#define SA_EVENT_URGENT \
-	(SA_EVENT_SOFT_BYTES | SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_HALF | SA_EVENT_SEQ_END)
+#define SA_EVENT_URGENT                                                                     \
+	(SA_EVENT_SOFT_BYTES | SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_HALF | SA_EVENT_SEQ_END | \
+		SA_EVENT_TOP_LOW)
 
 #endif

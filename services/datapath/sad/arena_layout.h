@@ -15,7 +15,7 @@
 #include "services/datapath/replay/sa_run.h"
 
 #define ARENA_MAGIC	   UINT64_C(0x31414e4552414e49)
-#define ARENA_VERSION	   2U
+#define ARENA_VERSION	   3U
 #define ARENA_HEADER_BYTES 4096U
 #define ARENA_CHUNK_BYTES  (UINT32_C(256) << 10)
 #define ARENA_CHUNK_MAGIC  UINT32_C(0x4b4e4843)
@@ -67,10 +67,10 @@ struct arena_slot {
 
 _Static_assert(sizeof(struct arena_header) <= ARENA_HEADER_BYTES, "the header is one page");
 _Static_assert(sizeof(struct arena_slot) == 64, "the run state starts a cache line");
-_Static_assert(sizeof(struct sa_run) == 112, "run states are shared with former lives");
+_Static_assert(sizeof(struct sa_run) == 128, "run states are shared with former lives");
 _Static_assert(offsetof(struct sa_run, top) == 24, "run states are shared with former lives");
 _Static_assert(offsetof(struct sa_run, state) == 72, "run states are shared with former lives");
-_Static_assert(offsetof(struct sa_run, bitmap) == 112, "run states are shared with former lives");
+_Static_assert(offsetof(struct sa_run, bitmap) == 128, "run states are shared with former lives");
 
 static inline struct sa_run *arena_run_of(struct arena_slot *slot)
 {

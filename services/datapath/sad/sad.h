@@ -37,7 +37,10 @@ struct sad_control {
 	struct seqstore_range granted; /* reserved, but not on disk yet */
 	uint64_t chunk; /* size of the next reservation */
 	uint64_t seq_seen, seen_usec; /* at the last look at its traffic */
-	uint64_t top_seen; /* as the store knows it */
+	uint64_t top_seen, top_usec; /* of the inbound window, at the last look at its pace */
+	uint64_t top_pace; /* numbers in a second, the most of late */
+	uint64_t top_ahead, top_reserved_usec; /* last reservation for it */
+	uint64_t top_granted; /* reserved, but not on disk yet; 0: nothing */
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
 	struct sad_pace pace[2]; /* two moments of late, the older first; usec 0: none yet */
 	uint64_t keepalive_usec; /* last keep-alive to a NAT */

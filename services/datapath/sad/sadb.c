@@ -359,6 +359,7 @@ static int restore_entry(
 	if (directions & SA_OUTBOUND && sadb->parts.seqstore)
 		r = seqstore_raise(sadb->parts.seqstore, entry->control.counter_id,
 			atomic_load(&run->seq_reserved));
+	sadb_window_restore(sadb, entry);
 	if (r == 0)
 		r = sadb_due_reserve(sadb, 1);
 	if (r == 0)

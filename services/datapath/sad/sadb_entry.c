@@ -198,6 +198,7 @@ void sadb_entry_grant(struct sad_entry *entry)
 	struct seqstore_range *granted = &entry->control.granted;
 	struct sa_run *run = entry->run;
 
+	sadb_window_grant(entry);
 	if (granted->last == 0)
 		return;
 	/*
@@ -210,21 +211,10 @@ void sadb_entry_grant(struct sad_entry *entry)
 	*granted = (struct seqstore_range){ 0 };
 }
 
-/* A window whose top is known and whose rest is not: all of it counts as seen. */
-static void set_top(struct sadb *sadb, struct sad_entry *entry)
+void sadb_entry_ungrant(struct sad_entry *entry)
 {
-	struct sa_run *run = entry->run;
-	uint64_t top = sadb->parts.seqstore
-			       ? seqstore_top(sadb->parts.seqstore, entry->control.window_id)
-			       : 0;
-
-	if (entry->directions == SA_INBOUND && entry->sa->replay_value > top)
-		top = entry->sa->replay_value;
-	if (run->window == 0 || top == 0)
-		return;
-	run->top = top;
-	memset(run->bitmap, 0xff, (size_t)((run->window + 63) / 64) * sizeof(run->bitmap[0]));
-	entry->control.top_seen = top;
+	entry->control.granted = (struct seqstore_range){ 0 };
+	entry->control.top_granted = 0;
 }
 
 int sadb_entry_equip(struct sadb *sadb, struct sad_entry *entry, struct sadb_refusal *ret_refusal)
@@ -239,14 +229,14 @@ int sadb_entry_equip(struct sadb *sadb, struct sad_entry *entry, struct sadb_ref
 	run->added_usec = sadb_now(sadb);
 	run->added_wall_usec = clock_wall_usec();
 	atomic_store(&run->state, SA_MATURE);
-	if (entry->directions & SA_INBOUND)
-		set_top(sadb, entry);
-	if (entry->directions & SA_OUTBOUND) {
+	r = sadb_window_equip(sadb, entry);
+	if (r < 0)
+		(void)sadb_refuse(ret_refusal, -r, PFKEY_DIAG_NONE);
+	if (r == 0 && entry->directions & SA_OUTBOUND)
 		r = reserve(sadb, entry, ret_refusal);
-		if (r < 0) {
-			arena_remove(sadb->parts.arena, entry->arena_slot);
-			entry->run = NULL;
-		}
+	if (r < 0) {
+		arena_remove(sadb->parts.arena, entry->arena_slot);
+		entry->run = NULL;
 	}
 	return r;
 }
@@ -256,6 +246,7 @@ void sadb_entry_drop(struct sadb *sadb, struct sad_entry *entry, bool own_run)
 	struct seqstore_range *granted = &entry->control.granted;
 
 	if (own_run && entry->run) {
+		sadb_window_unmake(sadb, entry);
 		if (granted->last)
 			(void)!seqstore_settle(sadb->parts.seqstore, entry->control.counter_id,
 				granted->last, granted->first - 1);
@@ -271,12 +262,10 @@ void sadb_entry_released(struct sad_entry *entry, void *userdata)
 	struct seqstore *store = sadb->parts.seqstore;
 	struct sa_run *run = entry->run;
 
-	/* Failing costs numbers, or an old packet accepted after the machine restarts. */
+	/* Failing costs numbers. */
 	if (store && entry->directions & SA_OUTBOUND)
 		(void)!seqstore_settle(store, entry->control.counter_id,
 			atomic_load(&run->seq_reserved), atomic_load(&run->seq));
-	if (store && entry->directions & SA_INBOUND && run->window)
-		(void)!seqstore_set_top(store, entry->control.window_id, run->top);
 	arena_remove(sadb->parts.arena, entry->arena_slot);
 }
 
@@ -334,5 +323,6 @@ void sadb_entry_remove(struct sadb *sadb, struct sad_entry *entry)
 	sadb_pair_unlink(sadb, entry);
 	sadb_keys_remove(sadb, entry);
 	sadb_left(sadb, entry);
+	sadb_window_close(sadb, entry);
 	sad_remove(sadb->parts.sad, entry, sadb_entry_released, sadb);
 }

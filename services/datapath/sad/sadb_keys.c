@@ -272,6 +272,7 @@ static void commit_change(struct plan *plan, struct change *change)
 		(void)!arena_update(sadb->parts.arena, fresh->arena_slot, fresh->sa); /* it fits */
 		r = sad_replace(sadb->parts.sad, old, fresh, NULL, NULL);
 	} else if (old) {
+		sadb_window_succeed(sadb, old, fresh);
 		r = sad_replace(sadb->parts.sad, old, fresh, sadb_entry_released, sadb);
 	} else {
 		r = sad_insert(sadb->parts.sad, fresh);

@@ -99,8 +99,28 @@ void sadb_entry_drop(struct sadb *sadb, struct sad_entry *entry, bool own_run);
 void sadb_entry_remove(struct sadb *sadb, struct sad_entry *entry);
 /* For sad_replace(): what becomes of a run state that @next does not share. */
 void sadb_entry_released(struct sad_entry *entry, void *sadb);
-/* Numbers that were reserved and are on disk. */
+/* Numbers that were reserved and are on disk; or that are not, since the disk did not take them. */
 void sadb_entry_grant(struct sad_entry *entry);
+void sadb_entry_ungrant(struct sad_entry *entry);
+
+/* sadb_window.c: inbound windows on disk. What is reserved there counts when it is granted. */
+/* A run state that is new: what an earlier one with this key saw, and room. */
+int sadb_window_equip(struct sadb *sadb, struct sad_entry *entry) MUST_CHECK;
+/* Undo, for an entry that never got into the SAD. */
+void sadb_window_unmake(struct sadb *sadb, struct sad_entry *entry);
+/* One of a former life: no more room than the store knows of today. */
+void sadb_window_restore(const struct sadb *sadb, struct sad_entry *entry);
+/* Room for this number, on disk before it returns; outside of batches. */
+int sadb_window_reach(struct sadb *sadb, struct sad_entry *entry, uint64_t seq) MUST_CHECK;
+void sadb_window_grant(struct sad_entry *entry);
+void sadb_window_refill(struct sadb *sadb, struct sad_entry *entry, uint64_t now);
+/* When silence gives back what was reserved for much traffic; 0: never. */
+uint64_t sadb_window_due(const struct sadb *sadb, const struct sad_entry *entry);
+void sadb_window_settle(struct sadb *sadb, struct sad_entry *entry, uint64_t now);
+/* It goes: nothing more is taken, and the store has its top exactly. */
+void sadb_window_close(struct sadb *sadb, struct sad_entry *entry);
+/* Before sad_replace() by one with a run state of its own: the next goes on where it stands. */
+void sadb_window_succeed(struct sadb *sadb, struct sad_entry *old, struct sad_entry *next);
 
 /* Out of the SAD with an event; its partner stays behind alone. */
 void sadb_entry_delete(

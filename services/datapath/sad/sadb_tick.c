@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What time brings: lifetimes, more sequence numbers, window tops on disk. */
+/* What time brings: lifetimes, more sequence numbers, more room for windows. */
 #include <errno.h>
 
 #include "common/base/clock.h"
-#include "services/datapath/replay/replay.h"
 #include "services/datapath/sad/sadb_parts.h"
 
 #define IDLE_USEC (8 * USEC_PER_SEC) /* between two reports that an SA is idle */
@@ -129,18 +128,6 @@ static void refill(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
 		sadb->disk_error = r;
 }
 
-static void keep_top(struct sadb *sadb, struct sad_entry *entry)
-{
-	uint64_t top;
-
-	replay_lock(entry->run);
-	top = entry->run->top;
-	replay_unlock(entry->run);
-	if (entry->run->window && top > entry->control.top_seen &&
-		seqstore_set_top(sadb->parts.seqstore, entry->control.window_id, top) == 0)
-		entry->control.top_seen = top;
-}
-
 static bool is_ah(const struct sad_entry *entry)
 {
 	return entry->sa->proto == SA_PROTO_AH;
@@ -195,6 +182,7 @@ void sadb_arm(struct sadb *sadb, struct sad_entry *entry)
 		sadb_forecast_pace(entry, sadb_now(sadb));
 		due = sooner(limits_due(&sa->hard, entry->run),
 			sadb_forecast_due(entry, sadb_now(sadb)));
+		due = sooner(due, sadb_window_due(sadb, entry));
 		if (state == SA_MATURE)
 			due = sooner(
 				due, sooner(limits_due(&sa->soft, entry->run), idle_due(entry)));
@@ -217,16 +205,21 @@ void sadb_left(struct sadb *sadb, struct sad_entry *entry)
 	entry->control.armed = false;
 }
 
+/* What was reserved in this round is not on disk before its end. */
+static bool is_waiting(const struct sad_entry *entry)
+{
+	return entry->control.granted.last || entry->control.top_granted;
+}
+
 static void replenish(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
 {
 	if (!sadb->parts.seqstore)
 		return;
-	if (entry->directions & SA_INBOUND)
-		keep_top(sadb, entry);
-	if (!(entry->directions & SA_OUTBOUND))
-		return;
-	refill(sadb, entry, now);
-	if (entry->control.granted.last) {
+	sadb_window_settle(sadb, entry, now);
+	sadb_window_refill(sadb, entry, now);
+	if (entry->directions & SA_OUTBOUND)
+		refill(sadb, entry, now);
+	if (is_waiting(entry)) {
 		entry->control.granted_next = sadb->granted;
 		sadb->granted = entry;
 	}
@@ -248,7 +241,7 @@ static void look_at(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
 	check_lifetime(sadb, entry, now);
 	if (!entry->control.dead_usec)
 		sadb_forecast(sadb, entry, now);
-	if (!entry->control.dead_usec && entry->control.granted.last == 0)
+	if (!entry->control.dead_usec && !is_waiting(entry))
 		replenish(sadb, entry, now);
 	sadb_arm(sadb, entry);
 }
@@ -260,7 +253,7 @@ static void grant_all(struct sadb *sadb, bool on_disk)
 		if (on_disk)
 			sadb_entry_grant(entry);
 		else
-			entry->control.granted = (struct seqstore_range){ 0 };
+			sadb_entry_ungrant(entry);
 	}
 }
 
@@ -282,7 +275,7 @@ void sadb_tick(struct sadb *sadb)
 		sadb->disk_error = seqstore_commit(sadb->parts.seqstore);
 		grant_all(sadb, sadb->disk_error == 0);
 	} else if (sadb->parts.seqstore) {
-		/* window tops: the next tick tries again */
+		/* tops that went down: either is safe */
 		(void)!seqstore_end(sadb->parts.seqstore);
 	}
 	(void)rcu_poll(sad_rcu(sadb->parts.sad));
@@ -304,8 +297,7 @@ static bool settle_entry(struct sad_entry *entry, void *userdata)
 		seqstore_settle(sadb->parts.seqstore, entry->control.counter_id,
 			atomic_load(&run->seq_reserved), seq) == 0)
 		atomic_store(&run->seq_reserved, seq);
-	if (entry->directions & SA_INBOUND)
-		keep_top(sadb, entry);
+	sadb_window_close(sadb, entry);
 	return true;
 }
 

@@ -70,10 +70,12 @@ static int change_cookie(
 }
 
 /* The window moves as if the number had come in an authentic packet. */
-static int change_replay(struct sad_entry *entry, uint64_t value, struct sadb_refusal *refusal)
+static int change_replay(
+	struct sadb *sadb, struct sad_entry *entry, uint64_t value, struct sadb_refusal *refusal)
 {
 	struct sa_run *run = entry->run;
 	enum replay_verdict verdict;
+	int r;
 
 	if (atomic_load(&run->state) != SA_DYING)
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_SASTATE);
@@ -81,6 +83,9 @@ static int change_replay(struct sad_entry *entry, uint64_t value, struct sadb_re
 		return 0;
 	if (value == 0 || value > sadb_seq_limit(entry->sa))
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_INVALID_REPLAY);
+	r = sadb_window_reach(sadb, entry, value);
+	if (r < 0)
+		return sadb_refuse(refusal, -r, PFKEY_DIAG_NONE);
 	replay_lock(run);
 	verdict = replay_accept(run, value);
 	replay_unlock(run);
@@ -119,7 +124,7 @@ int sadb_change(struct sadb *sadb, const struct sadb_wish *wish, struct sad_entr
 		r = sadb_pair_check(sadb, entry, wanted->pair_spi, ret_refusal);
 	}
 	if (r == 0 && has(wish->present, PFKEY_EXT_REPLAY_VALUE))
-		r = change_replay(entry, wanted->replay_value, ret_refusal);
+		r = change_replay(sadb, entry, wanted->replay_value, ret_refusal);
 	if (r == 0)
 		r = sadb_entry_amend(sadb, entry, STEAL(sa), &fresh, ret_refusal);
 	if (r < 0)

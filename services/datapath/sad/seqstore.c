@@ -253,10 +253,24 @@ int seqstore_set_top(
 	int r;
 
 	if (top <= seqstore_top(store, id))
-		return 0;
+		return sync_unless_batch(store); /* the disk may have refused it */
 	r = obtain(store, id, &counter);
 	if (r < 0)
 		return r;
+	next = counter->last;
+	next.top = top;
+	r = counter_write(store, counter, &next);
+	return r < 0 ? r : sync_unless_batch(store);
+}
+
+int seqstore_lower_top(
+	struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES], uint64_t top)
+{
+	struct counter *counter = find(store, id);
+	struct seqstore_record next;
+
+	if (!counter || top >= counter->last.top)
+		return 0;
 	next = counter->last;
 	next.top = top;
 	return counter_write(store, counter, &next);
@@ -360,6 +374,12 @@ static bool pair_choose(const struct seqstore *store, const struct seqstore_reco
 	return true;
 }
 
+static uint64_t further(uint64_t granted)
+{
+	return granted > UINT64_MAX - SEQSTORE_CHUNK_MAX ? UINT64_MAX
+							 : granted + SEQSTORE_CHUNK_MAX;
+}
+
 static int pair_load(struct seqstore *store, const struct seqstore_record pair[2])
 {
 	struct counter counter;
@@ -370,9 +390,9 @@ static int pair_load(struct seqstore *store, const struct seqstore_record pair[2
 	if (!pair_choose(store, pair, &counter, &doubt))
 		return -EBADMSG;
 	if (doubt) /* no more than this can have been granted by the other */
-		counter.last.reserved = counter.last.reserved > UINT64_MAX - SEQSTORE_CHUNK_MAX
-						? UINT64_MAX
-						: counter.last.reserved + SEQSTORE_CHUNK_MAX;
+		counter.last.reserved = further(counter.last.reserved);
+	if (doubt && counter.last.top)
+		counter.last.top = further(counter.last.top);
 	r = make_room(store);
 	if (r < 0)
 		return r;

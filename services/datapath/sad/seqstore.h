@@ -63,10 +63,13 @@ int seqstore_raise(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_B
 int seqstore_settle(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
 	uint64_t reserved, uint64_t last) MUST_CHECK;
 /*
- * Inbound: top of the window, kept so that a restart does not accept old packets again. Never goes
- * back; does not wait for the disk.
+ * Inbound: no number above this one is taken, so that a restart need not accept old packets again.
+ * Never goes back. On disk before it returns, outside begin and commit.
  */
 int seqstore_set_top(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
+	uint64_t top) MUST_CHECK;
+/* Numbers above @top will not be taken after all. Either outcome of a crash is safe. */
+int seqstore_lower_top(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
 	uint64_t top) MUST_CHECK;
 uint64_t seqstore_top(const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES]);
 /* Last number reserved; 0: none. */

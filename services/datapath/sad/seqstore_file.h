@@ -40,7 +40,7 @@ struct seqstore_record {
 	uint64_t version; /* 1, 2, ... */
 	uint64_t
 		reserved; /* numbers up to this one may have been used; first pair: pairs that count */
-	uint64_t top; /* inbound: highest number seen */
+	uint64_t top; /* inbound: numbers up to this one may have been seen */
 	uint64_t zero;
 	uint64_t check; /* keyed hash of what stands before */
 };
