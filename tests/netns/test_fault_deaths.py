@@ -5,6 +5,7 @@ NETIPSEC_FAULT_KILLS, NETIPSEC_FAULT_RELOADS and NETIPSEC_FAULT_STILL_SEC make i
 faults does.
 """
 
+import json
 import os
 import random
 import re
@@ -17,19 +18,44 @@ from resource import RLIMIT_AS, RLIMIT_NOFILE, prlimit
 
 import pytest
 from lablib import units
-from nettest.fault import ENDS, resources, under_traffic
+from nettest.fault import ENDS, SECTIONS, generation, resources, under_traffic
+from nettest.lab import REPO
 from nettest.probe import SteadyProbe, loses_nothing
+from nettest.progress import progress, tell
 
 KILLS = int(os.environ.get("NETIPSEC_FAULT_KILLS", "10"))  # of each
 STILL_SEC = float(os.environ.get("NETIPSEC_FAULT_STILL_SEC", "1"))
-RELOADS = int(os.environ.get("NETIPSEC_FAULT_RELOADS", "30"))  # of each of two files
+RELOADS = int(os.environ.get("NETIPSEC_FAULT_RELOADS", "500"))  # of each file
 WARM_UP, GROWTH_KIB, FLOOD_GROWTH_KIB = 10, 256, 8192
 SETTLED_SEC = 20
+STEP = 100  # an even number, so that the files are in the end what they were
+QUIET_PERIOD_SEC = 0.01
+ALGORITHMS = (REPO / "etc/inet/ipsecalgs").read_text()
+# Whose file, and the line that comes and goes in it.
 RELOADED = [
-    ("ipsec-policy", "/etc/inet/ipsecinit.conf", "{raddr 203.0.113.1 ulp tcp} drop {}\n"),
-    ("ipsec-manual-key", "/etc/inet/secret/ipseckeys",
+    ("Policy1", "/etc/inet/ipsecinit.conf", "{raddr 203.0.113.1 ulp tcp} drop {}\n"),
+    ("ManualKey1", "/etc/inet/secret/ipseckeys",
      "add esp spi 0x9000 src 192.0.2.1 dst 203.0.113.9 encr_alg aes-gcm16 encrkey " + "5a" * 20 + "\n"),
+    ("Algorithms1", "/etc/inet/ipsecalgs",
+     next(line for line in ALGORITHMS.splitlines(True) if line.startswith("ALG|3|7|"))),
+    ("Ike1", "/etc/inet/ike/config", "# nothing reads this yet\n"),
+    ("Datapath1", None, ""),
 ]
+# Reads how often, does it, and says so: a process for each reload would cost more than the reload.
+RELOADER = """
+import dbus, json, sys
+bus, turn = dbus.SystemBus(), 0
+for times in sys.stdin:
+    for _ in range(int(times)):
+        turn += 1
+        for name, path, text, line in json.loads(sys.argv[1]):
+            if path:
+                with open(path, "w") as file:
+                    file.write(text + line * (turn % 2))
+            bus.call_blocking("org.netipsec." + name, "/org/netipsec/" + name, "org.netipsec." + name,
+                              "Reload", "", ())
+    print(times, end="", flush=True)
+"""
 ROOM_BYTES = 1 << 20
 LARGE = {
     "ipsec-policy": ("/etc/inet/ipsecinit.conf", "".join(
@@ -66,13 +92,14 @@ def test_all_die_in_any_order(pair, record_property):
     seed = random.SystemRandom().randrange(1 << 32)
     record_property("seed", seed)
     print("seed", seed)
+    tell(f"seed {seed}")
     draw = random.Random(seed)
     order = [*SERVICES, "dbus"] * KILLS
     draw.shuffle(order)
     with under_traffic(pair) as steady:
-        for unit in order:
-            alpha.wait_active(unit)
-            alpha.kill(unit)
+        for number in progress("deaths", len(order)):
+            alpha.wait_active(order[number])
+            alpha.kill(order[number])
             steady.flow(draw.randrange(1, 60))
         for unit in {"dbus": None, **units.UNITS}:
             alpha.wait_active(unit)
@@ -193,24 +220,33 @@ def test_no_memory_left(pair, unit):
 def test_reloads_leave_nothing_behind(pair):
     """Files that change each time: neither memory nor descriptors grow once all has been done some times."""
     alpha = pair["alpha"]
-    files = {unit: (path, alpha.path(path).read_text(), more) for unit, path, more in RELOADED}
-
-    def reload(turn):
-        for unit, (path, text, more) in files.items():
-            alpha.write(path, text + more * (turn % 2))
-        for unit in files:
-            alpha.systemctl("reload", unit)
-    with under_traffic(pair):
-        for turn in range(WARM_UP):
-            reload(turn)
+    alpha.write("/etc/inet/ipsecalgs", ALGORITHMS)
+    work = []
+    for name, path, line in RELOADED:
+        before = alpha.path(path).read_text() if path and alpha.path(path).exists() else ""
+        work.append((name, path, before.replace(line, ""), line))
+    with under_traffic(pair, period=QUIET_PERIOD_SEC), alpha.popen(
+            "/usr/bin/python3", "-c", RELOADER, json.dumps(work), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True) as reloader:
+        def reload(times):
+            reloader.stdin.write(f"{times}\n")
+            reloader.stdin.flush()
+            assert reloader.stdout.readline() == f"{times}\n"
+        reload(WARM_UP)
+        generations = {name: generation(alpha, name) for name in SECTIONS}
         before = {unit: resources(alpha, unit) for unit in SERVICES}
-        for turn in range(RELOADS):
-            reload(turn + 1)
-        reload(0)
+        for _ in progress(f"times {STEP} reloads of each file", RELOADS // STEP):
+            reload(STEP)
+        turns = {name: generation(alpha, name) - generations[name] for name in SECTIONS}
         after = {unit: resources(alpha, unit) for unit in SERVICES}
+        reloader.stdin.close()
+    tell(f"KiB and descriptors before {before}, afterwards {after}")
+    assert min(turns.values()) >= RELOADS, f"not each reload brought something new: {turns}"
     for unit in SERVICES:
         assert after[unit][0] <= before[unit][0] + GROWTH_KIB, (unit, before, after)
         assert after[unit][1] <= before[unit][1], (unit, before, after)
+    alpha.path("/etc/inet/ipsecalgs").unlink()
+    alpha.systemctl("reload", "ipsecalgs")
 
 
 def test_flood_on_the_bus(pair):

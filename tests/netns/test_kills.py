@@ -11,6 +11,7 @@ import socket
 import pytest
 from lablib import wire
 from nettest.probe import SteadyProbe
+from nettest.progress import progress, tell
 from nettest.sas import dump_sas
 
 KILLS = int(os.environ.get("NETIPSEC_KILLS", "20"))
@@ -71,10 +72,11 @@ def test_no_number_is_used_twice(with_windows, record_property):
     alpha, beta = with_windows["alpha"], with_windows["beta"]
     seed = random.SystemRandom().randrange(1 << 32)
     record_property("seed", seed)
+    tell(f"seed {seed}")
     draw = random.Random(seed)
     with wire.Capture(beta, "eth0") as capture:
         with SteadyProbe(alpha, beta, "192.0.2.2") as steady:
-            for number in range(KILLS):
+            for number in progress("deaths of the datapath", KILLS):
                 steady.flow(draw.randrange(1, 200))
                 last = time.time()
                 kill(alpha, with_memory=number % 2 == 1)

@@ -84,7 +84,8 @@ static inline struct rule *make_rule(uint64_t id, enum action_kind kind, const c
 
 static inline void open_steer(int owner_fd)
 {
-	struct steer_options options = { .interface = "ipsec0",
+	char interface[] = "ipsec0";
+	struct steer_options options = { .interface = interface,
 		.route_table = 0x4950,
 		.rule_priority = 100,
 		.uids = { geteuid() },
@@ -94,6 +95,7 @@ static inline void open_steer(int owner_fd)
 		.owner_fd = owner_fd };
 
 	ck_assert_int_eq(steer_new(&options, &lab.steer), 0);
+	memset(interface, 0, sizeof(interface)); /* it is the caller's, who may forget it */
 }
 
 static inline void setup(void)

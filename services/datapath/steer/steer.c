@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/marks.h"
 #include "services/datapath/steer/rtnl.h"
 #include "services/datapath/steer/steer_group.h"
@@ -20,6 +21,7 @@
 
 struct steer {
 	struct steer_options options;
+	char interface[IFNAMSIZ];
 	struct netlink route, notify;
 	struct lid lids[LIDS];
 	size_t n_lids;
@@ -69,7 +71,11 @@ int steer_new(const struct steer_options *options, struct steer **ret_steer)
 	steer->route.fd = steer->notify.fd = -1;
 	for (size_t i = 0; i < LIDS; i++)
 		steer->lids[i].nl.fd = -1;
-	r = netlink_open(NETLINK_ROUTE, 0, &steer->route);
+	/* Settings come and go while the program is loaded again and again. */
+	r = text_copy(steer->interface, sizeof(steer->interface), options->interface);
+	steer->options.interface = steer->interface;
+	if (r >= 0)
+		r = netlink_open(NETLINK_ROUTE, 0, &steer->route);
 	if (r == 0)
 		r = netlink_open(NETLINK_NETFILTER, 1U << (NFNLGRP_NFTABLES - 1), &steer->notify);
 	if (r == 0)

@@ -25,7 +25,7 @@
 struct steer;
 
 struct steer_options {
-	const char *interface; /* "ipsec0"; borrowed */
+	const char *interface; /* "ipsec0"; copied */
 	uint32_t route_table;
 	uint32_t rule_priority;
 	uid_t uids[STEER_MAX_UIDS]; /* whose bypass mark counts, and who may send from port 500 */

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from lablib import wire
 
-from nettest.probe import SteadyProbe
+from nettest.probe import UDP_PERIOD_SEC, SteadyProbe
 from nettest.sas import dump_sas
 
 ENDS = {"alpha": ("192.0.2.1", "2001:db8::1"), "beta": ("192.0.2.2", "2001:db8::2")}
 BUS = "--address=unix:path=/run/dbus/system_bus_socket"
 DATAPATH = ("org.netipsec.Datapath1", "/org/netipsec/Datapath1", "org.netipsec.Datapath1")
+SECTIONS = ("policy", "keys", "algorithms")
 ANSWER_SEC = 20
 NUMBER = 8  # octets of ESP that must never be seen twice: SPI and sequence number
 
@@ -24,10 +25,19 @@ def answers(host, address, seconds=ANSWER_SEC):
     return host.run("ping", "-c1", "-i0.05", f"-w{seconds}", address).returncode == 0
 
 
+def _get_section(host, name):
+    told = host.exec("busctl", BUS, "--json=short", "call", *DATAPATH, "GetSection", "s", name)
+    return json.loads(told)["data"]
+
+
+def generation(host, name):
+    """How often a section has changed."""
+    return _get_section(host, name)[0]
+
+
 def section(host, name):
     """Hash and state of a section as the datapath has it in force."""
-    told = host.exec("busctl", BUS, "--json=short", "call", *DATAPATH, "GetSection", "s", name)
-    return json.loads(told)["data"][1:]
+    return _get_section(host, name)[1:]
 
 
 def resources(host, unit):
@@ -59,13 +69,13 @@ class State:
 
 
 @contextlib.contextmanager
-def under_traffic(pair, address="192.0.2.2"):
+def under_traffic(pair, address="192.0.2.2", period=UDP_PERIOD_SEC):
     """The block does the damage. Afterwards the wire has seen nothing that it should not have."""
     alpha, beta = pair["alpha"], pair["beta"]
     assert all(answers(alpha, there) for there in ENDS["beta"])
     before = State(alpha)
     with wire.Capture(beta, "eth0") as capture:
-        with SteadyProbe(alpha, beta, address) as steady:
+        with SteadyProbe(alpha, beta, address, period=period) as steady:
             yield steady
             assert all(answers(alpha, there) for there in ENDS["beta"])
             assert all(answers(beta, there) for there in ENDS["alpha"])

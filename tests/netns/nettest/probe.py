@@ -24,7 +24,8 @@ ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
 class SteadyProbe:
     """Context manager: traffic from one host to another flows while the block runs."""
 
-    def __init__(self, source, sink, address, port=7777):
+    def __init__(self, source, sink, address, port=7777, period=UDP_PERIOD_SEC):
+        self.period = period
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.target = (address, port)
         buffer = [(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)]
@@ -103,7 +104,7 @@ class SteadyProbe:
             with self.changed:
                 self.sent["udp"] += 1
                 self.changed.notify_all()
-            due += UDP_PERIOD_SEC
+            due += self.period
 
     def _receive(self):
         while True:
