@@ -379,8 +379,10 @@ START_TEST(is_earned)
 		msg = NULL;
 		/* What update-pair did to the SA itself is told before its refusal. */
 		while (!next && earned[_i].code == PFKEY_DIAG_PAIR_SA_NOTFOUND &&
-			(msg = hear(lab, 0)) && !msg->error)
+			(msg = hear(lab, 0)) && !msg->error) {
+			ck_assert_uint_eq(msg->seq, 0); /* the refusal is the answer */
 			pfkey_message_free(msg);
+		}
 		if (!msg)
 			msg = answer(lab);
 		if (!next)

@@ -83,14 +83,37 @@ START_TEST(pairs)
 	msg->present |= PFKEY_BIT(PFKEY_EXT_LIFETIME_HARD);
 	say(lab, 0, msg);
 	pfkey_message_free(msg);
-	expect_all(lab, PFKEY_X_UPDATEPAIR, 0, 0);
 	expect_all(lab, PFKEY_UPDATE, 0, 0); /* of the partner */
+	expect_all(lab, PFKEY_X_UPDATEPAIR, 0, 0);
 	say_sa(lab, 0, PFKEY_X_DELPAIR, fixture_sa(0x1001));
 	expect_all(lab, PFKEY_X_DELPAIR, 0, 0);
 	expect_all(lab, PFKEY_DELETE, 0, 0);
 	ck_assert_uint_eq(sad_count(lab->f->sad), 0);
 	say_sa(lab, 0, PFKEY_X_DELPAIR, fixture_sa(0x1001));
 	expect_all(lab, PFKEY_X_DELPAIR, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
+	lab_done(lab);
+}
+END_TEST
+
+/* One answer to who asked; what became of the SA itself is told as nobody's request. */
+START_TEST(half_a_pair)
+{
+	static const uint8_t types[] = { PFKEY_X_UPDATEPAIR, PFKEY_X_DELPAIR };
+	struct lab *lab = lab_new();
+	struct pfkey_message *msg;
+
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1001));
+	expect_all(lab, PFKEY_ADD, 0, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		say_sa(lab, 0, types[i], fixture_sa(0x1001));
+		for (int who = 0; who < CLIENTS; who++) {
+			msg = hear_type(lab, who, i == 0 ? PFKEY_UPDATE : PFKEY_DELETE, 0, 0);
+			ck_assert_uint_eq(msg->pid, 0);
+			pfkey_message_free(msg);
+		}
+		expect_all(lab, types[i], ESRCH, PFKEY_DIAG_PAIR_SA_NOTFOUND);
+	}
+	ck_assert_uint_eq(sad_count(lab->f->sad), 0);
 	lab_done(lab);
 }
 END_TEST
@@ -160,6 +183,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, reserved_then_filled);
 	tcase_add_test(tc, pairs);
+	tcase_add_test(tc, half_a_pair);
 	tcase_add_test(tc, pair_by_state);
 	tcase_add_test(tc, management_is_kept);
 	tcase_add_test(tc, full);

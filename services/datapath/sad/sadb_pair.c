@@ -80,7 +80,8 @@ int sadb_delete_pair(struct sadb *sadb, const struct sa_key *key, const struct a
 	if (!entry)
 		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
 	partner = sadb_pair_of(sadb, entry);
-	sadb_entry_delete(sadb, entry, request);
+	/* Who asked is answered once: by the event, or by the refusal. */
+	sadb_entry_delete(sadb, entry, partner ? request : NULL);
 	if (!partner)
 		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_PAIR_SA_NOTFOUND);
 	sadb_entry_delete(sadb, partner, NULL);

@@ -160,22 +160,26 @@ int sadb_update_pair(
 {
 	struct sad_entry *entry = find(sadb, wish), *partner;
 	struct sadb_wish alone = *wish, other = *wish;
-	struct sa_key key = sa_key_of(wish->sa);
 	int r;
 
 	if (!entry)
 		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
 	r = check_living(entry, wish->sa, wish->present, ret_refusal);
-	alone.present &= ~PFKEY_BIT(PFKEY_EXT_PAIR);
-	if (r == 0)
-		r = sadb_change(sadb, &alone, entry, ret_refusal);
 	if (r < 0)
 		return r;
-	partner = sadb_pair_of(sadb, sadb_get(sadb, &key, NULL));
-	if (!partner)
-		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_PAIR_SA_NOTFOUND);
+	partner = sadb_pair_of(sadb, entry);
+	alone.present &= ~PFKEY_BIT(PFKEY_EXT_PAIR);
 	/* The number is that of the SA that was named. */
 	other.present = alone.present & ~PFKEY_BIT(PFKEY_EXT_REPLAY_VALUE);
 	other.request = NULL;
-	return sadb_change(sadb, &other, partner, ret_refusal);
+	/* Who asked is answered once: by the event of what was named, or by a refusal. */
+	if (!partner)
+		alone.request = NULL;
+	else
+		r = sadb_change(sadb, &other, partner, ret_refusal);
+	if (r == 0)
+		r = sadb_change(sadb, &alone, find(sadb, wish), ret_refusal);
+	if (r == 0 && !partner)
+		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_PAIR_SA_NOTFOUND);
+	return r;
 }
