@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from lablib.wire import UDP, Capture
@@ -169,6 +170,24 @@ def test_probe_counts_what_is_lost(left):
         right.exec("nft", "delete", "table", "ip6", "t")
     lost = probe.sent["udp"] - len(probe.came["udp"])
     assert 0 < lost < probe.sent["udp"] and probe.sent["ping"] == len(probe.came["ping"])
+
+
+class HeldUp(SteadyProbe):
+    """One that gets no processor for a second, as when the machine starts other programs."""
+    times = []
+
+    def _try(self, sock, data, target):
+        self.times.append(time.monotonic())
+        if len(self.times) == 200:
+            time.sleep(1)
+        super()._try(sock, data, target)
+
+
+def test_probe_sends_no_burst_after_a_delay(left):
+    with HeldUp(left, left.lab["right"], "192.0.2.2") as probe:
+        probe.flow(500)
+    again = probe.times[200]
+    assert sum(again <= at < again + 0.1 for at in probe.times) < 300, "what a queue of a device holds"
 
 
 def test_mistakes_are_told_with_their_lines(tmp_path):
