@@ -27,7 +27,8 @@ static const char usage_text[] =
 	"       ipseckey --wireshark dump [esp]\n"
 	"       ipseckey genkey ENCR_ALG|AUTH_ALG... src ADDRESS dst ADDRESS\n"
 	"       ipseckey rollover --at TIME --overlap SECONDS --output FILE\n"
-	"                [--peer ADDRESS] [--from FILE]    successors of manual SAs\n"
+	"                [--peer ADDRESS] [--from FILE] [--peer-output FILE]\n"
+	"                                                  successors of manual SAs\n"
 	"       ipseckey help [COMMAND|attr]\n"
 	"       ipseckey --help | --version\n";
 

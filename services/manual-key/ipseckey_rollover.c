@@ -19,9 +19,21 @@
 
 struct plan {
 	struct keys_roll roll;
-	const char *from, *output;
+	const char *from, *output, *peer_output;
 	const char *label; /* of the key file, as the user knows it */
+	const struct resolver *resolver; /* NULL: names are not looked up */
 };
+
+/* What is written for each end; both hold keys. */
+struct successors {
+	struct text here, peer;
+};
+
+static void successors_wipe(struct successors *more)
+{
+	keys_text_wipe(&more->here);
+	keys_text_wipe(&more->peer);
+}
 
 static int complain(const char *what, const char *word)
 {
@@ -61,6 +73,9 @@ static int take_option(int c, struct plan *plan)
 	case 'o':
 		plan->output = optarg;
 		return 0;
+	case 'O':
+		plan->peer_output = optarg;
+		return 0;
 	case 'f':
 		plan->from = plan->label = optarg;
 		return 0;
@@ -79,6 +94,7 @@ static int take_options(char **words, struct plan *plan)
 		{ "at", required_argument, NULL, 'a' },
 		{ "overlap", required_argument, NULL, 'l' },
 		{ "output", required_argument, NULL, 'o' },
+		{ "peer-output", required_argument, NULL, 'O' },
 		{ "from", required_argument, NULL, 'f' },
 		{ "peer", required_argument, NULL, 'p' },
 		{ 0 },
@@ -98,26 +114,29 @@ static int take_options(char **words, struct plan *plan)
 		return complain("--at TIME and --overlap SECONDS are needed", "");
 	if (!plan->output)
 		return complain("--output FILE is needed; - prints the keys", "");
+	if (plan->peer_output && (strcmp(plan->peer_output, "-") == 0 ||
+					 strcmp(plan->peer_output, plan->output) == 0))
+		return complain("--peer-output needs a file of its own", "");
 	return 0;
 }
 
 /* The SAs of a text that has to be free of errors. Return: 0, -EBADMSG (in @diags), -ENOMEM. */
-static int read_list(const struct alg_table *algs, const char *label, const struct text *source,
-	struct conf_diags *diags, struct sa_list **ret_list, struct keys_times **ret_times)
+static int read_list(const struct plan *plan, const struct text *source, struct conf_diags *diags,
+	struct sa_list **ret_list, struct keys_times **ret_times)
 {
 	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
 	struct keys_input in = {
-		.label = label,
+		.label = plan->label,
 		.source = source->str ? source->str : "",
 		.len = source->len,
-		.algs = algs,
-		.resolver = &resolver_system,
+		.algs = plan->roll.algs,
+		.resolver = plan->resolver,
 		.place = KEYS_OF_SERVICE,
 	};
 	int r = keys_parse(&in, diags, &file);
 
 	if (r == 0)
-		r = keys_list_build(file, algs, true, diags, ret_list, ret_times);
+		r = keys_list_build(file, plan->roll.algs, true, diags, ret_list, ret_times);
 	return r == 0 && conf_diags_errors(diags) > 0 ? -EBADMSG : r;
 }
 
@@ -151,24 +170,27 @@ static int check_result(const struct plan *plan, const struct text *source, cons
 	text_add_bytes(&both, more->str, more->len);
 	if (both.failed || !diags)
 		return -ENOMEM;
-	return read_list(plan->roll.algs, plan->label, &both, diags, &list, &times);
+	return read_list(plan, &both, diags, &list, &times);
 }
 
 static int generate(struct plan *plan, const struct text *source, const struct sa_list *list,
-	const struct keys_times *times, struct text *more)
+	const struct keys_times *times, struct successors *more)
 {
+	static const char head[] = "# Written by ipseckey rollover, for the end of the key file";
 	int r = -EBADMSG;
 
 	for (int i = 0; r == -EBADMSG && i < TRIES; i++) {
-		keys_text_wipe(more);
+		successors_wipe(more);
 		plan->roll.count = plan->roll.n_replaced = plan->roll.n_directed = 0;
-		text_add(more, "# Written by ipseckey rollover, for the end of the key file of both"
-			       " hosts.\n");
-		r = keys_roll(&plan->roll, list, times, more);
+		text_addf(&more->here, "%s of %s.\n", head,
+			plan->peer_output ? "this host" : "both hosts");
+		text_addf(&more->peer, "%s of the other host.\n", head);
+		r = keys_roll(&plan->roll, list, times, &more->here,
+			plan->peer_output ? &more->peer : NULL);
 		if (r == 0 && plan->roll.count == 0)
 			return complain("no SA is to be replaced", "");
 		if (r == 0)
-			r = check_result(plan, source, more);
+			r = check_result(plan, source, &more->here);
 	}
 	if (r == -EBADMSG)
 		return complain("the times do not go with those in ", plan->label);
@@ -185,36 +207,45 @@ static void tell(const struct plan *plan)
 			roll->n_replaced);
 	if (roll->n_directed > 0)
 		fprintf(stderr,
-			"ipseckey: rollover: %zu left out, they have a direction of their own\n",
+			"ipseckey: rollover: %zu left out, their direction is another at the other "
+			"end: --peer-output writes a file for that\n",
 			roll->n_directed);
 	fprintf(stderr,
 		"%zu successors; put them behind %s on both hosts, and reload both before %s\n",
 		roll->count, plan->label, keys_time_format(roll->at_sec, at));
 }
 
-static int write_out(struct ipseckey *tool, const struct plan *plan, const struct text *more)
+static int write_file(const char *path, const struct text *text)
 {
-	int r;
+	int r = file_replace(path, text->str, text->len, 0600);
 
-	if (strcmp(plan->output, "-") == 0) {
-		text_add(&tool->output, more->str);
-		return ipseckey_flush_output(tool);
-	}
-	r = file_replace(plan->output, more->str, more->len, 0600);
 	if (r < 0)
-		fprintf(stderr, "ipseckey: rollover: %s: %s\n", plan->output, strerror(-r));
+		fprintf(stderr, "ipseckey: rollover: %s: %s\n", path, strerror(-r));
 	return r < 0 ? -EINVAL : 0;
+}
+
+static int write_out(struct ipseckey *tool, const struct plan *plan, const struct successors *more)
+{
+	int r = plan->peer_output ? write_file(plan->peer_output, &more->peer) : 0;
+
+	if (r < 0)
+		return r;
+	if (strcmp(plan->output, "-") != 0)
+		return write_file(plan->output, &more->here);
+	text_add(&tool->output, more->here.str);
+	return ipseckey_flush_output(tool);
 }
 
 static int roll_over(struct ipseckey *tool, struct plan *plan, struct conf_diags *diags)
 {
-	CLEANUP(keys_text_wipe) struct text source = { 0 }, more = { 0 };
+	CLEANUP(successors_wipe) struct successors more = { 0 };
+	CLEANUP(keys_text_wipe) struct text source = { 0 };
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
 	CLEANUP(freep) struct keys_times *times = NULL;
 	int r = read_keys(plan, diags, &source);
 
 	if (r == 0)
-		r = read_list(plan->roll.algs, plan->label, &source, diags, &list, &times);
+		r = read_list(plan, &source, diags, &list, &times);
 	if (r == 0)
 		r = generate(plan, &source, list, times, &more);
 	if (r == 0)
@@ -228,9 +259,14 @@ int ipseckey_rollover(const struct request *request)
 {
 	CLEANUP(ipseckey_done) struct ipseckey tool = { .request = request };
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
-	struct plan plan = { .label = KEYS_FILE };
+	struct plan plan = {
+		.label = KEYS_FILE,
+		.resolver = request->numeric ? NULL : &resolver_system,
+	};
 	int r = take_options(request->words, &plan);
 
+	if (r == 0 && request->paranoid && strcmp(plan.output, "-") == 0)
+		r = complain("--output - prints keys, which -p forbids", "");
 	if (r == 0)
 		r = diags ? ipseckey_init(&tool) : -ENOMEM;
 	plan.roll.algs = tool.algs;

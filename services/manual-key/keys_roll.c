@@ -67,7 +67,14 @@ static int make_successor(struct pass *pass)
 	return r < 0 ? r : replace_key(&sa->auth_key, sa->auth_key_bits);
 }
 
-static bool is_wanted(struct keys_roll *roll, const struct sa *sa, const struct keys_times *times)
+static bool is_one_way(const struct sa *sa)
+{
+	return sa->directions == SA_INBOUND || sa->directions == SA_OUTBOUND;
+}
+
+/* @two_texts: each end gets its own. */
+static bool is_wanted(
+	struct keys_roll *roll, const struct sa *sa, const struct keys_times *times, bool two_texts)
 {
 	if (roll->peer.family != AF_UNSPEC && !address_equal(&roll->peer, &sa->src) &&
 		!address_equal(&roll->peer, &sa->dst))
@@ -76,7 +83,7 @@ static bool is_wanted(struct keys_roll *roll, const struct sa *sa, const struct 
 		roll->n_replaced++;
 		return false;
 	}
-	if (sa->directions) {
+	if (is_one_way(sa) && !two_texts) {
 		roll->n_directed++;
 		return false;
 	}
@@ -135,19 +142,25 @@ static void add_end(const struct keys_roll *roll, const struct sa *sa, struct te
 		keys_time_format(roll->at_sec + roll->overlap_sec, end));
 }
 
-static int add_successor(struct keys_saved *saved, const struct sa *sa, struct text *text)
+static int add_successor(
+	struct keys_saved *saved, const struct sa *sa, bool reversed, struct text *text)
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_sa(
 		PFKEY_DUMP, sa, true);
+	bool inbound = sa->directions & SA_INBOUND, outbound = sa->directions & SA_OUTBOUND;
 
-	return msg ? keys_save(saved, msg, text) : -ENOMEM;
+	if (!msg)
+		return -ENOMEM;
+	msg->sa_flags |= (reversed ? outbound : inbound) ? PFKEY_SAF_INBOUND : 0;
+	msg->sa_flags |= (reversed ? inbound : outbound) ? PFKEY_SAF_OUTBOUND : 0;
+	return keys_save(saved, msg, text);
 }
 
-static int write_all(const struct keys_roll *roll, const struct passes *passes, struct text *text)
+static int write_all(
+	const struct keys_roll *roll, const struct passes *passes, bool reversed, struct text *text)
 {
-	const struct keys_locals none = { 0 }; /* nothing has a direction that would be written */
 	struct keys_saved saved;
-	int r = keys_saved_init(&saved, roll->algs, &none);
+	int r = keys_saved_init(&saved, roll->algs, NULL);
 
 	if (r < 0)
 		return r;
@@ -156,20 +169,20 @@ static int write_all(const struct keys_roll *roll, const struct passes *passes, 
 		add_end(roll, passes->rows[i].old, text);
 	text_add_char(text, '\n');
 	for (size_t i = 0; r == 0 && i < passes->count; i++)
-		r = add_successor(&saved, passes->rows[i].next, text);
+		r = add_successor(&saved, passes->rows[i].next, reversed, text);
 	keys_saved_done(&saved);
-	return r;
+	return r == 0 && text->failed ? -ENOMEM : r;
 }
 
 int keys_roll(struct keys_roll *roll, const struct sa_list *list, const struct keys_times *times,
-	struct text *text)
+	struct text *text, struct text *for_peer)
 {
 	CLEANUP(passes_done) struct passes passes = { .rows = calloc(list->count + 1,
 							      sizeof(struct pass)) };
 	int r = passes.rows ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < list->count; i++) {
-		if (!is_wanted(roll, list->sas[i], times ? &times[i] : NULL))
+		if (!is_wanted(roll, list->sas[i], times ? &times[i] : NULL, for_peer != NULL))
 			continue;
 		passes.rows[passes.count].old = list->sas[i];
 		r = make_successor(&passes.rows[passes.count++]);
@@ -179,6 +192,6 @@ int keys_roll(struct keys_roll *roll, const struct sa_list *list, const struct k
 	qsort(passes.rows, passes.count, sizeof(*passes.rows), compare_passes);
 	pair_up(&passes);
 	roll->count = passes.count;
-	r = write_all(roll, &passes, text);
-	return r == 0 && text->failed ? -ENOMEM : r;
+	r = write_all(roll, &passes, false, text);
+	return r == 0 && for_peer ? write_all(roll, &passes, true, for_peer) : r;
 }

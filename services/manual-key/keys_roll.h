@@ -12,14 +12,15 @@ struct keys_roll {
 	struct address peer; /* SAs with this end alone; AF_UNSPEC: any */
 	size_t count; /* SAs that got a successor */
 	size_t n_replaced; /* left out: something replaces them already */
-	size_t n_directed; /* left out: a direction of their own is not the same at both ends */
+	size_t n_directed; /* left out: their direction is another at the other end */
 };
 
 /*
- * Commands for the end of the key file, the same at both ends. @times: NULL, or of each SA of @list.
- * @text holds keys afterwards. Return: 0, -EIO (no random bytes), -ENOMEM.
+ * Commands for the end of the key file. @times: NULL, or of each SA of @list. @for_peer: those for the
+ * other end, which are the same but for the words inbound and outbound; NULL: one text is for both
+ * ends. Both hold keys afterwards. Return: 0, -EIO (no random bytes), -ENOMEM.
  */
 int keys_roll(struct keys_roll *roll, const struct sa_list *list, const struct keys_times *times,
-	struct text *text) MUST_CHECK;
+	struct text *text, struct text *for_peer) MUST_CHECK;
 
 #endif

@@ -165,7 +165,8 @@ static void add_algorithms(const struct keys_saved *saved, const struct sa *sa, 
 static void add_directions(
 	const struct keys_saved *saved, const struct sa *sa, uint8_t directions, struct text *text)
 {
-	if (directions == 0 || directions == keys_implied_directions(saved->locals, sa))
+	if (directions == 0 ||
+		(saved->locals && directions == keys_implied_directions(saved->locals, sa)))
 		return;
 	text_addf(text, "   %s%s \\\n", directions & SA_INBOUND ? " inbound" : "",
 		directions & SA_OUTBOUND ? " outbound" : "");

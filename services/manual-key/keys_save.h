@@ -21,7 +21,7 @@ uint8_t keys_implied_directions(const struct keys_locals *locals, const struct s
 /* What has been written of a file: of a pair, the second names the first. */
 struct keys_saved {
 	const struct alg_table *algs;
-	const struct keys_locals *locals;
+	const struct keys_locals *locals; /* NULL: a direction is written whenever there is one */
 	struct hash_key hash_key;
 	size_t count, size;
 	uint64_t *names; /* owned: hashes, 0 is free */

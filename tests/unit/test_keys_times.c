@@ -195,7 +195,7 @@ START_TEST(rollover)
 	struct keys_roll roll = { .algs = m.algs, .at_sec = 1000, .overlap_sec = 60 };
 
 	text_add(&both, PAIR);
-	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &both), 0);
+	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &both, NULL), 0);
 	ck_assert_uint_eq(roll.count, 4);
 	ck_assert_uint_eq(roll.n_directed, 1);
 	then = read_text(both.str);
@@ -228,6 +228,54 @@ START_TEST(rollover)
 }
 END_TEST
 
+#define DIRECTED                                                                              \
+	"add esp spi 1001 outbound " THERE ESP "a0a1a2a3\nadd esp spi 1002 inbound " BACK ESP \
+	"a0a1a2a4\nadd esp spi 1003 inbound outbound dst 198.51.100.7 " ESP "a0a1a2a5\n"
+#define DIRECTED_PEER                                                                         \
+	"add esp spi 1001 inbound " THERE ESP "a0a1a2a3\nadd esp spi 1002 outbound " BACK ESP \
+	"a0a1a2a4\nadd esp spi 1003 inbound outbound dst 198.51.100.7 " ESP "a0a1a2a5\n"
+
+/* What one end sends by the other receives by, in both generations. */
+START_TEST(rollover_of_directions)
+{
+	CLEANUP(meaning_done) struct meaning m = read_text(DIRECTED);
+	CLEANUP(meaning_done) struct meaning there = { 0 };
+	CLEANUP(meaning_done) struct meaning back = { 0 };
+	const struct meaning *const ends[] = { &there, &back };
+	CLEANUP(keys_text_wipe) struct text here = { 0 };
+	CLEANUP(keys_text_wipe) struct text peer = { 0 };
+	struct keys_roll roll = { .algs = m.algs, .at_sec = 1000, .overlap_sec = 60 };
+
+	text_add(&here, DIRECTED);
+	text_add(&peer, DIRECTED_PEER);
+	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &here, &peer), 0);
+	ck_assert_uint_eq(roll.count, 3);
+	ck_assert_uint_eq(roll.n_directed, 0);
+	there = read_text(here.str);
+	back = read_text(peer.str);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(ends[i]->errors, 0);
+		ck_assert_uint_eq(ends[i]->list->count, 6);
+	}
+	for (size_t i = 0; i < 6; i++) {
+		const struct sa *a = ends[0]->list->sas[i], *b = ends[1]->list->sas[i];
+
+		ck_assert_uint_eq(a->spi, b->spi);
+		ck_assert(secret_equal(a->encr_key, b->encr_key));
+		if (a->directions != (SA_INBOUND | SA_OUTBOUND))
+			ck_assert_uint_eq(a->directions ^ b->directions, SA_INBOUND | SA_OUTBOUND);
+		ck_assert_uint_ne(a->directions, 0);
+		ck_assert_uint_eq(ends[0]->times[i].send_from, i < 3 ? 0 : 1000);
+		ck_assert_uint_eq(ends[1]->times[i].receive_until, i < 3 ? 1060 : 0);
+	}
+	/* One text would not do for both; what has both directions is the same anyway. */
+	roll = (struct keys_roll){ .algs = m.algs, .at_sec = 1000, .overlap_sec = 60 };
+	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &here, NULL), 0);
+	ck_assert_uint_eq(roll.count, 1);
+	ck_assert_uint_eq(roll.n_directed, 2);
+}
+END_TEST
+
 START_TEST(rollover_of_one_peer_and_only_once)
 {
 	CLEANUP(meaning_done) struct meaning m = read_text(PAIR GENERATIONS);
@@ -235,14 +283,14 @@ START_TEST(rollover_of_one_peer_and_only_once)
 	struct keys_roll roll = { .algs = m.algs, .at_sec = 1000, .overlap_sec = 60 };
 
 	ck_assert_int_eq(address_parse("198.51.100.7", &roll.peer), 0);
-	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &more), 0);
+	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &more, NULL), 0);
 	ck_assert_uint_eq(roll.count, 1);
 	ck_assert_ptr_nonnull(strstr(more.str, "update esp spi 0x3ec dst 198.51.100.7"));
 	keys_text_wipe(&more);
 	roll = (struct keys_roll){ .algs = m.algs, .at_sec = 1000, .overlap_sec = 60 };
 	ck_assert_int_eq(address_parse("192.0.2.17", &roll.peer), 0);
 	m.times[0].send_until = 50;
-	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &more), 0);
+	ck_assert_int_eq(keys_roll(&roll, m.list, m.times, &more, NULL), 0);
 	ck_assert_uint_eq(roll.n_replaced, 1);
 	ck_assert_ptr_null(strstr(more.str, "update esp spi 0x3e9 "));
 }
@@ -258,6 +306,7 @@ int main(void)
 	tcase_add_loop_test(tc, phase, 0, ARRAY_SIZE(phases));
 	tcase_add_test(tc, what_is_in_force_keeps_its_complaint);
 	tcase_add_test(tc, rollover);
+	tcase_add_test(tc, rollover_of_directions);
 	tcase_add_test(tc, rollover_of_one_peer_and_only_once);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
