@@ -43,9 +43,11 @@ static void begin_line(struct keys_lexer *lx)
 
 	lx->line_start = lx->at;
 	lx->line++;
-	if (len > KEYS_LINE_MAX)
+	if (len > KEYS_LINE_MAX) {
 		(void)conf_error(lx->diags, loc_at(lx, lx->at + KEYS_LINE_MAX, 1), "line-too-long",
 			"line has %zu characters, at most %d are allowed", len, KEYS_LINE_MAX);
+		lx->too_long = true;
+	}
 	for (size_t i = 0; i < len; i++) {
 		char c = lx->at[i];
 
@@ -109,10 +111,12 @@ static struct token end_of_command(struct keys_lexer *lx)
 	struct token tok = make_token(lx, TOKEN_END_OF_LINE, lx->at, 0);
 	size_t len = (size_t)(lx->at - lx->command_start);
 
-	if (len > KEYS_COMMAND_MAX)
+	if (len > KEYS_COMMAND_MAX) {
 		(void)conf_error(lx->diags, tok.at, "command-too-long",
 			"command has %zu characters, at most %d are allowed", len,
 			KEYS_COMMAND_MAX);
+		lx->too_long = true;
+	}
 	if (lx->at < lx->end) {
 		lx->at++;
 		lx->line_start = NULL;

@@ -6,6 +6,7 @@
 #ifndef CONF_TOKEN_H
 #define CONF_TOKEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ struct keys_lexer {
 	const char *line_start;
 	const char *command_start;
 	const char *file;
+	bool too_long; /* a line or a command was */
 	struct conf_diags *diags;
 };
 

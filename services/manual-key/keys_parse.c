@@ -265,8 +265,11 @@ static void parse_command(struct keys_parser *p)
 	} else {
 		parse_plain_command(p, row);
 	}
-	/* What the lexer found on the command's lines counts against it as well. */
-	if (conf_diags_errors(p->diags) > p->errors_before)
+	/*
+	 * What the lexer found on the command's lines counts against it as well. A line that is too
+	 * long is the end: what follows is read for its mistakes alone.
+	 */
+	if (conf_diags_errors(p->diags) > p->errors_before || p->lexer.too_long)
 		p->command->failed = true;
 }
 

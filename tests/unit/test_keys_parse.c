@@ -367,6 +367,35 @@ START_TEST(several_destinations)
 }
 END_TEST
 
+/* Whoever reads on might carry out half of something else. */
+START_TEST(nothing_behind_a_line_too_long)
+{
+	static char text[8192];
+	size_t len = strlen(ADD "\n#");
+
+	ck_assert_int_eq(text_copy(text, sizeof(text), ADD "\n#"), 0);
+	memset(text + len, 'x', 4093);
+	ck_assert_int_eq(text_copy(text + len + 4093, sizeof(text) - len - 4093,
+				 "\nflush esp\nbogus\nquit\n" ADD "\n"),
+		0);
+	{
+		CLEANUP(parsed_done) struct parsed p = parse(text, KEYS_OF_FILE, &names);
+
+		ck_assert_str_eq(p.said.str, "2:4094 line-too-long; 4:1 key-command; ");
+		ck_assert_uint_eq(p.file->count, 5);
+		for (size_t i = 0; i < p.file->count; i++)
+			ck_assert(p.file->commands[i].failed == (i > 0));
+	}
+	text[len + 4092] = '\n'; /* a comment of the longest line, and a word */
+	{
+		CLEANUP(parsed_done) struct parsed p = parse(text, KEYS_OF_FILE, &names);
+
+		ck_assert_str_eq(p.said.str, "5:1 key-command; ");
+		ck_assert(!p.file->commands[0].failed && !p.file->commands[1].failed);
+	}
+}
+END_TEST
+
 static char *read_tree(const char *path)
 {
 	char whole[256];
@@ -413,6 +442,7 @@ int main(void)
 	tcase_add_test(tc, meaning);
 	tcase_add_test(tc, defaults);
 	tcase_add_test(tc, several_destinations);
+	tcase_add_test(tc, nothing_behind_a_line_too_long);
 	tcase_add_test(tc, sample);
 	tcase_add_test(tc, manual_page_has_every_keyword);
 	suite_add_tcase(suite, tc);
