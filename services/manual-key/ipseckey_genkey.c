@@ -90,7 +90,7 @@ static int add_random_key(const char *word, unsigned int bits, struct text *text
 	uint8_t bytes[SECRET_MAX_BYTES];
 	char hex[2 * SECRET_MAX_BYTES + 1];
 	size_t len = bits / 8;
-	int r = len <= sizeof(bytes) ? random_bytes(bytes, len) : -EINVAL;
+	int r = len <= sizeof(bytes) ? random_bytes(bytes, len) : -EIO;
 
 	if (r < 0 || len == 0)
 		return r;
@@ -134,7 +134,7 @@ static int generate(struct wish *wish, struct text *text)
 		text_add(text, "# Put the addresses of the two hosts in.\n");
 		if (address_parse("192.0.2.1", &wish->ends[0]) < 0 ||
 			address_parse("192.0.2.2", &wish->ends[1]) < 0)
-			return -EINVAL;
+			return -EIO;
 	}
 	for (size_t i = 0; i < 2; i++)
 		spis[i] = SPI_FIRST + (spis[i] & 0x7fffffffU);
@@ -152,7 +152,8 @@ int ipseckey_genkey(const struct request *request)
 {
 	CLEANUP(ipseckey_done) struct ipseckey tool = { .request = request };
 	struct wish wish = { 0 };
-	int r = ipseckey_init(&tool);
+	int r = request->paranoid ? complain("it prints keys, which -p forbids", "")
+				  : ipseckey_init(&tool);
 
 	if (r == 0) {
 		r = take_words(tool.algs, request->words + 1, &wish);
@@ -162,7 +163,7 @@ int ipseckey_genkey(const struct request *request)
 	}
 	if (r == 0)
 		r = ipseckey_flush_output(&tool);
-	if (r < 0)
+	if (r < 0 && r != -EINVAL)
 		fprintf(stderr, "ipseckey: %s\n", strerror(-r));
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

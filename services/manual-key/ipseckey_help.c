@@ -25,15 +25,16 @@ static void print_heard(struct ipseckey *tool, const struct pfkey_message *msg)
 	};
 	CLEANUP(keys_text_wipe) struct text text = { 0 };
 	time_t now = (time_t)style.now_sec;
+	struct keys_wire wire;
 	struct tm tm;
 	char when[64] = "";
 
 	if (localtime_r(&now, &tm))
 		(void)strftime(when, sizeof(when), "%a %b %e %H:%M:%S %Y", &tm);
-	text_addf(
-		&text, "Read %zu bytes.\nTimestamp: %s\n", pfkey_client_bytes(tool->client), when);
+	wire.bytes = pfkey_client_bytes(tool->client, &wire.len);
+	text_addf(&text, "Read %zu bytes.\nTimestamp: %s\n", wire.len, when);
 	if (msg)
-		keys_print_message(msg, pfkey_client_bytes(tool->client), &style, &text);
+		keys_print_message(msg, &wire, &style, &text);
 	else
 		text_add(&text, "The message is not understood.\n");
 	text_add_char(&text, '\n');

@@ -186,6 +186,9 @@ static int send_command(
 	};
 	bool dump = command->verb == KEYS_DUMP || command->verb == KEYS_GET;
 
+	if (request->wireshark && dump && request->paranoid)
+		return conf_error(diags, command->at, "key-hidden",
+			"--wireshark and -p do not go together: the table is made of keys");
 	if (command->verb == KEYS_SAVE)
 		return save(tool, command, &style, diags);
 	if (command->verb == KEYS_FINGERPRINT)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <histedit.h>
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
 
 #include "common/base/secret.h"
@@ -99,6 +100,7 @@ static int open_editor(struct session *s)
 {
 	HistEvent event;
 
+	(void)signal(SIGINT, SIG_IGN); /* it ends `monitor`, which takes it by other means */
 	s->edit = el_init("ipseckey", stdin, stdout, stderr);
 	s->history = history_init();
 	if (!s->edit || !s->history)

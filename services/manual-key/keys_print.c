@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/manual-key/keys_print.h"
+#include "services/manual-key/keys_print_parts.h"
 
 #include <inttypes.h>
 #include <netdb.h>
@@ -340,7 +340,7 @@ static void print_lifetimes(
 		print_limits("ILT", "Idle", &idle, msg, style, text);
 }
 
-void keys_print_message(const struct pfkey_message *msg, size_t bytes,
+void keys_print_message(const struct pfkey_message *msg, const struct keys_wire *wire,
 	const struct keys_print_style *style, struct text *text)
 {
 	const struct sa *sa = msg->sa;
@@ -349,7 +349,7 @@ void keys_print_message(const struct pfkey_message *msg, size_t bytes,
 	const struct key_line encr = { "EKY", "Encryption", sa->encr_key, sa->encr_key_bits,
 		sa->salt_bits };
 
-	print_base(msg, bytes, text);
+	print_base(msg, wire->len, text);
 	if (has(msg, PFKEY_EXT_SA))
 		print_sa(msg, style, text);
 	print_addresses(msg, style, text);
@@ -361,6 +361,7 @@ void keys_print_message(const struct pfkey_message *msg, size_t bytes,
 		print_identity("SID", "Source", &msg->identity_src, text);
 	if (has(msg, PFKEY_EXT_IDENTITY_DST))
 		print_identity("DID", "Destination", &msg->identity_dst, text);
+	keys_print_other(msg, wire, style, text);
 	if (has(msg, PFKEY_EXT_KM_COOKIE))
 		text_addf(text, "KMC: Protocol %" PRIu32 ", cookie=\"%" PRIu64 "\"\n",
 			msg->km_protocol, msg->km_cookie);
@@ -368,5 +369,6 @@ void keys_print_message(const struct pfkey_message *msg, size_t bytes,
 		text_addf(text, "OTH: Paired with spi=0x%" PRIx32 "\n", sa->pair_spi);
 	if (has(msg, PFKEY_EXT_REPLAY_VALUE))
 		text_addf(text, "RPL: Replay value %" PRIu64 "\n", sa->replay_value);
+	keys_print_unknown(wire, style, text);
 	print_lifetimes(msg, style, text);
 }

@@ -20,8 +20,13 @@ struct keys_print_style {
 	uint64_t now_sec; /* since 1970 */
 };
 
-/* @bytes: length of the message on the wire. */
-void keys_print_message(const struct pfkey_message *msg, size_t bytes,
+/* A message as it went over the wire. @bytes: borrowed; NULL: they were not kept. */
+struct keys_wire {
+	const uint8_t *bytes;
+	size_t len;
+};
+
+void keys_print_message(const struct pfkey_message *msg, const struct keys_wire *wire,
 	const struct keys_print_style *style, struct text *text);
 /* One association as an object; keys are in it unless the style is paranoid. NULL: no memory. */
 struct json_object *keys_print_json(

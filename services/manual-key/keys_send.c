@@ -77,6 +77,11 @@ static int refused(const struct sending *s, const struct pfkey_message *asked,
 	if (answer->error == ESRCH && is_lookup(asked->type) &&
 		answer->diagnostic != PFKEY_DIAG_PAIR_SA_NOTFOUND)
 		return conf_error(s->diags, at, "pfkey-absent", "%s does not exist", name.str);
+	if (answer->error == EINVAL && is_lookup(asked->type) &&
+		!(asked->present & PFKEY_BIT(PFKEY_EXT_ADDRESS_DST)))
+		return conf_error(s->diags, at, "pfkey-refused",
+			"One of the entered values is incorrect: PF_KEY Diagnostic code %u: %s",
+			answer->diagnostic, text);
 	if (answer->error == EINVAL || answer->error == ESRCH || answer->diagnostic != 0)
 		return conf_error(s->diags, at, "pfkey-refused", "PF_KEY Diagnostic code %u: %s",
 			answer->diagnostic, text);
@@ -99,13 +104,21 @@ static int show_json(const struct sending *s, const struct pfkey_message *msg)
 	return 0;
 }
 
+static void print(const struct sending *s, const struct pfkey_message *msg, struct text *text)
+{
+	struct keys_wire wire;
+
+	wire.bytes = pfkey_client_bytes(s->client, &wire.len);
+	keys_print_message(msg, &wire, &s->style->print, text);
+}
+
 static int show(const struct sending *s, const struct pfkey_message *msg)
 {
 	if (s->style->show)
 		return s->style->show(s->style->show_userdata, msg);
 	if (s->style->json)
 		return show_json(s, msg);
-	keys_print_message(msg, pfkey_client_bytes(s->client), &s->style->print, s->style->output);
+	print(s, msg, s->style->output);
 	return s->style->output->failed ? -ENOMEM : 0;
 }
 
@@ -113,9 +126,9 @@ static int send_message(const struct sending *s, struct pfkey_message *msg)
 {
 	int r = pfkey_client_send(s->client, msg);
 
-	if (r == 0 && s->style->verbose && !s->style->json)
-		keys_print_message(
-			msg, pfkey_client_bytes(s->client), &s->style->print, s->style->output);
+	/* What is turned into something else is for a reader that does not expect more. */
+	if (r == 0 && s->style->verbose && !s->style->json && !s->style->show)
+		print(s, msg, s->style->output);
 	return r;
 }
 

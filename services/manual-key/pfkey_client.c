@@ -55,6 +55,24 @@ int pfkey_client_new(struct pfkey_client **ret_client)
 	return 0;
 }
 
+/* What was sent or received last. */
+static void forget(struct pfkey_client *client)
+{
+	secret_wipe(client->buffer, client->len);
+	client->len = 0;
+}
+
+/* As recv(): the next message, in the place of the last. */
+static ssize_t take(struct pfkey_client *client)
+{
+	ssize_t n;
+
+	forget(client);
+	n = recv(client->fd, client->buffer, sizeof(client->buffer), MSG_DONTWAIT);
+	client->len = n > 0 ? (size_t)n : 0;
+	return n;
+}
+
 int pfkey_client_send(struct pfkey_client *client, struct pfkey_message *msg)
 {
 	size_t len = 0;
@@ -64,11 +82,11 @@ int pfkey_client_send(struct pfkey_client *client, struct pfkey_message *msg)
 	msg->pid = client->pid;
 	msg->seq = ++client->seq;
 	client->type = msg->type;
+	forget(client);
 	r = pfkey_encode(msg, PFKEY_REQUEST, client->buffer, sizeof(client->buffer), &len);
 	if (r < 0)
 		return r;
 	n = send(client->fd, client->buffer, len, MSG_NOSIGNAL);
-	secret_wipe(client->buffer, len);
 	client->len = len;
 	return n < 0 ? -errno : 0;
 }
@@ -109,17 +127,15 @@ int pfkey_client_receive(struct pfkey_client *client, struct pfkey_message **ret
 			return r;
 		if (r == 0)
 			continue;
-		n = recv(client->fd, client->buffer, sizeof(client->buffer), MSG_DONTWAIT);
+		n = take(client);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -ECONNRESET;
 		r = pfkey_decode(client->buffer, (size_t)n, PFKEY_ANSWER, &msg, &fault);
-		secret_wipe(client->buffer, (size_t)n);
 		if (r < 0)
 			return r == -ENOMEM ? r : -EBADMSG;
 		if (is_ours(client, msg)) {
-			client->len = (size_t)n;
 			*ret_msg = STEAL(msg);
 			return 0;
 		}
@@ -145,14 +161,13 @@ int pfkey_client_listen(struct pfkey_client *client)
 }
 
 /* A request of somebody else is told as it was made. */
-static int decode_any(struct pfkey_client *client, size_t len, struct pfkey_message **ret_msg)
+static int decode_any(const struct pfkey_client *client, struct pfkey_message **ret_msg)
 {
 	struct pfkey_fault fault;
-	int r = pfkey_decode(client->buffer, len, PFKEY_ANSWER, ret_msg, &fault);
+	int r = pfkey_decode(client->buffer, client->len, PFKEY_ANSWER, ret_msg, &fault);
 
 	if (r < 0 && r != -ENOMEM)
-		r = pfkey_decode(client->buffer, len, PFKEY_REQUEST, ret_msg, &fault);
-	secret_wipe(client->buffer, len);
+		r = pfkey_decode(client->buffer, client->len, PFKEY_REQUEST, ret_msg, &fault);
 	if (r < 0)
 		*ret_msg = NULL;
 	return r == -ENOMEM ? r : 1;
@@ -171,17 +186,17 @@ int pfkey_client_hear(struct pfkey_client *client, int stop_fd, struct pfkey_mes
 			return -errno;
 		if (pfds[1].revents)
 			return 0;
-		n = recv(client->fd, client->buffer, sizeof(client->buffer), MSG_DONTWAIT);
+		n = take(client);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -ECONNRESET;
-		client->len = (size_t)n;
-		return decode_any(client, (size_t)n, ret_msg);
+		return decode_any(client, ret_msg);
 	}
 }
 
-size_t pfkey_client_bytes(const struct pfkey_client *client)
+const uint8_t *pfkey_client_bytes(const struct pfkey_client *client, size_t *ret_len)
 {
-	return client->len;
+	*ret_len = client->len;
+	return client->buffer;
 }

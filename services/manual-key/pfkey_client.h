@@ -30,7 +30,7 @@ int pfkey_client_listen(struct pfkey_client *client) MUST_CHECK;
  */
 int pfkey_client_hear(
 	struct pfkey_client *client, int stop_fd, struct pfkey_message **ret_msg) MUST_CHECK;
-/* Length of the message that was sent or received last. */
-size_t pfkey_client_bytes(const struct pfkey_client *client);
+/* The message that was sent or received last, until the next one is. May hold keys. */
+const uint8_t *pfkey_client_bytes(const struct pfkey_client *client, size_t *ret_len);
 
 #endif

@@ -165,6 +165,72 @@ def test_monitor_shows_and_ends(alpha):
     assert SECRET not in rest
 
 
+ASK = """
+import os, socket, struct
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+    door.connect("/run/netipsec/pfkey")
+    def ends(*numbers):
+        return b"".join(struct.pack("=HHBBHHH4s8x", 3, number, 0, 0, 0, 2, 0, socket.inet_aton(addr))
+                        for number, addr in zip((5, 6), numbers))
+    def ask(kind, satype, extensions=b""):
+        door.send(struct.pack("=BBBBHHII", 2, kind, 0, satype, 2 + len(extensions) // 8, 0, 7, os.getpid()) + extensions)
+        door.recv(4096)
+    ask(7, 3)
+    ask(12, 0, ends("192.0.2.1", "192.0.2.2"))
+    ask(1, 3, ends("192.0.2.2", "192.0.2.1") + struct.pack("=HHIII", 2, 16, socket.htonl(0x7000), socket.htonl(0x7000), 0))
+    ask(10, 0, struct.pack("=HHIQ", 2, 25, 0, 3))
+"""
+
+
+def test_monitor_tells_what_key_management_says(alpha):
+    with alpha.popen("sh", "-c", "echo $$; exec ipseckey -n monitor", stdout=subprocess.PIPE, text=True) as monitor:
+        pid = monitor.stdout.readline().strip()
+        assert monitor.stdout.readline() == "Actively monitoring the PF_KEY socket.\n"
+        alpha.exec("/usr/bin/python3", "-c", ASK)
+        heard = ""
+        while not heard.endswith("UNK: 0x0000000000190002 0x0000000000000003\n"):
+            line = monitor.stdout.readline()
+            assert line, heard
+            heard += line
+        alpha.exec("kill", "-INT", pid)
+        monitor.wait(timeout=30)
+    alpha.exec("ipseckey", "delete", "esp", "spi", "0x7000", "dst", "192.0.2.1")
+    assert "SUA: hmac-sha256 minbits=256, maxbits=256, ivlen=0, saltbits=0.\n" in heard
+    assert "SUE: aes-gcm minbits=128, maxbits=256, ivlen=64, saltbits=32, increment=64.\n" in heard
+    assert re.search("EPR: Extended proposal.*\n(EPR: .*\n)*EPR: ESP Encryption algorithm = aes-cbc, minbits=128", heard)
+    assert "SPR: SPI range, min=0x7000, max=0x7000\n" in heard
+    assert "state=LARVAL" in heard
+
+
+def test_half_a_pair_is_told(alpha):
+    assert alpha.run("ipseckey", "-n", stdin=OTHER).returncode == 0
+    done = alpha.run("ipseckey", "-n", stdin="update-pair esp spi 0x5001 dst 203.0.113.5 hard_addtime 99\n")
+    assert "PF_KEY Diagnostic code 76: " in done.stderr
+    assert "HLT: 99 seconds" in alpha.exec("ipseckey", "-np", "get", "esp", "spi", "0x5001", "dst", "203.0.113.5")
+    done = alpha.run("ipseckey", "-n", "delete-pair", "esp", "spi", "0x5001", "dst", "203.0.113.5")
+    assert done.returncode == 1 and "PF_KEY Diagnostic code 76: " in done.stderr
+    assert 0x5001 not in dump_sas(alpha)
+
+
+def test_a_lookup_without_destination(alpha):
+    done = alpha.run("ipseckey", "-n", "get", "esp", "spi", "0x1001", "src", "192.0.2.1")
+    assert done.returncode == 1
+    assert "One of the entered values is incorrect: PF_KEY Diagnostic code 19: Missing destination" in done.stderr
+
+
+@pytest.mark.parametrize("words", [
+    "--wireshark dump", "--wireshark get esp spi 0x1001 dst 192.0.2.2", "genkey aes-gcm", "save all -",
+    "rollover --at 2101-01-01T00:00:00Z --overlap 60 --output -"])
+def test_paranoia_prints_no_key(alpha, words):
+    done = alpha.run("ipseckey", "-np", *words.split())
+    assert done.returncode == 1 and done.stdout == "" and done.stderr
+
+
+def test_what_is_saved_reads_back_though_messages_are_shown(alpha, tmp_path):
+    plain = alpha.exec("ipseckey", "-n", "-s", "-")
+    assert alpha.exec("ipseckey", "-nv", "-s", "-") == plain
+
+
 class Typist:
     """Somebody at a terminal."""
 
@@ -203,3 +269,18 @@ def test_a_terminal_completes_and_never_recalls_keys(alpha):
     assert SECRET not in typist.seen[at:], "the command before that is recalled"
     typist.type("quit\r")
     assert typist.close() == 0
+
+
+def test_the_interrupt_key_ends_the_monitor_alone(alpha):
+    typist = Typist(alpha, "setsid", "--ctty", "--wait", "ipseckey", "-n")  # or no key sends a signal
+    at = typist.await_text("ipseckey> ")
+    typist.type("\x03")
+    typist.type("monitor\r")
+    at = typist.await_text("Actively monitoring the PF_KEY socket.", at)
+    typist.type("\x03")
+    at = typist.await_text("ipseckey> ", at)
+    typist.type("\x03help quit\r")
+    typist.await_text("end here", at)
+    typist.type("exit\r")
+    assert typist.process.wait(timeout=30) == 0
+    typist.close()

@@ -348,7 +348,7 @@ START_TEST(paranoia)
 	const struct keys_print_style style = { .paranoid = true };
 
 	msg = pfkey_message_of_sa(PFKEY_GET, sa, true);
-	keys_print_message(msg, 0, &style, &text);
+	keys_print_message(msg, &(struct keys_wire){ 0 }, &style, &text);
 	ck_assert_ptr_nonnull(
 		strstr(text.str, "EKY: XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX[XXXXXXXX]/128+32\n"));
 	ck_assert_ptr_null(strstr(text.str, "1011"));
