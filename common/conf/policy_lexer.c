@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Without the newline; ipsecinit.conf(5), limits. */
-#define POLICY_LINE_MAX 1022
+/* With the newline, where there is one; ipsecinit.conf(5), limits. */
+#define POLICY_LINE_MAX 1023
 
 void policy_lexer_init(struct policy_lexer *lx, const char *file, const char *source, size_t len,
 	struct conf_diags *diags)
@@ -40,14 +40,14 @@ static void begin_line(struct policy_lexer *lx)
 {
 	const char *newline = memchr(lx->at, '\n', (size_t)(lx->end - lx->at));
 	size_t len = (size_t)((newline ? newline : lx->end) - lx->at);
+	size_t most = POLICY_LINE_MAX - (newline != NULL);
 
 	lx->line_start = lx->at;
 	lx->line++;
 	lx->bad_line = false;
-	if (len > POLICY_LINE_MAX)
-		(void)conf_error(lx->diags, loc_at(lx, lx->at + POLICY_LINE_MAX, 1),
-			"line-too-long", "line has %zu characters, at most %d are allowed", len,
-			POLICY_LINE_MAX);
+	if (len > most)
+		(void)conf_error(lx->diags, loc_at(lx, lx->at + most, 1), "line-too-long",
+			"line has %zu characters, at most %zu are allowed", len, most);
 }
 
 /* The first byte of the line, before any comment, that has no place in a text. */

@@ -110,7 +110,8 @@ static void read_again(struct policy_parser *p, const struct token *tok)
 	parser_push_back(p, tok);
 }
 
-static int report_unknown(struct policy_parser *p, const struct token *word)
+static int report_unknown(
+	struct policy_parser *p, struct alternative *alt, const struct token *word)
 {
 	const char *names[PROP_COUNT + 1] = { NULL };
 	const char *nearest;
@@ -119,6 +120,7 @@ static int report_unknown(struct policy_parser *p, const struct token *word)
 
 	for (size_t i = 0; i < PROP_COUNT; i++)
 		names[i] = property_words[i].name;
+	alt->doubtful = true;
 	nearest = value_nearest(word->text, word->len, names);
 	(void)entry_error(p, word->at, "property-unknown",
 		"Invalid properties '%.*s': no such property", (int)word->len, word->text);
@@ -145,7 +147,7 @@ int action_property(struct policy_parser *p, struct alternative *alt, const stru
 	int r;
 
 	if (!row)
-		return report_unknown(p, word);
+		return report_unknown(p, alt, word);
 	r = parser_group_next(p, &value);
 	if (r < 0)
 		return r;

@@ -58,9 +58,9 @@ static bool read_range(const char *range, size_t len, struct alg_choice *choice)
 	return !choice->has_low || !choice->has_high || choice->low <= choice->high;
 }
 
-static bool takes_some_key(const struct algorithm *alg, unsigned int low, unsigned int high)
+static bool takes_some_key(const struct algorithm *alg, const struct alg_need *need)
 {
-	for (unsigned int bits = low; bits <= high; bits++)
+	for (unsigned int bits = need->min_bits; bits <= need->max_bits; bits++)
 		if (alg_takes_key(alg, bits))
 			return true;
 	return false;
@@ -79,7 +79,7 @@ static bool choice_need(
 		low = choice->low > alg->key_min_bits ? choice->low : alg->key_min_bits;
 	if (choice->has_high && choice->high < high)
 		high = choice->high;
-	if (low > high || !takes_some_key(alg, low, high))
+	if (low > high)
 		return false;
 	*ret_need = (struct alg_need){
 		.number = alg->number, .min_bits = (uint16_t)low, .max_bits = (uint16_t)high
@@ -136,7 +136,8 @@ static void collect_any(struct policy_parser *p, enum property_slot slot,
 		const struct algorithm *alg = &algs->entries[i];
 		size_t at = list->count;
 
-		if (!any_means(slot, alg) || !choice_need(alg, choice, &need))
+		if (!any_means(slot, alg) || !choice_need(alg, choice, &need) ||
+			!takes_some_key(alg, &need))
 			continue;
 		for (; at > 0; at--) {
 			const struct algorithm *before = alg_find(
@@ -172,6 +173,7 @@ static void warn_weak(struct policy_parser *p, enum property_slot slot, const st
 static void find_one(struct policy_parser *p, struct alg_choice *choice, enum property_slot slot,
 	const struct token *value, size_t name_len)
 {
+	struct alg_need *need = &p->candidates[slot].needs[0];
 	const struct algorithm *alg;
 	uint64_t number;
 	uint8_t proto = slot_proto(slot);
@@ -193,9 +195,13 @@ static void find_one(struct policy_parser *p, struct alg_choice *choice, enum pr
 	choice->number = alg->number;
 	choice->given = true;
 	p->candidates[slot].count = 1;
-	if (!choice_need(alg, choice, &p->candidates[slot].needs[0])) {
+	if (!choice_need(alg, choice, need) ||
+		(need->min_bits == need->max_bits && !takes_some_key(alg, need))) {
 		choice->given = false;
 		(void)report_bad(p, slot, value, "the algorithm has no key size in this range");
+	} else if (!takes_some_key(alg, need)) {
+		conf_warning(p->diags, value->at, "alg-key-sizes",
+			"the range lies between two key sizes of the algorithm: no key fits");
 	}
 }
 

@@ -89,7 +89,7 @@ static bool parse_prefix(struct policy_parser *p, const struct token *digits, in
 		return false;
 	}
 	if (r < 0) {
-		(void)entry_error(p, digits->at, "addr-prefix",
+		entry_whole_error(p, digits->at, "addr-prefix",
 			"prefix length %.*s is longer than an %s address", (int)digits->len,
 			digits->text, most == 32 ? "IPv4" : "IPv6");
 		return false;
@@ -120,7 +120,7 @@ static void parse_name_prefix(struct policy_parser *p, const struct token *name,
 
 	if (found->count > 1 &&
 		value_decimal(digits->text, digits->len, UINT64_MAX, &number) != -EINVAL) {
-		(void)entry_error(p, digits->at, "addr-multi",
+		entry_whole_error(p, digits->at, "addr-multi",
 			"Can't set /n prefix on multi-host name: '%.*s' has %zu addresses",
 			(int)name->len, name->text, found->count);
 		return;
@@ -207,18 +207,19 @@ static void check_mask(struct policy_parser *p, int end)
 	struct conf_loc at = pattern->word_at[mask_slot(end)];
 
 	if (pattern->word_at[addr_slot(end)].line == 0) {
-		conf_warning(p->diags, at, "mask-alone",
-			"%s without an address on that end is ignored",
-			pattern_slot_name(mask_slot(end)));
+		if (!pattern->doubtful)
+			conf_warning(p->diags, at, "mask-alone",
+				"%s without an address on that end is ignored",
+				pattern_slot_name(mask_slot(end)));
 		return;
 	}
 	if (host->has_prefix) {
-		(void)entry_error(p, at, "mask-prefix", "Can't set mask and /n prefix");
+		entry_whole_error(p, at, "mask-prefix", "Can't set mask and /n prefix");
 		return;
 	}
 	for (size_t i = 0; i < host->n_addrs; i++) {
 		if (host->addrs[i].family != AF_INET) {
-			(void)entry_error(p, at, "mask-value",
+			(void)entry_error(p, pattern->value_at[mask_slot(end)], "mask-value",
 				"Bad %s: masks are for IPv4, the address is IPv6",
 				pattern_slot_name(mask_slot(end)));
 			return;
@@ -251,6 +252,6 @@ void pattern_check_hosts(struct policy_parser *p)
 				pattern_slot_name(addr_slot(end)));
 	}
 	if (src->n_addrs > 0 && dst->n_addrs > 0 && !shares_family(src, dst))
-		(void)entry_error(p, pattern->value_at[SLOT_DST_ADDR], "addr-pairs",
+		entry_whole_error(p, pattern->value_at[SLOT_DST_ADDR], "addr-pairs",
 			"No matching IPv4 or IPv6 saddr/daddr pairs");
 }

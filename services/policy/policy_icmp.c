@@ -90,8 +90,9 @@ void pattern_parse_icmp_code(struct policy_parser *p, const struct token *value)
 	uint64_t low, high;
 
 	if (pattern->word_at[SLOT_ICMP_TYPE].line == 0) {
-		(void)entry_error(p, pattern->word_at[SLOT_ICMP_CODE], "icmp-code",
-			"Bad ICMP code: 'type' must stand before 'code'");
+		if (!pattern->doubtful)
+			(void)entry_error(p, pattern->word_at[SLOT_ICMP_CODE], "icmp-code",
+				"Bad ICMP code: 'type' must stand before 'code'");
 		return;
 	}
 	if (find_word(value, icmp_codes, ARRAY_SIZE(icmp_codes), &pattern->icmp_code_low)) {

@@ -24,6 +24,17 @@ void parser_push_back(struct policy_parser *p, const struct token *tok)
 	p->has_ahead = true;
 }
 
+struct conf_loc entry_place(const struct policy_parser *p, struct conf_loc part)
+{
+	return part.line == p->entry_at.line ? part : p->entry_at;
+}
+
+void entry_hint_part(struct policy_parser *p, struct conf_loc part)
+{
+	if (part.line != p->entry_at.line)
+		conf_hint(p->diags, "it is about line %u, column %u", part.line, part.column);
+}
+
 /* Does nothing but white space stand before the token on its line? */
 static bool is_first_on_line(const struct policy_parser *p, const struct token *tok)
 {
@@ -115,10 +126,18 @@ static int parse_properties(struct policy_parser *p, struct alternative *alt)
 	}
 }
 
+static int report_continuation(struct policy_parser *p, const struct token *tok)
+{
+	return entry_error(p, tok->at, "continuation",
+		"Invalid line continuation character: entries are not continued by '\\'");
+}
+
 static int report_bad_action(struct policy_parser *p, const struct token *tok)
 {
 	const char *nearest = action_nearest(tok);
 
+	if (tok->text[0] == '\\')
+		return report_continuation(p, tok);
 	(void)entry_error(
 		p, tok->at, "action-unknown", "Invalid action '%.*s'", (int)tok->len, tok->text);
 	if (token_is(tok, "or"))
@@ -138,7 +157,7 @@ static int parse_action(struct policy_parser *p, struct conf_loc or_at)
 
 	if (tok.kind != TOKEN_WORD) {
 		parser_push_back(p, &tok);
-		return entry_error(p, p->group_at, "action-missing",
+		return entry_error(p, or_at.line ? or_at : p->group_at, "action-missing",
 			"Missing action token: apply, permit, ipsec, bypass, pass or drop");
 	}
 	r = count_word(p, &tok);
@@ -168,9 +187,8 @@ static int parse_rest(struct policy_parser *p, bool *ret_more, struct conf_loc *
 		*ret_or_at = tok.at;
 		return count_word(p, &tok);
 	}
-	if (tok.kind == TOKEN_WORD && tok.len == 1 && tok.text[0] == '\\')
-		return entry_error(p, tok.at, "continuation",
-			"Invalid line continuation character: entries are not continued by '\\'");
+	if (tok.kind == TOKEN_WORD && tok.text[0] == '\\')
+		return report_continuation(p, &tok);
 	return entry_error(p, tok.at, "entry-end",
 		"only 'or' or a comment may follow the closing brace on its line");
 }
@@ -205,29 +223,39 @@ static void recover(struct policy_parser *p)
 	}
 }
 
-/* One line of an entry without its comment and the blanks before that; blank lines vanish. */
-static void add_entry_line(struct text *text, const char *line, size_t len)
+/*
+ * One line of an entry without its comment and the blanks before that; blank lines vanish. Blanks at
+ * the end of others count, since they are characters of the entry.
+ */
+static void add_entry_line(struct text *text, size_t *count, const char *line, size_t len)
 {
 	const char *comment = memchr(line, '#', len);
+	size_t characters;
 
 	if (comment)
 		len = (size_t)(comment - line);
+	characters = len;
 	while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
 		len--;
 	if (len == 0)
 		return;
-	if (text->len > 0)
+	if (text->len > 0) {
 		text_add_char(text, '\n');
+		characters++;
+	}
 	text_add_bytes(text, line, len);
+	*count += characters;
 }
 
-static int entry_text(const char *start, const char *end, struct text *text)
+/* @ret_count: of its characters, as the limit counts them. */
+static int entry_text(const char *start, const char *end, struct text *text, size_t *ret_count)
 {
+	*ret_count = 0;
 	while (start < end) {
 		const char *newline = memchr(start, '\n', (size_t)(end - start));
 		const char *line_end = newline ? newline : end;
 
-		add_entry_line(text, start, (size_t)(line_end - start));
+		add_entry_line(text, ret_count, start, (size_t)(line_end - start));
 		start = newline ? newline + 1 : end;
 	}
 	return text->failed ? -ENOMEM : 0;
@@ -257,6 +285,7 @@ static int parse_entry(struct policy_parser *p, const struct token *open)
 {
 	CLEANUP(text_done) struct text text = { 0 };
 	uint8_t directions = 0;
+	size_t count;
 	int r;
 
 	begin_entry(p, open);
@@ -265,12 +294,12 @@ static int parse_entry(struct policy_parser *p, const struct token *open)
 		count_bad(p);
 		return 0;
 	}
-	r = entry_text(open->text, p->lexer.at, &text);
+	r = entry_text(open->text, p->lexer.at, &text, &count);
 	if (r < 0)
 		return r;
-	if (text.len > POLICY_MAX_ENTRY_BYTES)
+	if (count > POLICY_MAX_ENTRY_BYTES)
 		(void)entry_error(p, p->entry_at, "entry-too-long",
-			"entry has %zu characters, at most %d are allowed", text.len,
+			"entry has %zu characters, at most %d are allowed", count,
 			POLICY_MAX_ENTRY_BYTES);
 	entry_settle(p, &directions);
 	if (!p->broken)

@@ -47,6 +47,7 @@ struct pattern_host {
 /* {pattern}: places by slot, line 0 where a slot was not given. */
 struct pattern {
 	enum pattern_style style;
+	bool doubtful; /* a word was not understood: nothing is said of what seems to be missing */
 	struct conf_loc word_at[SLOT_COUNT];
 	struct conf_loc value_at[SLOT_COUNT];
 	struct pattern_host hosts[2];
@@ -81,6 +82,7 @@ struct alternative {
 	struct conf_loc value_at[PROP_COUNT];
 	struct alg_choice algs[3]; /* PROP_AH, PROP_ENCR, PROP_ESP_AUTH */
 	bool unique;
+	bool doubtful; /* as that of the pattern */
 	uint8_t directions;
 };
 
@@ -129,6 +131,14 @@ struct policy_parser {
 #define entry_error(p, loc, code, ...) \
 	((p)->broken = true, conf_error((p)->diags, (loc), (code), __VA_ARGS__))
 
+/*
+ * The same about the entry as a whole, which is named by its first line; the part that it is about
+ * may stand on another, and is hinted at then.
+ */
+#define entry_whole_error(p, part, code, ...)                                   \
+	((void)entry_error((p), entry_place((p), (part)), (code), __VA_ARGS__), \
+		entry_hint_part((p), (part)))
+
 /* Is what Solaris has not allowed here? False after a diagnostic that names @what. */
 bool policy_extension(struct policy_parser *p, const struct token *value, enum pattern_slot slot,
 	const char *what);
@@ -136,6 +146,9 @@ bool policy_extension(struct policy_parser *p, const struct token *value, enum p
 /* ---- policy_parse.c ---- */
 struct token parser_next(struct policy_parser *p);
 void parser_push_back(struct policy_parser *p, const struct token *tok);
+/* @part if it stands on the first line of the entry, else its first brace. */
+struct conf_loc entry_place(const struct policy_parser *p, struct conf_loc part);
+void entry_hint_part(struct policy_parser *p, struct conf_loc part);
 /* The next word of the present brace group, or its closing brace. -EBADMSG: the group is broken. */
 int parser_group_next(struct policy_parser *p, struct token *ret_tok) MUST_CHECK;
 

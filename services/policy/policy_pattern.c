@@ -186,6 +186,7 @@ static void parse_protocol(struct policy_parser *p, const struct token *value)
 		return;
 	}
 	if (r == -ERANGE) {
+		p->pattern.doubtful = true;
 		(void)entry_error(p, value->at, "protocol-value",
 			"Bad Upper Layer Protocol '%.*s': protocols end at 255", (int)value->len,
 			value->text);
@@ -193,6 +194,7 @@ static void parse_protocol(struct policy_parser *p, const struct token *value)
 	}
 	if (word_copy(value, name, sizeof(name)) && find_protocol(p, name, &p->pattern.protocol))
 		return;
+	p->pattern.doubtful = true;
 	(void)entry_error(p, value->at, "protocol-value",
 		"Bad Upper Layer Protocol '%.*s': no such protocol", (int)value->len, value->text);
 	nearest = resolver_nearest_protocol(value->text, value->len);
@@ -212,6 +214,7 @@ static bool take_style(struct policy_parser *p, const struct token *word, enum p
 		pattern->style = style;
 		return true;
 	}
+	pattern->doubtful = true;
 	(void)entry_error(p, word->at, "selector-style",
 		"Bad %s: '%.*s' is %s style, the entry is %s style", slot_names[slot],
 		(int)word->len, word->text, style == STYLE_NEW ? "new" : "old",
@@ -225,14 +228,16 @@ static bool take_style(struct policy_parser *p, const struct token *word, enum p
 static void parse_direction(struct policy_parser *p, const struct token *value)
 {
 	static const char *const words[] = { "in", "out", "both", NULL };
+	struct token both = *value;
 	const char *nearest;
 
+	both.at = p->pattern.word_at[SLOT_DIRECTION]; /* a wrong style is told of the keyword */
 	if (token_is(value, "in")) {
 		p->pattern.directions = DIRECTION_BIT_IN;
 	} else if (token_is(value, "out")) {
 		p->pattern.directions = DIRECTION_BIT_OUT;
 	} else if (token_is(value, "both")) {
-		if (take_style(p, value, STYLE_NEW, SLOT_DIRECTION))
+		if (take_style(p, &both, STYLE_NEW, SLOT_DIRECTION))
 			p->pattern.directions = DIRECTION_BIT_BOTH;
 	} else {
 		(void)entry_error(p, value->at, "direction-value",
@@ -370,6 +375,7 @@ static int report_unknown(struct policy_parser *p, const struct token *word)
 			(int)word->len, word->text);
 	for (size_t i = 0; i < ARRAY_SIZE(selector_words); i++)
 		names[i] = selector_words[i].name;
+	p->pattern.doubtful = true;
 	nearest = value_nearest(word->text, word->len, names);
 	(void)entry_error(p, word->at, "selector-unknown",
 		"Invalid pattern '%.*s': no such selector", (int)word->len, word->text);
@@ -392,6 +398,7 @@ static void report_repeat(
 static int report_no_value(
 	struct policy_parser *p, const struct selector_word *row, const struct token *word)
 {
+	p->pattern.doubtful = true;
 	return entry_error(p, word->at, "value-missing", "Bad %s: '%s' needs a value",
 		slot_names[row->slot], row->name);
 }

@@ -20,7 +20,9 @@ static void check_icmp(struct policy_parser *p)
 	const struct pattern *pattern = &p->pattern;
 	struct conf_loc at = pattern->word_at[SLOT_ICMP_TYPE];
 
-	if (is_given(at) && pattern->protocol != 1 && pattern->protocol != 58)
+	if (!is_given(at) || pattern->doubtful)
+		return;
+	if (pattern->protocol != 1 && pattern->protocol != 58)
 		(void)entry_error(p, at, "icmp-type",
 			"Bad ICMP type: it needs 'ulp icmp' or 'ulp ipv6-icmp' in the pattern");
 }
@@ -39,12 +41,13 @@ static void check_ports(struct policy_parser *p)
 		pattern->protocol);
 }
 
+/* A port or protocol 0 is as if it were not given, and so is a mask without its address. */
 static bool has_selectors(const struct pattern *pattern)
 {
-	for (enum pattern_slot slot = SLOT_SRC_ADDR; slot <= SLOT_ICMP_CODE; slot++)
-		if (is_given(pattern->word_at[slot]))
-			return true;
-	return false;
+	return is_given(pattern->word_at[SLOT_SRC_ADDR]) ||
+	       is_given(pattern->word_at[SLOT_DST_ADDR]) ||
+	       is_given(pattern->word_at[SLOT_ICMP_TYPE]) || pattern->ports[END_SRC] != 0 ||
+	       pattern->ports[END_DST] != 0 || pattern->protocol != 0;
 }
 
 /* All entries of a tunnel share one mode. */
@@ -53,7 +56,7 @@ static void check_tunnel_mode(struct policy_parser *p)
 	const struct rule *other = policy_seen_tunnel(p->seen, p->pattern.tunnel);
 
 	if (other && other->negotiate != p->pattern.negotiate)
-		(void)entry_error(p, p->pattern.value_at[SLOT_NEGOTIATE], "tunnel-mode",
+		entry_whole_error(p, p->pattern.value_at[SLOT_NEGOTIATE], "tunnel-mode",
 			"Bad Negotiate: tunnel %s has %s mode since line %u", p->pattern.tunnel,
 			other->negotiate == TUNNEL_TUNNEL ? "tunnel" : "transport", other->line);
 }
@@ -74,13 +77,14 @@ static void check_tunnel(struct policy_parser *p)
 	bool negotiate = is_given(pattern->word_at[SLOT_NEGOTIATE]);
 
 	if (tunnel != negotiate) {
-		(void)entry_error(p, p->alternatives[0].at, "tunnel-pair",
-			"Requires %s: 'tunnel' and 'negotiate' must occur together",
-			tunnel ? "Negotiate" : "Tunnel");
+		if (!pattern->doubtful)
+			(void)entry_error(p, p->alternatives[0].at, "tunnel-pair",
+				"Requires %s: 'tunnel' and 'negotiate' must occur together",
+				tunnel ? "Negotiate" : "Tunnel");
 		return;
 	}
 	if (pattern->negotiate == TUNNEL_TRANSPORT && has_selectors(pattern))
-		(void)entry_error(p, pattern->word_at[SLOT_NEGOTIATE], "tunnel-selectors",
+		entry_whole_error(p, pattern->word_at[SLOT_NEGOTIATE], "tunnel-selectors",
 			"using selectors on a transport-mode tunnel");
 	if (pattern->negotiate == TUNNEL_TUNNEL)
 		warn_unique(p);
@@ -158,9 +162,10 @@ static uint8_t settle_direction(struct policy_parser *p)
 	if (is_given(pattern->word_at[SLOT_DIRECTION]))
 		return pattern->directions;
 	if (first->word == WORD_IPSEC && pattern->style == STYLE_OLD) {
-		(void)entry_error(p, first->at, "direction-required",
-			"Requires Direction: old-style 'ipsec' needs 'dir in' or 'dir out' in the "
-			"pattern");
+		if (!pattern->doubtful)
+			(void)entry_error(p, first->at, "direction-required",
+				"Requires Direction: old-style 'ipsec' needs 'dir in' or 'dir out' "
+				"in the pattern");
 		return 0;
 	}
 	if (first->directions)
@@ -179,7 +184,7 @@ static void check_plain(struct policy_parser *p, const struct alternative *alt)
 		(void)entry_error(
 			p, alt->at, "alg-forbidden", "Algorithms found for bypass policy");
 	if (alt->unique)
-		(void)entry_error(p, alt->word_at[PROP_SA], "sa-value",
+		entry_whole_error(p, alt->word_at[PROP_SA], "sa-value",
 			"Bad SA: 'unique' needs algorithms (add: inconsistent flags)");
 }
 
@@ -209,13 +214,14 @@ static void check_protection(struct policy_parser *p, const struct alternative *
 	bool esp_auth = is_given(alt->word_at[PROP_ESP_AUTH]);
 
 	if (!ah && !esp_auth && !is_given(alt->word_at[PROP_ENCR])) {
-		(void)entry_error(p, alt->at, "alg-missing", "No IPsec algorithms given");
+		if (!alt->doubtful)
+			(void)entry_error(p, alt->at, "alg-missing", "No IPsec algorithms given");
 		return;
 	}
 	if (esp_auth && is_combined_choice(p, encr))
 		(void)entry_error(p, alt->word_at[PROP_ENCR], "alg-combined",
 			"Combined mode and esp authentication not supported together");
-	if (!encr->given || ah || esp_auth)
+	if (!encr->given || ah || esp_auth || alt->doubtful)
 		return;
 	if (encrypts_plainly(p, encr))
 		conf_warning(p->diags, alt->word_at[PROP_ENCR], "no-integrity",

@@ -6,7 +6,8 @@ import re
 import pytest
 from service import REPO
 
-REPORTS = re.compile(r"\b(?:conf_error|conf_warning|conf_note|entry_error|keys_error|corrupt|warn)\(")
+REPORTS = re.compile(r"\b(?:conf_error|conf_warning|conf_note|entry_error|entry_whole_error|"
+                     r"keys_error|corrupt|warn)\(")
 CODE = re.compile(r'"([a-z]+(?:-[a-z0-9]+)+|quote|continuation)"')
 PRINTED = re.compile(r"\[([a-z]+(?:-[a-z0-9]+)+)\]\\n")
 
