@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/daemon/log.h"
 #include "services/datapath/datapathd.h"
+#include "services/datapath/packet/packet_about.h"
 #include "services/datapath/steer/nflog.h"
 
 #define HEAD_MAX 512
@@ -18,6 +19,7 @@ static void note(const struct nflog_drop *told, void *userdata)
 		.tunnel = -1,
 		.verdict = told->verdict,
 		.by_kernel = true };
+	struct flow judged;
 	const struct rule *rule;
 	uint8_t bytes[HEAD_MAX], *at;
 	struct packet_view parsed;
@@ -27,13 +29,16 @@ static void note(const struct nflog_drop *told, void *userdata)
 	packet_init(&pkt, bytes, sizeof(bytes));
 	at = len <= HEAD_MAX / 2 ? packet_append(&pkt, len) : NULL;
 	drop.flow.direction = told->outbound ? DIRECTION_OUT : DIRECTION_IN;
+	judged = drop.flow;
 	if (at) {
 		memcpy(at, told->packet, len);
 		packet_set_length(&pkt); /* the head is all that we have */
-		if (packet_parse(&pkt, &parsed))
+		if (packet_parse(&pkt, &parsed)) {
+			(void)packet_subject(&pkt, &parsed, drop.flow.direction, &judged);
 			packet_flow(&pkt, &parsed, drop.flow.direction, &drop.flow);
+		}
 	}
-	rule = view->spd ? spd_match(view->spd, "", &drop.flow) : NULL;
+	rule = view->spd ? spd_match(view->spd, "", &judged) : NULL;
 	drop.rule_id = rule ? rule->id : 0;
 	drops_put(drops_ring_of(d->plant->drops, d->plant->settings->workers + 1), &drop);
 }

@@ -2,7 +2,7 @@
 /*
  * Random packets through the real kernel under random policies: where each of them went is held
  * against spd_match(). What leaves comes out of one of two TUNs or is refused; what arrives reaches
- * a raw socket or does not.
+ * a raw socket or does not. Of ICMP errors what they are about is held against it.
  */
 #include <check.h>
 #include <errno.h>
@@ -20,14 +20,34 @@
 #include "services/datapath/steer/steer.h"
 #include "tests/unit/steer_random.h"
 
-#define POLICIES  8
-#define RULES	  300
-#define PACKETS	  800
-#define SEED	  0x5eed0002U
-#define UPPER_LEN 12 /* eight octets of a header, four that number the packet */
-#define SENTINEL  0xffffffffU
-#define IKE_PORT  500
-#define WAIT_MSEC 5000
+#define POLICIES       8
+#define RULES	       300
+#define PACKETS	       800
+#define SEED	       0x5eed0002U
+#define UPPER_LEN      12 /* eight octets of a header, four that number the packet */
+#define SENTINEL       0xffffffffU
+#define IKE_PORT       500
+#define WAIT_MSEC      5000
+#define ERROR_LEN      8 /* of an ICMP error's own header */
+#define PACKET_LEN_MAX 160
+
+/* How much of what an error is about can be seen; the kernel has to give the last three up. */
+enum enclosed {
+	ENCLOSED_WHOLE,
+	ENCLOSED_FIRST, /* fragment */
+	ENCLOSED_LATER, /* fragment */
+	ENCLOSED_BEHIND, /* other headers */
+	ENCLOSED_SHORT,
+	ENCLOSED_COUNT,
+};
+
+/* One packet of a trial. */
+struct sample {
+	struct flow flow;
+	bool is_error;
+	struct flow about; /* as if it went the way of the error */
+	enum enclosed enclosed;
+};
 
 static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, 47, IPPROTO_ICMP, IPPROTO_ICMPV6 };
 
@@ -78,7 +98,6 @@ static void add_routes(void)
 
 static void setup(void)
 {
-	static const struct steer_tunables by_policy = { false, false, false };
 	struct steer_options options = { .interface = "ipsec0",
 		.route_table = 0x4950,
 		.rule_priority = 100,
@@ -100,7 +119,6 @@ static void setup(void)
 		lab.in6[i] = open_raw(AF_INET6, protocols[i]);
 	}
 	ck_assert_int_eq(steer_new(&options, &lab.steer), 0);
-	ck_assert_int_eq(steer_set_tunables(lab.steer, &by_policy), 0);
 	ck_assert_int_eq(steer_routes(lab.steer), 0);
 }
 
@@ -128,39 +146,97 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-/* The flow as a packet of its own, numbered. Return: its length. */
-static size_t make_packet(const struct flow *flow, uint32_t number, uint8_t *ip)
+static void write_upper(const struct flow *flow, bool sent, uint8_t *upper)
 {
-	bool out = flow->direction == DIRECTION_OUT, v4 = flow->local.family == AF_INET;
-	const struct address *src = out ? &flow->local : &flow->remote;
-	const struct address *dst = out ? &flow->remote : &flow->local;
-	size_t head = v4 ? 20 : 40, len = address_len(flow->local.family);
-	uint8_t *upper = ip + head, *from = ip + (v4 ? 12 : 8);
-
-	memset(ip, 0, head + UPPER_LEN);
-	ip[0] = v4 ? 0x45 : 0x60;
-	store_be16(ip + (v4 ? 2 : 4), (uint16_t)(v4 ? head + UPPER_LEN : UPPER_LEN));
-	ip[v4 ? 8 : 7] = 64;
-	ip[v4 ? 9 : 6] = flow->protocol;
-	memcpy(from, src->bytes, len);
-	memcpy(from + len, dst->bytes, len);
-	if (v4)
-		store_be16(ip + 10, fold(sum16(ip, head)));
+	memset(upper, 0, ERROR_LEN);
 	if (flow->has_ports) {
-		store_be16(upper, out ? flow->local_port : flow->remote_port);
-		store_be16(upper + 2, out ? flow->remote_port : flow->local_port);
+		store_be16(upper, sent ? flow->local_port : flow->remote_port);
+		store_be16(upper + 2, sent ? flow->remote_port : flow->local_port);
 	}
 	if (flow->protocol == IPPROTO_UDP)
 		store_be16(upper + 4, UPPER_LEN);
 	upper[0] = flow->has_icmp ? flow->icmp_type : upper[0];
 	upper[1] = flow->has_icmp ? flow->icmp_code : upper[1];
-	store_be32(upper + 8, number);
+}
+
+/* @sent: by this machine. Return: the header's length. */
+static size_t write_header(const struct flow *flow, bool sent, size_t payload, uint8_t *ip)
+{
+	bool v4 = flow->local.family == AF_INET;
+	size_t head = v4 ? 20 : 40, len = address_len(flow->local.family);
+	uint8_t *from = ip + (v4 ? 12 : 8);
+
+	memset(ip, 0, head);
+	ip[0] = v4 ? 0x45 : 0x60;
+	store_be16(ip + (v4 ? 2 : 4), (uint16_t)(v4 ? head + payload : payload));
+	ip[v4 ? 8 : 7] = 64;
+	ip[v4 ? 9 : 6] = flow->protocol;
+	memcpy(from, (sent ? &flow->local : &flow->remote)->bytes, len);
+	memcpy(from + len, (sent ? &flow->remote : &flow->local)->bytes, len);
+	if (v4)
+		store_be16(ip + 10, fold(sum16(ip, head)));
+	return head;
+}
+
+/* Room for another header between the enclosed one and what is behind it. */
+static uint8_t *open_gap(const struct sample *sample, uint8_t *ip, size_t head)
+{
+	bool v4 = sample->about.local.family == AF_INET;
+	bool later = sample->enclosed == ENCLOSED_LATER;
+
+	if (sample->enclosed == ENCLOSED_WHOLE || sample->enclosed == ENCLOSED_SHORT)
+		return ip + head;
+	if (v4 && sample->enclosed == ENCLOSED_BEHIND) {
+		memcpy(ip + head, (const uint8_t[]){ 1, 1, 1, 1 }, 4); /* options */
+		ip[0] = 0x46;
+		return ip + head + 4;
+	}
+	if (v4) {
+		store_be16(ip + 6, later ? 0x0001 : 0x2000);
+		return ip + head;
+	}
+	memset(ip + head, 0, 8);
+	ip[head] = ip[6];
+	ip[6] = sample->enclosed == ENCLOSED_BEHIND ? IPPROTO_DSTOPTS : IPPROTO_FRAGMENT;
+	if (sample->enclosed == ENCLOSED_BEHIND)
+		ip[head + 2] = 1, ip[head + 3] = 4; /* padding */
+	else
+		store_be16(ip + head + 2, later ? 0x0008 : 0x0001);
+	return ip + head + 8;
+}
+
+/* What an error is about, behind its header. Return: its length. */
+static size_t write_enclosed(const struct sample *sample, uint8_t *ip)
+{
+	bool sent = sample->flow.direction == DIRECTION_IN;
+	size_t head = write_header(&sample->about, sent, 1000, ip);
+	uint8_t *upper = open_gap(sample, ip, head);
+
+	write_upper(&sample->about, sent, upper);
+	return (size_t)(upper - ip) + (sample->enclosed == ENCLOSED_SHORT ? 0 : ERROR_LEN);
+}
+
+/* The packet, numbered by its last octets. Return: its length. */
+static size_t make_packet(const struct sample *sample, uint32_t number, uint8_t *ip)
+{
+	const struct flow *flow = &sample->flow;
+	size_t head = flow->local.family == AF_INET ? 20 : 40, len = ERROR_LEN, addresses;
+	uint8_t *upper = ip + head;
+
+	write_upper(flow, flow->direction == DIRECTION_OUT, upper);
+	if (sample->is_error)
+		len += write_enclosed(sample, upper + len);
+	store_be32(upper + len, number);
+	len += sizeof(number);
+	(void)write_header(flow, flow->direction == DIRECTION_OUT, len, ip);
+	addresses = 2 * address_len(flow->local.family);
 	if (flow->protocol == IPPROTO_ICMP)
-		store_be16(upper + 2, fold(sum16(upper, UPPER_LEN)));
+		store_be16(upper + 2, fold(sum16(upper, len)));
 	if (flow->protocol == IPPROTO_ICMPV6)
-		store_be16(upper + 2, fold(sum16(upper, UPPER_LEN) + sum16(from, 2 * len) +
-					      UPPER_LEN + IPPROTO_ICMPV6));
-	return head + UPPER_LEN;
+		store_be16(upper + 2,
+			fold(sum16(upper, len) + sum16(ip + head - addresses, addresses) +
+				(uint32_t)len + IPPROTO_ICMPV6));
+	return head + len;
 }
 
 static bool is_number(const uint8_t *bytes, size_t len, uint32_t number)
@@ -187,10 +263,11 @@ static bool came_out(const struct tun *tun, uint32_t number)
 }
 
 /* Where an outbound packet went; -1: in clear. */
-static int send_out(const struct flow *flow, uint32_t number)
+static int send_out(const struct sample *sample, uint32_t number)
 {
-	uint8_t ip[64];
-	size_t len = make_packet(flow, number, ip);
+	const struct flow *flow = &sample->flow;
+	uint8_t ip[PACKET_LEN_MAX];
+	size_t len = make_packet(sample, number, ip);
 	struct sockaddr_storage ss;
 	socklen_t ss_len = address_to_sockaddr(&flow->remote, 0, &ss);
 	int fd = flow->local.family == AF_INET ? lab.out4 : lab.out6;
@@ -207,14 +284,14 @@ static int send_out(const struct flow *flow, uint32_t number)
 	return wire ? -1 : STEER_PROTECT;
 }
 
-static void write_in(const struct flow *flow, uint32_t number)
+static void write_in(const struct sample *sample, uint32_t number)
 {
-	uint8_t buffer[512], *ip;
+	uint8_t buffer[PACKET_HEADROOM + PACKET_LEN_MAX], *ip;
 	struct packet pkt, *pkts[1] = { &pkt };
 
 	packet_init(&pkt, buffer, sizeof(buffer));
-	ip = packet_append(&pkt, flow->local.family == AF_INET ? 20 + UPPER_LEN : 40 + UPPER_LEN);
-	(void)make_packet(flow, number, ip);
+	ip = packet_append(&pkt, PACKET_LEN_MAX);
+	pkt.len = make_packet(sample, number, ip);
 	ck_assert_int_eq((int)tun_write(lab.wire.queues[0], pkts, 1), 1);
 }
 
@@ -241,13 +318,13 @@ static bool collect(int fd, bool *got, uint32_t n)
 /* A datagram that comes in under any policy: when it is there, so is what came before. */
 static void await_arrivals(bool *got, uint32_t n)
 {
-	struct flow last = { .direction = DIRECTION_IN,
-		.local = rules_addr("10.9.9.9"),
-		.remote = rules_addr("11.9.9.9"),
-		.protocol = IPPROTO_UDP,
-		.has_ports = true,
-		.local_port = IKE_PORT,
-		.remote_port = 1 };
+	struct sample last = { .flow = { .direction = DIRECTION_IN,
+				       .local = rules_addr("10.9.9.9"),
+				       .remote = rules_addr("11.9.9.9"),
+				       .protocol = IPPROTO_UDP,
+				       .has_ports = true,
+				       .local_port = IKE_PORT,
+				       .remote_port = 1 } };
 	struct pollfd pfd = { .fd = lab.in4[1], .events = POLLIN };
 	bool there = false;
 
@@ -269,12 +346,91 @@ static bool went_right(int want, int got)
 	return got == want || (want == STEER_DROP && got == STEER_PROTECT);
 }
 
-static void try_policy(uint32_t *state, size_t n, size_t by[static 4])
+static bool is_error(const struct flow *flow)
+{
+	if (flow->protocol == IPPROTO_ICMPV6)
+		return flow->has_icmp && flow->icmp_type < 128;
+	return flow->has_icmp && (flow->icmp_type == 3 || flow->icmp_type == 4 ||
+					 flow->icmp_type == 11 || flow->icmp_type == 12);
+}
+
+static struct sample random_sample(uint32_t *state, const struct spd *spd)
+{
+	struct sample sample = { .flow = random_flow(state, spd) };
+
+	/* More errors than chance brings. */
+	if (random_below(state, 3) == 0) {
+		sample.flow.protocol = sample.flow.local.family == AF_INET ? IPPROTO_ICMP
+									   : IPPROTO_ICMPV6;
+		sample.flow.has_ports = false;
+		sample.flow.local_port = sample.flow.remote_port = 0;
+		sample.flow.has_icmp = true;
+		sample.flow.icmp_type = random_below(state, 2) ? 3 : 11;
+	}
+	sample.is_error = is_error(&sample.flow);
+	if (!sample.is_error)
+		return sample;
+	do
+		sample.about = random_flow(state, spd);
+	while (sample.about.local.family != sample.flow.local.family);
+	sample.about.direction = sample.flow.direction;
+	sample.enclosed = random_below(state, 2)
+				  ? ENCLOSED_WHOLE
+				  : (enum enclosed)random_below(state, ENCLOSED_COUNT);
+	return sample;
+}
+
+/* Does any rule of the family do more in that direction than let packets through? */
+static bool restricts(const struct spd *spd, const struct flow *flow)
+{
+	uint8_t bit = flow->direction == DIRECTION_OUT ? DIRECTION_BIT_OUT : DIRECTION_BIT_IN;
+
+	for (size_t i = 0; i < spd->count; i++) {
+		const struct rule *rule = spd->rules[i];
+		bool open = bit == DIRECTION_BIT_OUT ? rule_is_bypass(rule) : rule_has_bypass(rule);
+
+		if (rule->directions & bit && rule->selector.family == flow->local.family && !open)
+			return true;
+	}
+	return false;
+}
+
+/* As steer_expected(), of an error by what it is about. */
+static int expected(const struct spd *spd, const struct sample *sample)
+{
+	bool asked = sample->about.has_ports || sample->about.has_icmp;
+
+	if (!sample->is_error)
+		return steer_expected(spd, &sample->flow);
+	if (sample->enclosed <= ENCLOSED_FIRST || (sample->enclosed == ENCLOSED_SHORT && !asked))
+		return steer_expected(spd, &sample->about);
+	if (!restricts(spd, &sample->flow))
+		return -1;
+	return sample->flow.direction == DIRECTION_OUT ? STEER_PROTECT : STEER_GOT_CLEAR;
+}
+
+static bool is_in(int want)
+{
+	return want < 0 || want == STEER_ACCEPT;
+}
+
+static bool comes_in(const struct spd *spd, const struct sample *sample, bool stack_first)
+{
+	static const uint8_t taken[] = { 5, 8, 9, 10 };
+
+	if (sample->is_error)
+		return is_in(expected(spd, sample)) &&
+		       (stack_first || is_in(steer_expected(spd, &sample->flow)));
+	if (stack_first && sample->flow.protocol == IPPROTO_ICMP && sample->flow.has_icmp &&
+		memchr(taken, sample->flow.icmp_type, sizeof(taken)))
+		return true;
+	return is_in(expected(spd, sample));
+}
+
+static struct spd *random_policy(uint32_t *state, size_t n)
 {
 	CLEANUP(freep) struct rule **rules = calloc(n, sizeof(*rules));
-	CLEANUP(freep) struct flow *flows = calloc(PACKETS, sizeof(*flows));
-	CLEANUP(spd_freep) struct spd *spd = NULL;
-	bool arrived[PACKETS] = { false };
+	struct spd *spd;
 
 	for (size_t i = 0; i < n; i++)
 		rules[i] = random_rule(state, (uint32_t)i, 16);
@@ -282,39 +438,65 @@ static void try_policy(uint32_t *state, size_t n, size_t by[static 4])
 		spd_new(rules, n, random_below(state, 3) ? SPD_FIRST_MATCH : SPD_SOLARIS_PRIORITY,
 			&spd),
 		0);
+	return spd;
+}
+
+/* How often each came, of errors alone too. */
+struct tally {
+	size_t by[4], errors[4];
+};
+
+static void try_policy(uint32_t *state, size_t n, bool stack_first, struct tally *tally)
+{
+	CLEANUP(freep) struct sample *samples = calloc(PACKETS, sizeof(*samples));
+	CLEANUP(spd_freep) struct spd *spd = random_policy(state, n);
+	bool arrived[PACKETS] = { false };
+
 	ck_assert_int_eq(steer_load(lab.steer, spd, NULL), 0);
 	for (uint32_t i = 0; i < PACKETS; i++) {
+		struct sample *sample = &samples[i];
 		int want, got;
 
-		flows[i] = random_flow(state, spd);
-		want = steer_expected(spd, &flows[i]);
-		by[want < 0 ? STEER_ACCEPT : want]++;
-		if (flows[i].direction == DIRECTION_IN) {
-			write_in(&flows[i], i);
+		*sample = random_sample(state, spd);
+		want = expected(spd, sample);
+		tally->by[want < 0 ? STEER_ACCEPT : want]++;
+		if (sample->is_error)
+			tally->errors[want < 0 ? STEER_ACCEPT : want]++;
+		if (sample->flow.direction == DIRECTION_IN) {
+			write_in(sample, i);
 			continue;
 		}
-		got = send_out(&flows[i], i);
-		ck_assert_msg(went_right(want, got), "packet %u: %d, not %d", i, got, want);
+		got = send_out(sample, i);
+		ck_assert_msg(went_right(want, got), "packet %u (type %u, inside %d): %d, not %d",
+			i, sample->is_error ? sample->flow.icmp_type : 0U, (int)sample->enclosed,
+			got, want);
 	}
 	await_arrivals(arrived, PACKETS);
 	for (uint32_t i = 0; i < PACKETS; i++) {
-		int want = steer_expected(spd, &flows[i]);
+		bool want = comes_in(spd, &samples[i], stack_first);
 
-		if (flows[i].direction == DIRECTION_IN)
-			ck_assert_msg(arrived[i] == (want < 0 || want == STEER_ACCEPT),
-				"packet %u came in: %d, policy says %d", i, arrived[i], want);
+		if (samples[i].flow.direction == DIRECTION_IN)
+			ck_assert_msg(arrived[i] == want,
+				"packet %u (type %u, inside %d) came in: %d, policy says %d", i,
+				samples[i].is_error ? samples[i].flow.icmp_type : 0U,
+				(int)samples[i].enclosed, arrived[i], want);
 	}
 }
 
 START_TEST(packets_go_where_policy_says)
 {
 	uint32_t state = SEED + (uint32_t)_i;
-	size_t by[4] = { 0 };
+	struct steer_tunables tunables = { .icmp_accept_clear = (_i & 2) != 0 };
+	struct tally tally = { 0 };
 
+	ck_assert_int_eq(steer_set_tunables(lab.steer, &tunables), 0);
 	for (size_t i = 0; i < POLICIES / 2; i++)
-		try_policy(&state, _i ? RULES : 20 + 10 * i, by);
-	for (size_t i = 0; i < ARRAY_SIZE(by); i++)
-		ck_assert_uint_gt(by[i], 20);
+		try_policy(
+			&state, _i & 1 ? RULES : 20 + 10 * i, tunables.icmp_accept_clear, &tally);
+	for (size_t i = 0; i < ARRAY_SIZE(tally.by); i++) {
+		ck_assert_uint_gt(tally.by[i], 20);
+		ck_assert_uint_gt(tally.errors[i], 20);
+	}
 }
 END_TEST
 
@@ -325,7 +507,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, packets_go_where_policy_says, 0, 2);
+	tcase_add_loop_test(tc, packets_go_where_policy_says, 0, 4);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

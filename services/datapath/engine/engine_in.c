@@ -6,6 +6,7 @@
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "services/datapath/engine/engine_internal.h"
+#include "services/datapath/packet/packet_about.h"
 #include "services/datapath/replay/replay.h"
 
 #define AH_MAX_NESTED 2U /* one inside the other; more are nobody's but attackers' */
@@ -183,14 +184,23 @@ static void decide_tunnel_mode(struct inbound *in)
 		drop(in, verdict);
 }
 
-/* Host policy for what an SA carried between the two hosts themselves. */
+/*
+ * Host policy for what an SA carried between the two hosts themselves. Of an error what it is about
+ * counts; peers that protect errors as what they are themselves are heard too.
+ */
 static void decide_host(struct inbound *in)
 {
-	enum verdict verdict;
 	struct flow flow;
+	enum packet_subject subject = packet_subject(in->pkt, in->view, DIRECTION_IN, &flow);
+	enum verdict verdict = check_host(in, &flow);
 
-	packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
-	verdict = check_host(in, &flow);
+	if (!is_accepted(verdict) && subject == PACKET_ANOTHER) {
+		enum verdict as_itself;
+
+		packet_flow(in->pkt, in->view, DIRECTION_IN, &flow);
+		as_itself = check_host(in, &flow);
+		verdict = is_accepted(as_itself) ? as_itself : verdict;
+	}
 	if (is_accepted(verdict))
 		admit(in, verdict);
 	else

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "services/datapath/ah/ah.h"
 #include "services/datapath/engine/engine_internal.h"
+#include "services/datapath/packet/packet_about.h"
 
 #define IPV4_MIN_MTU 68U
 #define IPV6_MIN_MTU 1280U
@@ -280,6 +281,32 @@ static void decide_outer(struct outbound *out)
 		send_encapsulated(out);
 }
 
+/*
+ * An error goes as the packet came that it is about. What we only forward came in clear as far as
+ * host policy is concerned.
+ */
+static void decide_host(struct outbound *out)
+{
+	const struct engine_view *view = out->engine->view;
+	struct engine_match match;
+	struct flow flow;
+	enum packet_subject subject = packet_subject(out->pkt, out->view, DIRECTION_OUT, &flow);
+	bool was_forwarded = subject == PACKET_ANOTHER &&
+			     !address_equal(&flow.local, &out->view->src);
+
+	if (!was_forwarded) {
+		engine_classify(out->engine, ENGINE_HOST, &flow, &match);
+		if (match.rule) {
+			follow_rule(out, &match, &flow);
+			return;
+		}
+	}
+	if (subject != PACKET_ITSELF || atomic_load_explicit(&view->settling, memory_order_relaxed))
+		settle(out, ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED);
+	else
+		drop(out, VERDICT_SPD_NO_POLICY);
+}
+
 static void decide(struct outbound *out)
 {
 	const struct engine_view *view = out->engine->view;
@@ -298,16 +325,18 @@ static void decide(struct outbound *out)
 		if (!engine_hold(out->engine, &held, out->pkt, out->view, out->result))
 			return;
 	}
+	if (!out->tunnel) {
+		decide_host(out);
+		return;
+	}
 	packet_flow(out->pkt, out->view, DIRECTION_OUT, &flow);
 	engine_classify(out->engine, out->result->tunnel, &flow, &match);
 	if (match.rule)
 		follow_rule(out, &match, &flow);
-	else if (out->tunnel && !match.has_rules)
+	else if (!match.has_rules)
 		decide_outer(out);
-	else if (!out->tunnel && atomic_load_explicit(&view->settling, memory_order_relaxed))
-		settle(out, ENGINE_TO_WIRE_CLEAR, VERDICT_OUT_BYPASSED);
 	else
-		drop(out, out->tunnel ? VERDICT_SPD_EXPLICIT : VERDICT_SPD_NO_POLICY);
+		drop(out, VERDICT_SPD_EXPLICIT);
 }
 
 /* What an inner packet may have so that everything around it still fits the path. */

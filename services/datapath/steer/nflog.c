@@ -55,6 +55,7 @@ static bool verdict_of(const char *word, enum verdict *ret_verdict)
 		{ STEER_CHAIN_GOT_CLEAR, VERDICT_SPD_GOT_CLEAR },
 		{ STEER_CHAIN_MISMATCH, VERDICT_SPD_LOOPBACK_MISMATCH },
 		{ STEER_CHAIN_GOT_SECURE, VERDICT_SPD_GOT_SECURE },
+		{ STEER_CHAIN_UNREADABLE, VERDICT_SPD_GOT_CLEAR },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

@@ -75,6 +75,16 @@ void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix 
 void nft_match_ports(struct nft_batch *batch, uint32_t offset, uint16_t first, uint16_t last);
 /* One octet of the transport header between two values: ICMP type at 0, code at 1. */
 void nft_match_octet(struct nft_batch *batch, uint32_t offset, uint8_t low, uint8_t high);
+/* That octet of the transport header, or what lies behind it, is there at all. */
+static inline void nft_match_reaches(struct nft_batch *batch, uint32_t offset)
+{
+	nft_match_octet(batch, offset, 0, UINT8_MAX);
+}
+/* Any of these bits of two octets of the transport header. */
+void nft_match_bits(struct nft_batch *batch, uint32_t offset, uint16_t bits);
+/* An address of a packet inside, at this offset of the transport header. */
+void nft_match_enclosed_prefix(
+	struct nft_batch *batch, uint32_t offset, const struct prefix *prefix);
 /* An IPv4 option of that kind. */
 void nft_match_ipv4_option(struct nft_batch *batch, uint8_t option);
 /* Any IPv6 extension header of that kind. */

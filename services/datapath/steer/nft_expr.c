@@ -137,20 +137,16 @@ void nft_match_uid(struct nft_batch *batch, uid_t uid)
 	compare(batch, NFT_CMP_EQ, &value, sizeof(value));
 }
 
-void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix *prefix)
+static void match_prefix(
+	struct nft_batch *batch, uint32_t base, uint32_t at, const struct prefix *prefix)
 {
 	static const uint8_t none[16];
 	uint8_t mask[16] = { 0 };
 	size_t len = address_len(prefix->addr.family);
-	uint32_t at;
 
-	if (prefix->addr.family == AF_INET)
-		at = source ? IPV4_SRC_AT : IPV4_DST_AT;
-	else
-		at = source ? IPV6_SRC_AT : IPV6_DST_AT;
 	if (prefix->bits == 0)
 		return;
-	load_payload(batch, NFT_PAYLOAD_NETWORK_HEADER, at, (uint32_t)len);
+	load_payload(batch, base, at, (uint32_t)len);
 	if (prefix->bits < len * 8) {
 		memset(mask, 0xff, prefix->bits / 8U);
 		if (prefix->bits % 8)
@@ -158,6 +154,33 @@ void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix 
 		bitwise(batch, mask, none, len);
 	}
 	compare(batch, NFT_CMP_EQ, prefix->addr.bytes, len);
+}
+
+void nft_match_prefix(struct nft_batch *batch, bool source, const struct prefix *prefix)
+{
+	uint32_t at;
+
+	if (prefix->addr.family == AF_INET)
+		at = source ? IPV4_SRC_AT : IPV4_DST_AT;
+	else
+		at = source ? IPV6_SRC_AT : IPV6_DST_AT;
+	match_prefix(batch, NFT_PAYLOAD_NETWORK_HEADER, at, prefix);
+}
+
+void nft_match_enclosed_prefix(
+	struct nft_batch *batch, uint32_t offset, const struct prefix *prefix)
+{
+	match_prefix(batch, NFT_PAYLOAD_TRANSPORT_HEADER, offset, prefix);
+}
+
+void nft_match_bits(struct nft_batch *batch, uint32_t offset, uint16_t bits)
+{
+	static const uint8_t none[2];
+	uint16_t mask = htons(bits);
+
+	load_payload(batch, NFT_PAYLOAD_TRANSPORT_HEADER, offset, sizeof(mask));
+	bitwise(batch, &mask, none, sizeof(mask));
+	compare(batch, NFT_CMP_NEQ, none, sizeof(none));
 }
 
 void nft_match_ports(struct nft_batch *batch, uint32_t offset, uint16_t first, uint16_t last)

@@ -206,7 +206,46 @@ void nft_key_transport(struct nft_batch *batch, struct nft_key *key, uint32_t of
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
 	if (mask)
 		mask_field(batch, key, len, mask);
-	key->len += len;
+	key->len += (len + 3) / 4 * 4;
+}
+
+/* Octets of each group of @size into reverse order. */
+static void reverse(struct nft_batch *batch, const struct nft_key *key, uint32_t size)
+{
+	struct nftnl_expr *expr = add(batch, "byteorder");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, next_register(key));
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, next_register(key));
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, 4);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, size);
+}
+
+bool nft_key_ports_swapped(
+	struct nft_batch *batch, struct nft_key *key, uint32_t offset, const uint8_t mask[static 4])
+{
+	bool first = mask[0] || mask[1], second = mask[2] || mask[3];
+	struct nftnl_expr *expr;
+
+	if (first && second && htons(1) == 1)
+		return false;
+	expr = load(batch, key, NFT_PAYLOAD_TRANSPORT_HEADER);
+	if (!expr)
+		return true;
+	/* Of one port alone: where the other would lie, something that the mask takes away. */
+	if (first != second)
+		offset = first ? offset + 2 : offset - 2;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, 4);
+	if (first && second) {
+		reverse(batch, key, 4);
+		reverse(batch, key, 2);
+	}
+	mask_field(batch, key, 4, mask);
+	key->len += 4;
+	return true;
 }
 
 void nft_decide(struct nft_batch *batch, const char *map)

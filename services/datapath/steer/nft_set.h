@@ -43,11 +43,18 @@ struct nft_key {
 	uint32_t len;
 };
 void nft_key_protocol(struct nft_batch *batch, struct nft_key *key);
-/* @mask: @len octets, a multiple of four; NULL: all of the field. */
+/* @mask: @len octets, a multiple of four then; NULL: all of the field. */
 void nft_key_network(struct nft_batch *batch, struct nft_key *key, uint32_t offset, uint32_t len,
 	const uint8_t *mask);
 void nft_key_transport(struct nft_batch *batch, struct nft_key *key, uint32_t offset, uint32_t len,
 	const uint8_t *mask);
+/*
+ * Two ports at @offset of the transport header, in the other order than they stand there; @mask: as
+ * for nft_key_transport(), in the order of the key. False, with nothing loaded: both are wanted, and
+ * this machine's octet order leaves no way to exchange them.
+ */
+bool nft_key_ports_swapped(struct nft_batch *batch, struct nft_key *key, uint32_t offset,
+	const uint8_t mask[static 4]);
 /* What the map says about the key; no element: the rule does not match. */
 void nft_decide(struct nft_batch *batch, const char *map);
 

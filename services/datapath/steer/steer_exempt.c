@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include "services/datapath/steer/nft_set.h"
+#include "services/datapath/steer/steer_rules.h"
 
 #define ICMP_TYPE_AT	  0
 #define ECHO_ID_AT	  4 /* identifier and number, two octets each */
@@ -65,8 +66,8 @@ static void remember_echoes(struct nft_batch *batch)
 }
 
 /*
- * Kinds that the stack deals with itself. What goes to sockets, answers and errors, is subject to
- * policy.
+ * Kinds that the stack deals with itself, and errors, for which what they are about counts, and that
+ * has been looked at. Answers, which go to sockets, are subject to policy.
  */
 static void accept_icmp(struct nft_batch *batch)
 {
@@ -80,6 +81,12 @@ static void accept_icmp(struct nft_batch *batch)
 	begin_icmp(batch, STEER_EXEMPT_IN, &families[1], families[1].request);
 	nft_accept(batch);
 	nft_rule_end(batch);
+	for (size_t i = 0; i < STEER_ERROR_KINDS; i++) {
+		nft_rule_begin(batch, STEER_EXEMPT_IN);
+		steer_rules_match_errors(batch, i);
+		nft_accept(batch);
+		nft_rule_end(batch);
+	}
 }
 
 static void accept_protocol(struct nft_batch *batch, uint8_t protocol)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "services/datapath/steer/nft_set.h"
+#include "services/datapath/steer/steer_about.h"
 #include "services/datapath/steer/steer_exempt.h"
 #include "services/datapath/steer/steer_former.h"
 #include "services/datapath/steer/steer_intra.h"
@@ -75,7 +76,7 @@ static int find_wanted(struct loading *loading, const struct steer_program *prog
 		&program->audit_out.lines, &program->audit_in.lines };
 	const struct steer_plan *plans[] = { program->out_plan, program->in_plan,
 		program->audit_out.plan, program->audit_in.plan };
-	size_t n = 0, unique = 0, room = 2;
+	size_t n = 0, unique = 0, room = 3;
 	struct former_count *wanted;
 
 	for (size_t k = 0; k < ARRAY_SIZE(sides); k++)
@@ -89,6 +90,7 @@ static int find_wanted(struct loading *loading, const struct steer_program *prog
 				n++;
 	n += (size_t)(text_copy(wanted[n].name, STEER_COUNTER_MAX, STEER_COUNTER_MISMATCH) == 0);
 	n += (size_t)(text_copy(wanted[n].name, STEER_COUNTER_MAX, STEER_COUNTER_GOT_SECURE) == 0);
+	n += (size_t)(text_copy(wanted[n].name, STEER_COUNTER_MAX, STEER_COUNTER_UNREADABLE) == 0);
 	if (n)
 		qsort(wanted, n, sizeof(*wanted), compare_names);
 	for (size_t i = 0; i < n; i++)
@@ -164,6 +166,7 @@ static int switch_to(struct loading *loading, const struct steer_frame *frame)
 /* What the chains of one program are called, and the frame that leads to them. */
 struct naming {
 	char out[STEER_NAME_MAX], in[STEER_NAME_MAX];
+	char errors_out[STEER_NAME_MAX], errors_in[STEER_NAME_MAX];
 	struct own_chains own; /* points to the two */
 	struct steer_frame frame; /* points to all of them */
 };
@@ -179,8 +182,14 @@ static int name_chains(const struct loading *loading, const struct steer_image *
 	ret->frame.in_chain = ret->in;
 	ret->frame.intra_out_chain = ret->own.own_out;
 	ret->frame.intra_in_chain = ret->own.own_in;
+	ret->frame.errors_out_chain = ret->errors_out;
+	ret->frame.errors_in_chain = ret->errors_in;
 	ret->frame.delay = loading->lid->counts ? 0 : 1;
-	return r < 0 ? r : text_fixed(ret->in, sizeof(ret->in), IN_PREFIX "%u", serial);
+	if (r == 0)
+		r = text_fixed(ret->in, sizeof(ret->in), IN_PREFIX "%u", serial);
+	if (r == 0)
+		r = text_fixed(ret->errors_out, sizeof(ret->errors_out), "%s-e", ret->out);
+	return r < 0 ? r : text_fixed(ret->errors_in, sizeof(ret->errors_in), "%s-e", ret->in);
 }
 
 /*
@@ -193,20 +202,22 @@ static int fill(struct loading *loading, const struct steer_image *image)
 	const struct steer_program *program = image->program;
 	struct naming naming;
 	int r = name_chains(loading, image, loading->former->serial + 1, &naming);
+	const struct side out = { .lines = &program->out,
+		.plan = program->out_plan,
+		.chain = naming.out,
+		.outbound = true };
+	const struct side in = {
+		.lines = &program->in, .plan = program->in_plan, .chain = naming.in
+	};
 
 	if (r == 0)
-		r = steer_side_add_with(loading,
-			&(struct side){ .lines = &program->out,
-				.plan = program->out_plan,
-				.chain = naming.out,
-				.outbound = true },
-			&program->audit_out);
+		r = steer_side_add_with(loading, &out, &program->audit_out);
 	if (r == 0)
-		r = steer_side_add_with(loading,
-			&(struct side){ .lines = &program->in,
-				.plan = program->in_plan,
-				.chain = naming.in },
-			&program->audit_in);
+		r = steer_side_add_with(loading, &in, &program->audit_in);
+	if (r == 0)
+		r = steer_about_add(loading, &out, &program->audit_out, &naming.frame);
+	if (r == 0)
+		r = steer_about_add(loading, &in, &program->audit_in, &naming.frame);
 	if (r == 0)
 		r = image->own ? steer_own_add(loading, program, image->own, &naming.own)
 			       : add_intra(loading, program, &naming.own);

@@ -92,6 +92,7 @@ void steer_program_print(const struct steer_program *program, struct text *text)
 #define STEER_COUNTER_MAX	 24
 #define STEER_COUNTER_MISMATCH	 "im0000000000000000"
 #define STEER_COUNTER_GOT_SECURE "is0000000000000000"
+#define STEER_COUNTER_UNREADABLE "ic0000000000000000" /* errors about no one knows what */
 /* The kernel's name for what a line counts: "od0123456789abcdef" is outbound, dropped; "" for none. */
 const char *steer_counter_name(
 	const struct steer_line *line, bool outbound, char ret_name[static STEER_COUNTER_MAX]);

@@ -25,11 +25,13 @@ static const struct nft_hook hooks[] = {
 	{ "admit", "filter", NF_INET_LOCAL_IN, -150 },
 	{ "arrive", "filter", NF_INET_PRE_ROUTING, -300 },
 	{ "guard", "filter", NF_INET_POST_ROUTING, 300 },
+	{ "about", "filter", NF_INET_LOCAL_IN, -151 },
 };
 #define DIVERT hooks[0].chain
 #define ADMIT  hooks[1].chain
 #define ARRIVE hooks[2].chain
 #define GUARD  hooks[3].chain
+#define ABOUT  hooks[4].chain
 
 static void accept_interface(struct nft_batch *batch, const char *chain, bool in, const char *name)
 {
@@ -126,6 +128,32 @@ static void judge_intra(struct nft_batch *batch, const char *from, bool in, cons
 	nft_rule_end(batch);
 }
 
+void steer_rules_match_errors(struct nft_batch *batch, size_t kind)
+{
+	static const struct {
+		int family;
+		uint8_t protocol, low, high;
+	} kinds[STEER_ERROR_KINDS] = {
+		{ AF_INET, IPPROTO_ICMP, 3, 4 },
+		{ AF_INET, IPPROTO_ICMP, 11, 12 },
+		{ AF_INET6, IPPROTO_ICMPV6, 0, 127 },
+	};
+
+	nft_match_protocol(batch, kinds[kind].protocol);
+	nft_match_family(batch, kinds[kind].family);
+	nft_match_octet(batch, ICMP_TYPE_AT, kinds[kind].low, kinds[kind].high);
+}
+
+static void judge_errors(struct nft_batch *batch, const char *from, const char *chain)
+{
+	for (size_t i = 0; chain && i < STEER_ERROR_KINDS; i++) {
+		nft_rule_begin(batch, from);
+		steer_rules_match_errors(batch, i);
+		nft_goto(batch, chain);
+		nft_rule_end(batch);
+	}
+}
+
 static void add_divert(struct nft_batch *batch, const struct steer_frame *frame)
 {
 	const struct steer_options *options = frame->options;
@@ -139,6 +167,7 @@ static void add_divert(struct nft_batch *batch, const struct steer_frame *frame)
 		accept_ike_out(batch, options->uids[i]);
 	judge_intra(batch, DIVERT, false, frame->intra_out_chain);
 	jump(batch, DIVERT, STEER_EXEMPT_OUT);
+	judge_errors(batch, DIVERT, frame->errors_out_chain);
 	if (frame->diverts)
 		divert_source_routed(batch);
 	jump(batch, DIVERT, frame->out_chain);
@@ -178,13 +207,27 @@ static void accept_natt_in(struct nft_batch *batch)
 	nft_rule_end(batch);
 }
 
-static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
+static void accept_opened(
+	struct nft_batch *batch, const char *chain, const struct steer_frame *frame)
 {
-	nft_rule_begin(batch, ADMIT);
+	nft_rule_begin(batch, chain);
 	nft_match_interface(batch, true, frame->options->interface, NFT_IS);
 	nft_match_mark(batch, MARK_DECRYPTED, MARK_DECRYPTED);
 	nft_accept(batch);
 	nft_rule_end(batch);
+}
+
+/* Of two checks the one by what errors are about; a packet has to pass both chains. */
+static void add_about(struct nft_batch *batch, const struct steer_frame *frame)
+{
+	accept_opened(batch, ABOUT, frame);
+	accept_interface(batch, ABOUT, true, "lo");
+	judge_errors(batch, ABOUT, frame->errors_in_chain);
+}
+
+static void add_admit(struct nft_batch *batch, const struct steer_frame *frame)
+{
+	accept_opened(batch, ADMIT, frame);
 	accept_protocol(batch, ADMIT, IPPROTO_ESP);
 	accept_protocol(batch, ADMIT, IPPROTO_AH);
 	/* nftables sees no protocol in later fragments of AH, which it takes for an extension header. */
@@ -245,6 +288,7 @@ void steer_rules_frame(struct nft_batch *batch, const struct steer_frame *frame)
 		nft_chain_flush(batch, hooks[i].chain);
 	}
 	add_divert(batch, frame);
+	add_about(batch, frame);
 	add_admit(batch, frame);
 	add_arrive(batch, frame);
 	add_guard(batch, frame);
@@ -261,11 +305,18 @@ const char *steer_rules_target(enum steer_verdict verdict)
 	return (size_t)verdict < ARRAY_SIZE(targets) ? targets[verdict] : NULL;
 }
 
+const char *steer_rules_way(enum steer_verdict verdict, bool outbound)
+{
+	return outbound && verdict == STEER_DROP ? STEER_CHAIN_REFUSED
+						 : steer_rules_target(verdict);
+}
+
 /* What is dropped there; the chain's name goes with what is told of it. */
 static const struct {
 	const char *chain, *counter; /* NULL: the lines that lead there count */
 } drops[] = {
 	{ STEER_CHAIN_EXPLICIT, NULL },
+	{ STEER_CHAIN_UNREADABLE, STEER_COUNTER_UNREADABLE },
 	{ STEER_CHAIN_GOT_CLEAR, NULL },
 	{ STEER_CHAIN_MISMATCH, STEER_COUNTER_MISMATCH },
 	{ STEER_CHAIN_GOT_SECURE, STEER_COUNTER_GOT_SECURE },
@@ -275,6 +326,24 @@ static void add_target(struct nft_batch *batch, const char *chain)
 {
 	nft_chain_add(batch, chain);
 	nft_chain_flush(batch, chain);
+}
+
+/*
+ * Of errors the lines see the packets inside alone. Those about packets that we only forward are
+ * none of policy's business, and the engine can tell.
+ */
+static void add_refused(struct nft_batch *batch)
+{
+	add_target(batch, STEER_CHAIN_REFUSED);
+	for (size_t i = 0; i < STEER_ERROR_KINDS; i++) {
+		nft_rule_begin(batch, STEER_CHAIN_REFUSED);
+		steer_rules_match_errors(batch, i);
+		nft_goto(batch, targets[STEER_PROTECT]);
+		nft_rule_end(batch);
+	}
+	nft_rule_begin(batch, STEER_CHAIN_REFUSED);
+	nft_goto(batch, STEER_CHAIN_EXPLICIT);
+	nft_rule_end(batch);
 }
 
 void steer_rules_targets(struct nft_batch *batch, uint16_t log_group, bool counted)
@@ -300,6 +369,7 @@ void steer_rules_targets(struct nft_batch *batch, uint16_t log_group, bool count
 		nft_drop(batch);
 		nft_rule_end(batch);
 	}
+	add_refused(batch);
 }
 
 void steer_rules_jump(struct nft_batch *batch, const char *from, const char *to)

@@ -48,25 +48,23 @@ void loading_take_count(
 	*bytes = count->bytes;
 }
 
-static void name_part(char ret_name[static STEER_NAME_MAX], const char *chain, size_t number)
+void steer_side_name_part(char ret_name[static STEER_NAME_MAX], const char *chain, size_t number)
 {
 	if (text_fixed(ret_name, STEER_NAME_MAX, "%s-%zu", chain, number) < 0)
 		ret_name[0] = '\0'; /* the kernel refuses it */
 }
 
-/* Where a line leads; NULL: accept. */
-static const char *target_of(const struct side *side, size_t line)
+const char *steer_side_target(const struct side *side, size_t line)
 {
 	const char *chain;
 
 	if (!side->targets)
-		return steer_rules_target(side->lines->lines[line].verdict);
+		return steer_rules_way(side->lines->lines[line].verdict, side->outbound);
 	chain = side->targets[side->lines->effects[line]];
 	return chain[0] == '\0' ? NULL : chain;
 }
 
-/* The counter of a line; NULL: it has none here. */
-static const char *counter_of(const struct loading *loading, const struct side *side, size_t line,
+const char *steer_side_counter(const struct loading *loading, const struct side *side, size_t line,
 	char ret_name[static STEER_COUNTER_MAX])
 {
 	if (!loading->lid->counts || side->uncounted)
@@ -90,8 +88,8 @@ static int fill_map(struct loading *loading, const struct side *side,
 		char name[STEER_COUNTER_MAX];
 		struct nft_element element = { .key = key,
 			.key_len = layer->key_len,
-			.chain = target_of(side, line),
-			.name = counter_of(loading, side, line, name) };
+			.chain = steer_side_target(side, line),
+			.name = steer_side_counter(loading, side, line, name) };
 
 		if (element.name)
 			loading_take_count(loading, name, &element.packets, &element.bytes);
@@ -123,7 +121,7 @@ static int add_layers(struct loading *loading, const struct side *side)
 	for (size_t i = 0; i < side->plan->n_layers && r == 0; i++) {
 		const struct steer_layer *layer = &side->plan->layers[i];
 
-		name_part(map, side->chain, i);
+		steer_side_name_part(map, side->chain, i);
 		nft_map_add(loading->batch,
 			&(struct nft_map){ map, (uint32_t)layer->key_len, layer->ranges });
 		r = fill_map(loading, side, layer, map);
@@ -132,12 +130,12 @@ static int add_layers(struct loading *loading, const struct side *side)
 	for (size_t k = 0; k < ARRAY_SIZE(families) && r == 0; k++) {
 		char part[STEER_NAME_MAX];
 
-		name_part(part, side->chain, families[k]);
+		steer_side_name_part(part, side->chain, families[k]);
 		nft_chain_add(loading->batch, part);
 		for (size_t i = 0; i < side->plan->n_layers; i++) {
 			if (side->plan->layers[i].family != families[k])
 				continue;
-			name_part(map, side->chain, i);
+			steer_side_name_part(map, side->chain, i);
 			steer_rules_layer(
 				loading->batch, part, map, &side->plan->layers[i], side->outbound);
 		}
@@ -158,17 +156,18 @@ int steer_side_add(struct loading *loading, const struct side *side)
 		char part[STEER_NAME_MAX];
 
 		for (size_t k = 0; k < ARRAY_SIZE(families); k++) {
-			name_part(part, side->chain, families[k]);
+			steer_side_name_part(part, side->chain, families[k]);
 			steer_rules_family(loading->batch, side->chain, families[k], part);
 		}
 	}
 	for (size_t i = side->plan->list_from; i < side->lines->count && r == 0; i++) {
 		char name[STEER_COUNTER_MAX];
 		/* Counters of a list are named before it is made, those of effects are not. */
-		const char *counter = side->targets ? NULL : counter_of(loading, side, i, name);
+		const char *counter = side->targets ? NULL
+						    : steer_side_counter(loading, side, i, name);
 
 		steer_rules_line(loading->batch, side->chain, &side->lines->lines[i], counter,
-			target_of(side, i));
+			steer_side_target(side, i));
 		r = loading_commit_when_full(loading);
 	}
 	if (side->then)

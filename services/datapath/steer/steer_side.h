@@ -36,6 +36,13 @@ int loading_commit_when_full(struct loading *loading) MUST_CHECK;
 /* What the kernel counted for a name so far; the first who asks goes on from it. */
 void loading_take_count(
 	struct loading *loading, const char *name, uint64_t *packets, uint64_t *bytes);
+/* The name of a part of a chain, or of the map of one of its layers. */
+void steer_side_name_part(char ret_name[static STEER_NAME_MAX], const char *chain, size_t number);
+/* Where a line leads; NULL: accept. */
+const char *steer_side_target(const struct side *side, size_t line);
+/* The counter of a line; NULL: it has none here. */
+const char *steer_side_counter(const struct loading *loading, const struct side *side, size_t line,
+	char ret_name[static STEER_COUNTER_MAX]);
 /* Return: 0 or negative errno; not all may be sent yet. */
 int steer_side_add(struct loading *loading, const struct side *side) MUST_CHECK;
 /* Behind the lines of a side those of the audit rules, if there are any. */
