@@ -5,7 +5,7 @@
 #include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 
-#define FIELDS 7
+#define FIELDS 8
 
 static const struct {
 	const char *word;
@@ -34,8 +34,11 @@ void audit_write(const struct audit *record)
 	const char *list[FIELDS + 1];
 	size_t n = 0;
 	const char *error = record->error ? record->error : "";
+	const char *object = record->object ? record->object : "";
 
 	text_addf(&fields[n++], "IPSEC_AUDIT_WHAT=%s", record->what);
+	if (*object)
+		text_addf(&fields[n++], "IPSEC_AUDIT_OBJECT=%s", object);
 	text_addf(&fields[n++], "IPSEC_AUDIT_RIGHT=%s", record->right);
 	text_addf(&fields[n++], "IPSEC_AUDIT_RESULT=%s", results[record->result].word);
 	text_addf(&fields[n++], "IPSEC_AUDIT_SENDER=%s", record->sender);
@@ -49,8 +52,8 @@ void audit_write(const struct audit *record)
 		list[i] = fields[i].failed ? "IPSEC_AUDIT_LOST=1" : fields[i].str;
 	list[n] = NULL;
 	log_event(results[record->result].priority, LOG_ID_AUDIT, list,
-		"audit: %s by %s, right: %s: %s%s%s", record->what,
-		caller.failed ? "somebody" : caller.str, record->right,
+		"audit: %s%s%s%s by %s, right: %s: %s%s%s", record->what, *object ? " (" : "",
+		object, *object ? ")" : "", caller.failed ? "somebody" : caller.str, record->right,
 		results[record->result].word, *error ? ", " : "", error);
 	for (size_t i = 0; i < n; i++)
 		text_done(&fields[i]);

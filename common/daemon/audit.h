@@ -10,6 +10,7 @@ enum audit_result { AUDIT_DONE, AUDIT_FAILED, AUDIT_REFUSED };
 
 struct audit {
 	const char *what; /* "Policy1.Reload" */
+	const char *object; /* "esp spi 0x1001 ...", what of it; NULL or "": no more than that */
 	bool known; /* @uid and @pid are */
 	uid_t uid;
 	pid_t pid; /* 0: unknown */

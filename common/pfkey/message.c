@@ -111,11 +111,11 @@ static int check_inner(const struct sa *sa, struct pfkey_fault *fault)
 
 	if (sa->inner_src.addr.family != sa->inner_dst.addr.family)
 		return pfkey_refuse(fault, EINVAL, PFKEY_DIAG_INNER_AF_MISMATCH);
+	if ((sa->src_port || sa->dst_port) && (sa->inner_src_port || sa->inner_dst_port))
+		return pfkey_refuse(fault, EINVAL, PFKEY_DIAG_DUAL_PORT_SETS);
 	wanted = sa->inner_src.addr.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
 	if (sa->protocol != 0 && sa->protocol != wanted)
 		return pfkey_refuse(fault, EPROTOTYPE, PFKEY_DIAG_INNER_AF_MISMATCH);
-	if ((sa->src_port || sa->dst_port) && (sa->inner_src_port || sa->inner_dst_port))
-		return pfkey_refuse(fault, EINVAL, PFKEY_DIAG_DUAL_PORT_SETS);
 	return 0;
 }
 

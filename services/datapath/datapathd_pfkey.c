@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <string.h>
 
+#include "common/daemon/audit.h"
 #include "common/daemon/log.h"
 #include "services/datapath/datapathd.h"
 #include "services/datapath/pfkey/pfkey_door.h"
@@ -37,6 +39,31 @@ static bool find_tunnel(const struct address *src, const struct address *dst,
 	return false;
 }
 
+static void write_down(const struct pfkey_audit *change, void *userdata)
+{
+	char what[64], times[32] = "";
+	struct audit record = { .what = what,
+		.object = change->object,
+		.known = true,
+		.uid = change->uid,
+		.pid = change->pid,
+		.sender = "",
+		.right = change->right,
+		.error = change->error ? strerrorname_np(change->error) : NULL };
+
+	(void)userdata;
+	if (change->error)
+		record.result = change->error == EPERM ? AUDIT_REFUSED : AUDIT_FAILED;
+	if (record.result == AUDIT_REFUSED)
+		record.right = "none";
+	if (change->times > 1) {
+		(void)!text_fixed(times, sizeof(times), "%" PRIu64 " times", change->times);
+		record.object = times;
+	}
+	if (text_fixed(what, sizeof(what), "PF_KEY.%s", change->message) == 0)
+		audit_write(&record);
+}
+
 static gid_t group_of(const char *name)
 {
 	const struct group *group = getgrnam(name);
@@ -59,6 +86,8 @@ int datapathd_open_pfkey(struct datapathd *d)
 	if (r == 0)
 		r = pfkey_door_new(
 			daemon_event(d->daemon), d->plant->sadb, path, &groups, &d->pfkey_door);
+	if (r == 0)
+		pfkey_door_set_audit(d->pfkey_door, write_down, d);
 	if (r == 0)
 		r = pfkey_door_listen_linux(d->pfkey_door, linux_path, &policy);
 	return r;

@@ -11,7 +11,7 @@ START_TEST(socket_mode)
 	struct stat st;
 
 	ck_assert_int_eq(stat(lab->path, &st), 0);
-	ck_assert_uint_eq(st.st_mode & 07777, 0660);
+	ck_assert_uint_eq(st.st_mode & 07777, 0666);
 	lab_done(lab);
 }
 END_TEST

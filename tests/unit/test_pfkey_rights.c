@@ -54,7 +54,7 @@ static int give_fd(int to, int fd)
 
 /*
  * A connection that another user made: rights count as they were then, so its socket can be handed
- * back and used from here. Needs a door whose socket is open to all.
+ * back and used from here.
  */
 static int connect_as(const char *path, uid_t uid, gid_t group)
 {
@@ -105,6 +105,21 @@ static void check_reads(struct lab *lab, bool sees_keys)
 	ck_assert((msg->sa->encr_key != NULL) == sees_keys);
 	pfkey_message_free(msg);
 	expect(lab, 1, PFKEY_DUMP, 0, 0);
+}
+
+/* Who has no right at all learns nothing, of what others do neither. */
+static void check_shut_out(struct lab *lab)
+{
+	say_sa(lab, 1, PFKEY_GET, fixture_sa(0x1001));
+	expect(lab, 1, PFKEY_GET, EPERM, 0);
+	say_base(lab, 1, PFKEY_DUMP, 0);
+	expect(lab, 1, PFKEY_DUMP, EPERM, 0);
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1009));
+	expect(lab, 0, PFKEY_ADD, 0, 0);
+	hear_nothing(lab, 1);
+	say_sa(lab, 0, PFKEY_DELETE, fixture_sa(0x1009));
+	expect(lab, 0, PFKEY_DELETE, 0, 0);
+	hear_nothing(lab, 1);
 }
 
 static void check_refused(struct lab *lab)
@@ -168,16 +183,120 @@ START_TEST(rights)
 	lab = lab_new_for(&groups);
 	(void)fixture_add(lab->f, fixture_sa(0x1001));
 	expect_all(lab, PFKEY_ADD, 0, 0);
-	ck_assert_int_eq(chmod(lab->path, 0666), 0);
 	ck_assert_int_eq(chmod(lab->f->dir, 0755), 0);
 	(void)close(lab->fds[1]);
 	lab->fds[1] = connect_as(lab->path, peers[_i].uid, peers[_i].group);
 	turn(lab);
-	check_reads(lab, peers[_i].sees_keys);
+	if (peers[_i].may_change || peers[_i].sees_keys)
+		check_reads(lab, peers[_i].sees_keys);
+	else
+		check_shut_out(lab);
 	if (peers[_i].may_change)
 		check_allowed(lab, peers[_i].sees_keys);
 	else
 		check_refused(lab);
+	lab_done(lab);
+}
+END_TEST
+
+struct heard {
+	char last[128], right[32];
+	int error;
+	uid_t uid;
+	size_t n;
+	uint64_t times;
+};
+
+static void on_audit(const struct pfkey_audit *record, void *userdata)
+{
+	struct heard *heard = userdata;
+
+	heard->n++;
+	heard->times += record->times;
+	heard->error = record->error;
+	heard->uid = record->uid;
+	(void)!text_fixed(
+		heard->last, sizeof(heard->last), "%s %s", record->message, record->object);
+	(void)!text_fixed(heard->right, sizeof(heard->right), "%s", record->right);
+}
+
+/* Each change and each refusal; who looks and may look leaves nothing. */
+START_TEST(changes_are_written_down)
+{
+	struct lab *lab = lab_new();
+	struct heard heard = { 0 };
+
+	pfkey_door_set_audit(lab->door, on_audit, &heard);
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1001));
+	ck_assert_str_eq(heard.last, "ADD esp spi 0x1001 192.0.2.1 > 192.0.2.17 transport");
+	ck_assert_int_eq(heard.error, 0);
+	ck_assert_uint_eq(heard.uid, getuid());
+	ck_assert_str_eq(heard.right, getuid() == 0 ? "root" : "own user");
+	say_sa(lab, 0, PFKEY_ADD, fixture_sa(0x1001));
+	ck_assert_int_eq(heard.error, EEXIST);
+	say_sa(lab, 0, PFKEY_DELETE, fixture_sa(0x1001));
+	ck_assert_str_eq(heard.last, "DELETE esp spi 0x1001 192.0.2.1 > 192.0.2.17 transport");
+	say_base(lab, 0, PFKEY_FLUSH, 0);
+	ck_assert_str_eq(heard.last, "FLUSH ");
+	say_bytes(lab, 0, (const uint8_t[16]){ 2, PFKEY_ADD, 0, 3, 2 }, 16);
+	ck_assert_int_eq(heard.error, EINVAL);
+	ck_assert_uint_eq(heard.n, 5);
+	say_sa(lab, 0, PFKEY_GET, fixture_sa(0x1001));
+	say_base(lab, 0, PFKEY_DUMP, 0);
+	say_base(lab, 0, PFKEY_REGISTER, PFKEY_SATYPE_ESP);
+	ck_assert_uint_eq(heard.n, 5);
+	lab_done(lab);
+}
+END_TEST
+
+/* Of many the rest is told as a number, but none is left out. */
+START_TEST(many_changes_are_counted)
+{
+	struct lab *lab = lab_new();
+	struct heard heard = { 0 };
+
+	pfkey_door_set_audit(lab->door, on_audit, &heard);
+	for (uint32_t i = 0; i < 300; i++) {
+		struct pfkey_message *msg;
+
+		say_base(lab, 0, i % 3 ? PFKEY_FLUSH : PFKEY_ADD, PFKEY_SATYPE_ESP);
+		for (int who = 0; who < CLIENTS; who++)
+			while ((msg = hear(lab, who)))
+				pfkey_message_free(msg);
+	}
+	ck_assert_uint_eq(heard.n, 50);
+	lab->door = pfkey_door_free(lab->door); /* the time is over, or we are */
+	ck_assert_uint_eq(heard.times, 300);
+	ck_assert_uint_eq(heard.n, 52);
+	lab_done(lab);
+}
+END_TEST
+
+START_TEST(strangers_are_few)
+{
+	struct pfkey_door_groups groups = { ADMINS, KEEPERS };
+	struct heard heard = { 0 };
+	struct lab *lab;
+	int fds[40];
+
+	if (!has_other_users())
+		return;
+	lab = lab_new_for(&groups);
+	ck_assert_int_eq(chmod(lab->f->dir, 0755), 0);
+	pfkey_door_set_audit(lab->door, on_audit, &heard);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = connect_as(lab->path, NOBODY, NOBODY);
+		turn(lab);
+	}
+	ck_assert_uint_eq(pfkey_door_peers(lab->door), CLIENTS + 16);
+	ck_assert_int_eq(send(fds[0], (const uint8_t[16]){ 2, PFKEY_DUMP, [4] = 2 }, 16, 0), 16);
+	turn(lab);
+	ck_assert_str_eq(heard.last, "DUMP ");
+	ck_assert_str_eq(heard.right, "none");
+	ck_assert_int_eq(heard.error, EPERM);
+	ck_assert_uint_eq(heard.uid, NOBODY);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		(void)close(fds[i]);
 	lab_done(lab);
 }
 END_TEST
@@ -188,6 +307,9 @@ int main(void)
 	TCase *tc = tcase_create("pfkey_rights");
 
 	tcase_add_loop_test(tc, rights, 0, (int)ARRAY_SIZE(peers));
+	tcase_add_test(tc, changes_are_written_down);
+	tcase_add_test(tc, many_changes_are_counted);
+	tcase_add_test(tc, strangers_are_few);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

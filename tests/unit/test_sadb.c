@@ -51,7 +51,9 @@ START_TEST(deleted)
 	(void)fixture_add(f, fixture_sa(0x1001));
 	(void)fixture_add(f, fixture_sa(0x1002));
 	(void)fixture_add(f, fixture_sa_in(0x1003));
-	ck_assert_uint_eq(sadb_delete_between(f->sadb, SA_PROTO_ESP, &src, NULL, NULL), 2);
+	ck_assert_uint_eq(sadb_delete_between(
+				  f->sadb, SA_PROTO_ESP, &(struct sadb_match){ .src = &src }, NULL),
+		2);
 	ck_assert_ptr_nonnull(fixture_find(f, 0x1003));
 	sadb_flush(f->sadb, SA_PROTO_AH, NULL);
 	ck_assert_uint_eq(sad_count(f->sad), 1);

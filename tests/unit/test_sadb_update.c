@@ -76,7 +76,9 @@ START_TEST(larval_takes_no_packets_and_goes)
 	ck_assert_uint_eq(fixture_find(f, spi)->run->state, SA_LARVAL);
 	ck_assert_ptr_null(sad_find_inbound(f->sad, SA_PROTO_ESP, spi, &dst, &src));
 	/* Neither deleted by its ends nor expired. */
-	ck_assert_uint_eq(sadb_delete_between(f->sadb, SA_PROTO_ESP, &src, NULL, NULL), 0);
+	ck_assert_uint_eq(sadb_delete_between(
+				  f->sadb, SA_PROTO_ESP, &(struct sadb_match){ .src = &src }, NULL),
+		0);
 	f->n_events = 0;
 	fixture_pass(f, 89);
 	ck_assert_ptr_nonnull(fixture_find(f, spi));

@@ -76,6 +76,8 @@ static bool is_meant(const struct pfkey_peer *peer, enum audience audience, uint
 {
 	bool registered = peer->registered & 1U << satype;
 
+	if (pfkey_is_stranger(peer))
+		return false;
 	if (peer->promiscuous)
 		return true;
 	switch (audience) {

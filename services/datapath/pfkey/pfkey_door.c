@@ -57,7 +57,11 @@ static void sweep(struct pfkey_door *door)
 		*link = peer->next;
 		door->n_peers--;
 		was_manager |= peer->registered != 0;
-		was_policy |= pfkey_linux_forget(door->policies, peer->number);
+		if (pfkey_linux_forget(door->policies, peer->number)) {
+			was_policy = true;
+			pfkey_audit_message(
+				peer, PFKEY_LINUX_SPDFLUSH, "its connection has ended", 0);
+		}
 		peer_free(peer);
 	}
 	if (was_policy)
@@ -196,11 +200,26 @@ static int learn_rights(struct pfkey_peer *peer)
 	if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_len) < 0)
 		groups_len = 0;
 	trusted = cred.uid == 0 || cred.uid == geteuid();
+	peer->uid = cred.uid;
+	peer->pid = cred.pid;
 	peer->may_change = trusted || in_group(groups, groups_len / sizeof(*groups), cred.gid,
 					      peer->door->groups.admin);
+	peer->right = cred.uid == 0	 ? "root"
+		      : trusted		 ? "own user"
+		      : peer->may_change ? "group ipsecadm"
+					 : "none";
 	peer->sees_keys = trusted || in_group(groups, groups_len / sizeof(*groups), cred.gid,
 					     peer->door->groups.keys);
 	return 0;
+}
+
+static size_t strangers(const struct pfkey_door *door)
+{
+	size_t n = 0;
+
+	for (const struct pfkey_peer *peer = door->peers; peer; peer = peer->next)
+		n += pfkey_is_stranger(peer);
+	return n;
 }
 
 static int serve(struct pfkey_door *door, int fd, enum pfkey_dialect dialect)
@@ -222,6 +241,8 @@ static int serve(struct pfkey_door *door, int fd, enum pfkey_dialect dialect)
 	peer->last = &peer->first;
 	peer->number = ++door->next_number;
 	r = learn_rights(peer);
+	if (r == 0 && pfkey_is_stranger(peer) && strangers(door) >= PFKEY_DOOR_MAX_STRANGERS)
+		r = -EMFILE;
 	if (r == 0)
 		r = sd_event_add_io(door->event, &peer->source, fd, EPOLLIN, on_peer, peer);
 	if (r < 0) {
@@ -258,10 +279,9 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 static int listen_at(struct pfkey_door *door, enum pfkey_dialect dialect, const char *path)
 {
 	struct pfkey_listener *listener = &door->listeners[dialect];
-	int r = listen_open(&(struct listen_at){ .path = path,
-				    .mode = 0660,
-				    .group = door->groups.admin,
-				    .backlog = BACKLOG },
+	int r = listen_open(
+		&(struct listen_at){
+			.path = path, .mode = 0666, .group = (gid_t)-1, .backlog = BACKLOG },
 		&listener->fd);
 
 	if (r < 0)
@@ -325,6 +345,7 @@ struct pfkey_door *pfkey_door_free(struct pfkey_door *door)
 	for (struct pfkey_peer *peer = door->peers; peer; peer = peer->next)
 		peer->gone = true;
 	sweep(door);
+	pfkey_audit_done(door);
 	for (size_t i = 0; i < PFKEY_DIALECTS; i++)
 		listener_done(&door->listeners[i]);
 	sd_event_unref(door->event);

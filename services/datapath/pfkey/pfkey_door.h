@@ -23,8 +23,9 @@ struct pfkey_door_groups {
 struct pfkey_door;
 
 /*
- * Listen on @path (mode 0660, of the admin group where that can be set; a stale socket there is
- * replaced). Whoever may connect may read state without keys. @event and @sadb are borrowed.
+ * Listen on @path (a stale socket there is replaced). All may connect, and their credentials decide:
+ * who is neither root, us, nor in one of the groups is refused whatever he asks for. Who is in any of
+ * them may read state, without keys. @event and @sadb are borrowed.
  */
 int pfkey_door_new(sd_event *event, struct sadb *sadb, const char *path,
 	const struct pfkey_door_groups *groups, struct pfkey_door **ret_door) MUST_CHECK;
@@ -61,6 +62,19 @@ struct pfkey_policy_query {
 typedef const struct rule *(*pfkey_policy_fn)(struct pfkey_policy_query *query, void *userdata);
 /* Who knows the policy in force; without one there is none. */
 void pfkey_door_set_policy(struct pfkey_door *door, pfkey_policy_fn fn, void *userdata);
+/* What somebody changed, or tried to. */
+struct pfkey_audit {
+	const char *message; /* "ADD" */
+	const char *object; /* "esp spi 0x1001 ..."; "": none, or many */
+	uid_t uid;
+	pid_t pid;
+	const char *right; /* "root", "own user", "group ipsecadm", "none" */
+	int error; /* errno value, positive; 0: done. EPERM: he may not */
+	uint64_t times; /* so many alike */
+};
+typedef void (*pfkey_audit_fn)(const struct pfkey_audit *record, void *userdata);
+/* Who writes that down. */
+void pfkey_door_set_audit(struct pfkey_door *door, pfkey_audit_fn fn, void *userdata);
 /* The table of algorithms has changed: tell who is registered. */
 void pfkey_door_algorithms_changed(struct pfkey_door *door);
 

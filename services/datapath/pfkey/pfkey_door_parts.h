@@ -8,6 +8,8 @@
 #include "services/datapath/pfkey/pfkey_door.h"
 
 #define PFKEY_DOOR_MAX_PEERS 128
+/* Of these, such as may do nothing: they cannot keep the others out. */
+#define PFKEY_DOOR_MAX_STRANGERS 16
 /* What waits for a slow reader; beyond it messages are lost to it, and then it is told so (ENOBUFS). */
 #define PFKEY_DOOR_QUEUE_BYTES (256U << 10)
 
@@ -41,6 +43,9 @@ struct pfkey_peer {
 	int fd;
 	sd_event_source *source;
 	uint64_t number;
+	uid_t uid;
+	pid_t pid;
+	const char *right; /* to change, "none" */
 	bool may_change, sees_keys;
 	bool promiscuous;
 	uint32_t registered; /* bit 1 << satype */
@@ -50,6 +55,25 @@ struct pfkey_peer {
 	size_t queued_bytes;
 	bool has_lost; /* messages, since it was told of that last */
 	struct pfkey_dump dump;
+};
+
+/* Changes that were too many to be told one by one. */
+#define PFKEY_LEDGER_ROWS 64
+struct pfkey_ledger_row {
+	uid_t uid;
+	pid_t pid;
+	const char *right;
+	uint8_t type;
+	int error;
+	uint64_t times;
+};
+
+struct pfkey_ledger {
+	uint64_t since_usec; /* 0: nothing was told of late */
+	unsigned int told;
+	struct pfkey_ledger_row rows[PFKEY_LEDGER_ROWS];
+	size_t n_rows;
+	sd_event_source *timer;
 };
 
 struct pfkey_listener {
@@ -70,7 +94,15 @@ struct pfkey_door {
 	uint64_t next_number;
 	pfkey_policy_fn policy;
 	void *policy_userdata;
+	pfkey_audit_fn audit;
+	void *audit_userdata;
+	struct pfkey_ledger ledger;
 };
+
+static inline bool pfkey_is_stranger(const struct pfkey_peer *peer)
+{
+	return !peer->may_change && !peer->sees_keys;
+}
 
 /* pfkey_door.c: bytes to one, or to all that @wants (NULL: everybody). */
 void pfkey_send(struct pfkey_peer *peer, const void *bytes, size_t len);
@@ -130,6 +162,11 @@ static inline struct sadb_request pfkey_request_of(
 /* Flags as they came: what the SA itself cannot show any more. */
 int pfkey_check_flags(const struct pfkey_message *msg, struct sadb_refusal *refusal) MUST_CHECK;
 pfkey_handler pfkey_on_getspi, pfkey_on_update, pfkey_on_delete_pair, pfkey_on_delete_pair_state;
+
+/* pfkey_audit.c */
+/* @object: what it is about, "" when unknown. @error: 0 or an errno value. */
+void pfkey_audit_message(struct pfkey_peer *peer, uint8_t type, const char *object, int error);
+void pfkey_audit_done(struct pfkey_door *door); /* tells what is left */
 
 /* pfkey_acquire.c */
 void pfkey_tell_acquire(struct pfkey_door *door, const struct sadb_acquire *acquire);

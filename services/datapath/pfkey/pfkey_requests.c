@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What clients ask of the PF_KEY door: a row for each message type. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@ static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 	struct sadb_request request = pfkey_request_of(peer, msg);
 	int r = pfkey_check_flags(msg, refusal);
 
+	if (r == 0 && pfkey_has(msg, PFKEY_EXT_PAIR) && msg->sa->pair_spi == 0)
+		r = pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE);
 	if (r == 0)
 		r = sadb_add(peer->door->sadb, msg->sa, &request, refusal);
 	if (r == 0)
@@ -29,11 +32,17 @@ static int on_delete(
 	struct sadb_request request = pfkey_request_of(peer, msg);
 	const struct address *src = pfkey_has(msg, PFKEY_EXT_ADDRESS_SRC) ? &msg->sa->src : NULL;
 	const struct address *dst = pfkey_has(msg, PFKEY_EXT_ADDRESS_DST) ? &msg->sa->dst : NULL;
+	const struct sadb_match match = { .src = src,
+		.dst = dst,
+		.identity_src = msg->sa->identity_src,
+		.identity_dst = msg->sa->identity_dst,
+		.km_cookie = pfkey_has(msg, PFKEY_EXT_KM_COOKIE) ? &msg->km_cookie : NULL,
+		.km_protocol = msg->km_protocol };
 	struct sa_key key = sa_key_of(msg->sa);
 
 	if (pfkey_has(msg, PFKEY_EXT_SA))
 		return sadb_delete(peer->door->sadb, &key, src, &request, refusal);
-	if (sadb_delete_between(peer->door->sadb, msg->sa->proto, src, dst, &request) == 0)
+	if (sadb_delete_between(peer->door->sadb, msg->sa->proto, &match, &request) == 0)
 		return pfkey_door_refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
 	return 0;
 }
@@ -247,34 +256,78 @@ static void show_request(struct pfkey_peer *peer, struct pfkey_message *msg)
 	}
 }
 
+/* What it is about, before it is consumed. Never keys. */
+static void describe(const struct pfkey_message *msg, struct text *text)
+{
+	const struct pfkey_policy *policy = &msg->policy;
+	char src[PREFIX_TEXT_MAX], dst[PREFIX_TEXT_MAX];
+
+	if (!(msg->type & PFKEY_LINUX_BIT)) {
+		if (pfkey_has(msg, PFKEY_EXT_SA) || msg->type == PFKEY_GETSPI)
+			sa_print(msg->sa, text);
+	} else if (policy->src.addr.family != AF_UNSPEC) {
+		text_addf(text, "policy %s %s > %s",
+			policy->direction == PFKEY_LINUX_DIR_IN	   ? "in"
+			: policy->direction == PFKEY_LINUX_DIR_OUT ? "out"
+								   : "forward",
+			prefix_format(&policy->src, src), prefix_format(&policy->dst, dst));
+	} else if (policy->id) {
+		text_addf(text, "policy %" PRIu32, policy->id);
+	}
+}
+
+static void refuse(struct pfkey_peer *peer, const struct pfkey_message *base, int error)
+{
+	pfkey_audit_message(peer, base->type, "", error);
+	pfkey_answer_error(peer, base, error, PFKEY_DIAG_NONE);
+}
+
+static void carry_out(
+	struct pfkey_peer *peer, struct pfkey_message *msg, const struct pfkey_message *base)
+{
+	struct sadb_refusal refusal = { 0 };
+	struct text object = { 0 };
+
+	describe(msg, &object);
+	show_request(peer, msg);
+	if ((peer->dialect == PFKEY_LINUX ? pfkey_linux_handle : pfkey_on_common)(
+		    peer, msg, &refusal) < 0)
+		pfkey_answer_error(peer, base, refusal.error, refusal.diagnostic);
+	pfkey_audit_message(
+		peer, base->type, object.str && !object.failed ? object.str : "", refusal.error);
+	text_done(&object);
+}
+
 void pfkey_handle(struct pfkey_peer *peer, const uint8_t *bytes, size_t len, bool truncated)
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
 	CLEANUP(pfkey_message_freep) struct pfkey_message *base = pfkey_message_new();
 	struct pfkey_fault fault = { .error = EMSGSIZE };
-	struct sadb_refusal refusal = { 0 };
 
 	if (!base)
 		return;
 	/* Less than a base header: there is nothing to echo. */
 	(void)!(peer->dialect == PFKEY_LINUX ? pfkey_linux_decode_base(bytes, len, base)
 					     : pfkey_decode_base(bytes, len, base));
+	if (pfkey_is_stranger(peer)) {
+		refuse(peer, base, EPERM);
+		return;
+	}
 	if (truncated || decode(peer, bytes, len, &msg, &fault) < 0) {
 		if (fault.diagnostic == PFKEY_DIAG_UNKNOWN_MSG)
 			base->type = 0;
 		/* Noise of who may not change anything is not for everybody. */
-		if (peer->may_change || !pfkey_is_public(base->type))
-			pfkey_answer_error(peer, base, fault.error, fault.diagnostic);
-		else
-			pfkey_answer_error(peer, base, EPERM, PFKEY_DIAG_NONE);
+		if (!peer->may_change && pfkey_is_public(base->type)) {
+			refuse(peer, base, EPERM);
+			return;
+		}
+		pfkey_audit_message(peer, base->type, "", fault.error);
+		pfkey_answer_error(peer, base, fault.error, fault.diagnostic);
 		return;
 	}
 	if (pfkey_changes(msg->type) && !peer->may_change) {
-		pfkey_answer_error(peer, base, EPERM, PFKEY_DIAG_NONE);
+		refuse(peer, base, EPERM);
 		return;
 	}
-	show_request(peer, msg);
-	if ((peer->dialect == PFKEY_LINUX ? pfkey_linux_handle : pfkey_on_common)(
-		    peer, msg, &refusal) < 0)
-		pfkey_answer_error(peer, base, refusal.error, refusal.diagnostic);
+	carry_out(peer, msg, base);
 }

@@ -228,7 +228,7 @@ int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct addres
 struct selection {
 	struct sadb *sadb;
 	int proto;
-	const struct address *src, *dst;
+	struct sadb_match match;
 	const struct sadb_request *request;
 	bool managed; /* no manual keys */
 	size_t n;
@@ -236,12 +236,21 @@ struct selection {
 	void *userdata;
 };
 
+static bool matches(const struct sadb_match *match, const struct sa *sa)
+{
+	return (!match->src || address_equal(match->src, &sa->src)) &&
+	       (!match->dst || address_equal(match->dst, &sa->dst)) &&
+	       (!match->identity_src || sa_identity_equal(match->identity_src, sa->identity_src)) &&
+	       (!match->identity_dst || sa_identity_equal(match->identity_dst, sa->identity_dst)) &&
+	       (!match->km_cookie || (*match->km_cookie == sa->km_cookie &&
+					     match->km_protocol == sa->km_protocol));
+}
+
 static bool is_selected(const struct selection *selection, const struct sad_entry *entry)
 {
 	return (selection->proto == 0 || (int)entry->sa->proto == selection->proto) &&
 	       (!selection->managed || entry->sa->origin == SA_ORIGIN_PFKEY) &&
-	       (!selection->src || address_equal(selection->src, &entry->sa->src)) &&
-	       (!selection->dst || address_equal(selection->dst, &entry->sa->dst));
+	       matches(&selection->match, entry->sa);
 }
 
 static bool delete_selected(struct sad_entry *entry, void *userdata)
@@ -255,11 +264,11 @@ static bool delete_selected(struct sad_entry *entry, void *userdata)
 	return true;
 }
 
-size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct address *src,
-	const struct address *dst, const struct sadb_request *request)
+size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct sadb_match *match,
+	const struct sadb_request *request)
 {
 	struct selection selection = {
-		.sadb = sadb, .proto = (int)proto, .src = src, .dst = dst, .request = request
+		.sadb = sadb, .proto = (int)proto, .match = *match, .request = request
 	};
 
 	sad_each(sadb->parts.sad, delete_selected, &selection);

@@ -160,9 +160,16 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 /* @src: NULL, or the source that the SA has to name. */
 int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct address *src,
 	const struct sadb_request *request, struct sadb_refusal *ret_refusal) MUST_CHECK;
-/* Every SA of the protocol between two addresses; NULL: any. Return: how many there were. */
-size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct address *src,
-	const struct address *dst, const struct sadb_request *request);
+/* What SAs have in common; NULL: whatever. Of an SA that lacks it, an identity or a cookie is no match. */
+struct sadb_match {
+	const struct address *src, *dst;
+	const struct sa_identity *identity_src, *identity_dst;
+	const uint64_t *km_cookie;
+	uint32_t km_protocol; /* with the cookie */
+};
+/* Every SA of the protocol that matches, but for larval ones. Return: how many there were. */
+size_t sadb_delete_between(struct sadb *sadb, enum sa_proto proto, const struct sadb_match *match,
+	const struct sadb_request *request);
 /* @proto 0: all. */
 void sadb_flush(struct sadb *sadb, int proto, const struct sadb_request *request);
 /* Those only that came over PF_KEY: manual keys of the `keys` section stay. */

@@ -149,6 +149,8 @@ int sadb_update(struct sadb *sadb, const struct sadb_wish *wish, struct sadb_ref
 
 	if (!entry)
 		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
+	if (has(wish->present, PFKEY_EXT_PAIR) && wish->sa->pair_spi == 0)
+		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE);
 	if (atomic_load(&entry->run->state) == SA_LARVAL)
 		return sadb_fill(sadb, wish->sa, entry, wish->request, ret_refusal);
 	r = check_living(entry, wish->sa, wish->present, ret_refusal);
