@@ -47,33 +47,68 @@ static bool property_is(struct bus *bus, const char *path, const char *interface
 	       bus_read(bus_reply_reader(reply), "s", &found) == 0 && strcmp(found, value) == 0;
 }
 
-static bool job_is_stop(struct bus *bus, const char *unit, uint64_t until)
+/* Return: the reply that keeps *ret_path, or NULL: nobody knows. */
+static struct bus_reply *ask_unit(
+	struct bus *bus, const char *unit, uint64_t until, const char **ret_path)
 {
-	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
-	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
+	CLEANUP(bus_reply_freep) struct bus_reply *reply = NULL;
 	CLEANUP(text_done) struct text name = { 0 };
 	struct bus_writer *call = bus_method_writer(
 		bus, MANAGER, ROOT_PATH, MANAGER ".Manager", "GetUnit");
-	struct bus_reader *rd;
-	const char *path;
-	uint32_t job;
 
 	if (instance_add_unit(&name, unit) < 0 || name.failed || !call ||
 		bus_write(call, "s", name.str) < 0) {
 		bus_writer_free(call);
-		return false;
+		return NULL;
 	}
-	unit_reply = ask(bus, call, until);
-	if (!unit_reply || bus_read(bus_reply_reader(unit_reply), "o", &path) < 0)
-		return false;
-	job_reply = ask_property(bus, path, MANAGER ".Unit", "Job", until);
-	if (!job_reply)
-		return false;
-	rd = bus_reply_reader(job_reply);
-	if (bus_enter(rd, 'v', "(uo)") < 0 || bus_enter(rd, 'r', "") < 0 ||
-		bus_read(rd, "uo", &job, &path) < 0 || job == 0)
-		return false;
-	return property_is(bus, path, MANAGER ".Job", "JobType", "stop", until);
+	reply = ask(bus, call, until);
+	if (!reply || bus_read(bus_reply_reader(reply), "o", ret_path) < 0)
+		return NULL;
+	return STEAL(reply);
+}
+
+/* Return: the reply that keeps *ret_path, or NULL: nobody knows. *ret_job is 0 when there is none. */
+static struct bus_reply *ask_job(
+	struct bus *bus, const char *unit, uint64_t until, uint32_t *ret_job, const char **ret_path)
+{
+	CLEANUP(bus_reply_freep)
+	struct bus_reply *reply = ask_property(bus, unit, MANAGER ".Unit", "Job", until);
+	struct bus_reader *rd = reply ? bus_reply_reader(reply) : NULL;
+
+	if (!rd || bus_enter(rd, 'v', "(uo)") < 0 || bus_enter(rd, 'r', "") < 0 ||
+		bus_read(rd, "uo", ret_job, ret_path) < 0)
+		return NULL;
+	return STEAL(reply);
+}
+
+static bool job_is_stop(struct bus *bus, const char *unit, uint64_t until)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
+	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
+	const char *path, *job_path;
+	uint32_t job = 0;
+
+	unit_reply = ask_unit(bus, unit, until, &path);
+	if (unit_reply)
+		job_reply = ask_job(bus, path, until, &job, &job_path);
+	return job_reply && job != 0 &&
+	       property_is(bus, job_path, MANAGER ".Job", "JobType", "stop", until);
+}
+
+bool manager_leaves_unit(struct bus *bus, const char *unit)
+{
+	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
+	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
+	uint64_t until = clock_monotonic_usec() + ASK_USEC;
+	const char *path, *job_path;
+	uint32_t job = 0;
+
+	unit_reply = ask_unit(bus, unit, until, &path);
+	if (unit_reply)
+		job_reply = ask_job(bus, path, until, &job, &job_path);
+	return job_reply && job == 0 &&
+	       (property_is(bus, path, MANAGER ".Unit", "ActiveState", "inactive", until) ||
+		       property_is(bus, path, MANAGER ".Unit", "ActiveState", "failed", until));
 }
 
 bool manager_stops_unit(struct bus *bus, const char *unit)

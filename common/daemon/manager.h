@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the service manager means by the signal that it sent: stop for good, or only for now. */
+/* What the service manager means to do: stop a service for good, or only for now; bring another, or not. */
 #ifndef DAEMON_MANAGER_H
 #define DAEMON_MANAGER_H
 
@@ -13,5 +13,11 @@
  * doubt: false, since what is not withdrawn stays protected.
  */
 bool manager_stops_unit(struct bus *bus, const char *unit);
+
+/*
+ * Is @unit down with no job that would change it? Asks the manager over the bus, at most 2 s. In doubt,
+ * as where there is no manager: false.
+ */
+bool manager_leaves_unit(struct bus *bus, const char *unit);
 
 #endif

@@ -11,9 +11,11 @@
 #include "common/daemon/keys_sender.h"
 #include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
+#include "common/daemon/manager.h"
 
 #define DATAPATH      "org.netipsec.Datapath1"
 #define DATAPATH_PATH "/org/netipsec/Datapath1"
+#define DATAPATH_UNIT "ipsec-datapath.service"
 #define ASK_USEC      (10 * USEC_PER_SEC)
 #define PUBLISH_USEC  (60 * USEC_PER_SEC)
 #define WITHDRAW_USEC (5 * USEC_PER_SEC)
@@ -508,6 +510,10 @@ int publisher_wait(struct publisher *publisher)
 	uint64_t now = clock_monotonic_usec(), deadline = now + READY_USEC;
 	int r = 0, code;
 
+	/* Where the datapath is masked, say, a boot shall not wait for it once for each service. */
+	if (!publisher->present &&
+		manager_leaves_unit(daemon_bus(publisher->daemon), DATAPATH_UNIT))
+		return 0;
 	while (r >= 0 && now < deadline && publisher->state != PUBLISH_ENFORCED &&
 		publisher->state != PUBLISH_REFUSED &&
 		sd_event_get_exit_code(event, &code) == -ENODATA) {

@@ -73,6 +73,19 @@ def test_a_masked_service_does_not_start_and_keeps_nobody_from_it(pair, unit):
     assert alpha.active(unit) == "inactive"
 
 
+def test_nobody_waits_for_a_datapath_that_does_not_come(pair):
+    """A boot would pay for it once for each service."""
+    alpha, _ = pair
+    bring_back(alpha)
+    alpha.systemctl("mask", "--now", "ipsec-datapath")
+    for unit in ("ipsecalgs", "ipsec-policy", "ipsec-manual-key"):
+        alpha.systemctl("restart", unit)
+        took = int(alpha.show(unit, "ActiveEnterTimestampMonotonic")) - int(
+            alpha.show(unit, "ExecMainStartTimestampMonotonic"))
+        assert took < 4_000_000, unit
+        assert alpha.status_text(unit).startswith("not enforced: datapath absent")
+
+
 def orders():
     """Each service once before and once behind each other one, and at each place."""
     turned = [SERVICES[n:] + SERVICES[:n] for n in range(len(SERVICES))]

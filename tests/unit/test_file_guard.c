@@ -19,7 +19,8 @@ static void setup(void)
 {
 	CLEANUP(fd_closep) int fd = -1;
 
-	ck_assert_int_eq(text_copy(w.directory, sizeof(w.directory), "/tmp/netipsec-guard-XXXXXX"), 0);
+	ck_assert_int_eq(
+		text_copy(w.directory, sizeof(w.directory), "/tmp/netipsec-guard-XXXXXX"), 0);
 	ck_assert_ptr_nonnull(mkdtemp(w.directory));
 	ck_assert_int_eq(text_fixed(w.file, sizeof(w.file), "%s/file", w.directory), 0);
 	ck_assert_int_eq(text_fixed(w.link, sizeof(w.link), "%s/link", w.directory), 0);

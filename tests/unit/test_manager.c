@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a stop means, asked of a service manager that lives in another process. */
+/* What a stop means and what comes, asked of a service manager that lives in another process. */
 #include "common/daemon/manager.h"
 
 #include <errno.h>
@@ -21,15 +21,28 @@ static struct world {
 static const struct answers {
 	const char *name, *job, *state;
 	bool present, silent, want;
+	const char *active;
 } cases[] = {
-	{ "stop", "stop", "running", true, false, true },
-	{ "stop while degraded", "stop", "degraded", true, false, true },
-	{ "restart", "restart", "running", true, false, false },
-	{ "no job: a signal by hand", NULL, "running", true, false, false },
-	{ "shutdown", "stop", "stopping", true, false, false },
-	{ "another unit", "", "running", true, false, false },
-	{ "a manager that does not answer", "stop", "running", true, true, false },
-	{ "no manager", "stop", "running", false, false, false },
+	{ "stop", "stop", "running", true, false, true, "active" },
+	{ "stop while degraded", "stop", "degraded", true, false, true, "active" },
+	{ "restart", "restart", "running", true, false, false, "active" },
+	{ "no job: a signal by hand", NULL, "running", true, false, false, "active" },
+	{ "shutdown", "stop", "stopping", true, false, false, "active" },
+	{ "another unit", "", "running", true, false, false, "active" },
+	{ "a manager that does not answer", "stop", "running", true, true, false, "active" },
+	{ "no manager", "stop", "running", false, false, false, "active" },
+};
+
+/* Of another unit. */
+static const struct answers left[] = {
+	{ "down", NULL, "running", true, false, true, "inactive" },
+	{ "failed for good", NULL, "running", true, false, true, "failed" },
+	{ "about to start", "start", "running", true, false, false, "inactive" },
+	{ "on its way", NULL, "running", true, false, false, "activating" },
+	{ "there", NULL, "running", true, false, false, "active" },
+	{ "unknown", "", "running", true, false, false, "inactive" },
+	{ "a manager that does not answer", NULL, "running", true, true, false, "inactive" },
+	{ "no manager", NULL, "running", false, false, false, "inactive" },
 };
 
 static int on_get_unit(struct bus_call *call, struct bus_reader *args, void *userdata)
@@ -58,6 +71,13 @@ static int get_job(struct bus_writer *value, void *userdata)
 	return r < 0 ? r : bus_close_container(value);
 }
 
+static int get_active(struct bus_writer *value, void *userdata)
+{
+	const struct answers *answers = userdata;
+
+	return bus_write(value, "s", answers->active);
+}
+
 static int get_job_type(struct bus_writer *value, void *userdata)
 {
 	return bus_write(value, "s", ((const struct answers *)userdata)->job);
@@ -75,6 +95,7 @@ static const struct bus_member manager_members[] = {
 };
 static const struct bus_member unit_members[] = {
 	BUS_PROPERTY("Job", "(uo)", get_job, BUS_EMITS_TRUE),
+	BUS_PROPERTY("ActiveState", "s", get_active, BUS_EMITS_TRUE),
 	BUS_END,
 };
 static const struct bus_member job_members[] = {
@@ -146,6 +167,17 @@ START_TEST(only_a_stop_that_stays)
 }
 END_TEST
 
+START_TEST(what_is_not_worth_waiting_for)
+{
+	uint64_t before = clock_monotonic_usec();
+
+	if (left[_i].present)
+		start_manager(&left[_i]);
+	ck_assert_msg(manager_leaves_unit(w.bus, UNIT) == left[_i].want, "%s", left[_i].name);
+	ck_assert_uint_lt(clock_monotonic_usec() - before, 4 * USEC_PER_SEC);
+}
+END_TEST
+
 START_TEST(a_file_stands_for_the_job)
 {
 	char path[] = "/tmp/netipsec-stop-XXXXXX";
@@ -169,6 +201,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, only_a_stop_that_stays, 0, ARRAY_SIZE(cases));
+	tcase_add_loop_test(tc, what_is_not_worth_waiting_for, 0, ARRAY_SIZE(left));
 	tcase_add_test(tc, a_file_stands_for_the_job);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
