@@ -225,27 +225,6 @@ def test_bus_policy_is_well_formed():
         assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("unit", SERVICES)
-def test_apparmor_profile(unit, tmp_path):
-    """Each program has one that the parser takes, which complains only, and which closes the keys."""
-    program = settings(unit)["Service.ExecStart"][0].split()[0]
-    profile = STAGE / "etc/apparmor.d" / program.lstrip("/").replace("/", ".")
-    parser = ["/usr/sbin/apparmor_parser", "--skip-kernel-load", "--skip-cache", "--base=/etc/apparmor.d",
-              f"--Include={STAGE}/etc/apparmor.d"]
-    done = run(*parser, str(profile))
-    assert done.returncode == 0, done.stderr
-    assert run(*parser, "--names", str(profile)).stdout.split() == [program.rpartition("/")[2]]
-    text = profile.read_text()
-    assert f" {program} flags=(complain) {{" in text
-    granted = {"CAP_" + word.upper() for word in re.findall(r"^  capability (\w+),$", text, re.M)}
-    assert granted == set(settings(unit)["Service.CapabilityBoundingSet"][0].split())
-    if "manual-key" not in unit and "/etc/inet/** r," in text:
-        assert "deny /etc/inet/secret/** rw," in text
-    broken = tmp_path / "broken"
-    broken.write_text(text.replace("include <abstractions/netipsec>", "includes what"))
-    assert run(*parser, str(broken)).returncode != 0
-
-
 def test_each_service_owns_its_name_alone():
     owners = {}
     for policy in ElementTree.parse(POLICY).getroot().iter("policy"):
