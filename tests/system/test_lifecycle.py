@@ -73,6 +73,23 @@ def test_a_masked_service_does_not_start_and_keeps_nobody_from_it(pair, unit):
     assert alpha.active(unit) == "inactive"
 
 
+def test_the_lid_leaves_a_living_datapath_alone(pair):
+    """It is the boot's; a package's upgrade or somebody may start it again."""
+    alpha, beta = pair
+    bring_back(alpha)
+    before = alpha.exec("nft", "list", "tables")
+    for verb in ("start", "restart", "stop", "start"):
+        alpha.systemctl(verb, "ipsec-lid")
+        assert fate(alpha, beta, "protected") == "protected"
+        assert alpha.exec("nft", "list", "tables") == before
+    alpha.systemctl("stop", "ipsec-datapath")
+    alpha.systemctl("restart", "ipsec-lid")
+    assert fate(alpha, beta, "") == "dropped"
+    alpha.systemctl("start", "ipsec-datapath")
+    wait_enforced(alpha)
+    assert not alpha.systemctl("--failed", "--quiet").stdout
+
+
 def test_nobody_waits_for_a_datapath_that_does_not_come(pair):
     """A boot would pay for it once for each service."""
     alpha, _ = pair

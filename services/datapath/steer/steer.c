@@ -151,6 +151,18 @@ int steer_present(struct steer *steer, bool *ret_present)
 	return r;
 }
 
+int steer_held(bool *ret_held)
+{
+	struct lid lid;
+	int r = lid_open(&lid, STEER_TABLE, 0, -1);
+
+	*ret_held = false;
+	if (r == 0)
+		r = lid_exists(&lid, ret_held);
+	netlink_close(&lid.nl);
+	return r;
+}
+
 static struct steer_image image_of(const struct steer *steer)
 {
 	return (struct steer_image){ .program = steer->program,

@@ -48,6 +48,8 @@ DEFINE_CLEANUP(struct steer *, steer_free)
 int steer_routes(struct steer *steer) MUST_CHECK;
 /* Does the kernel hold a lid, of a former life or ours? */
 int steer_present(struct steer *steer, bool *ret_present) MUST_CHECK;
+/* The same of tables that are somebody's own, who lets nobody else in: steer_new() says -EPERM. */
+int steer_held(bool *ret_held) MUST_CHECK;
 /*
  * Compile and load, replacing what was there in one transaction. @spd NULL: no policy (withdrawn);
  * everything passes and the lid is lifted. @tunnels: borrowed until others are loaded.
