@@ -6,8 +6,8 @@ import secrets
 import socket
 
 import pytest
-from lablib.agent import Agent
 from lablib.wire import ESP, Capture
+from systest.namespace import Namespace
 from systest.protected import goes_to
 
 ENDS = {"red": "10.1.0.1", "blue": "10.1.0.2"}
@@ -15,24 +15,8 @@ SERVICES = ["ipsecalgs", "ipsec-policy", "ipsec-manual-key", "ipsec-datapath"]
 SECRET, OPEN, COUNT = 4242, 4243, 3
 
 
-class Namespace:
-    """Of a machine; sockets in it are usable outside."""
-
-    def __init__(self, machine, name):
-        self.machine, self.name = machine, name
-        self.agent = Agent(lambda *command: [
-            "nsenter", f"--net=/proc/{machine.leader}/root/run/netns/{name}", *command])
-        self.socket = self.agent.socket
-
-    def other(self):
-        return ENDS["blue" if self.name == "red" else "red"]
-
-    def unit(self, service):
-        return f"{service}@{self.name}"
-
-    def command(self, *words):
-        """One of our commands, told which instance is meant."""
-        return self.machine.exec("env", f"NETIPSEC_INSTANCE={self.name}", *words)
+def other(namespace):
+    return ENDS["blue" if namespace.name == "red" else "red"]
 
 
 @pytest.fixture(scope="module", params=["dbus-daemon", "dbus-broker"])
@@ -74,7 +58,7 @@ def fate(source, sink, want):
         for port in (SECRET, OPEN):
             for _ in range(COUNT):
                 try:
-                    sock.sendto(b"x", (source.other(), port))
+                    sock.sendto(b"x", (other(source), port))
                 except OSError:
                     assert port == SECRET
         wire.wait(COUNT, lambda frame: goes_to(frame, OPEN))

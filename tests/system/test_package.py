@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The Debian packages: built, found clean, installed, upgraded under traffic, purged."""
 
+import contextlib
 import shutil
 import subprocess
 
 import pytest
 from systest.machine import ENVIRONMENT, REPO, Cable
+from systest.namespace import Namespace
 from lablib.wire import UDP, Capture
 
-BUILD_TIMEOUT_SEC = 600
+BUILD_TIMEOUT_SEC = 1800
 NEXT_VERSION = "0.1.99"
 SECRET_PORT = 4242
-POLICY = f"{{ raddr 10.0.0.2 rport {SECRET_PORT} ulp udp dir both }} drop {{}}\n"
+PEER, PEER_INSIDE = "10.0.0.2", "10.1.0.2"
+SERVICES = ["ipsecalgs", "ipsec-policy", "ipsec-datapath"]
 # What the packages need that this root may have, but a package built elsewhere could lack.
 BINARIES = ["libnetipsec1", "libnetipsec-dev", "netipsec", "netipsec-doc"]
 
@@ -84,62 +87,117 @@ def test_installing_starts_what_the_presets_enable(pair, packages):
     assert "des-cbc" in alpha.exec("ipsecalgs").lower()
 
 
-def send(machine, port):
-    """A datagram with each way to leave."""
-    machine.run("bash", "-c", f"for i in 1 2 3 4 5; do echo x >/dev/udp/10.0.0.2/{port}; done")
+def policy(remote):
+    return f"{{ raddr {remote} rport {SECRET_PORT} ulp udp dir both }} drop {{}}\n"
 
 
-def test_upgrading_keeps_files_and_enforcement(pair, packages, tmp_path):
+@pytest.fixture(scope="module")
+def inside(pair):
+    """red, an instance of alpha's, and green beside it, which is only there to be spoken to."""
     alpha, _ = pair
-    alpha.write("/etc/inet/ipsecinit.conf", POLICY)
-    alpha.systemctl("reload", "ipsec-policy")
-    settings = alpha.path("/etc/netipsec/policy.cfg")
-    settings.write_text(settings.read_text() + "# ours\n")
+    for name in ("red", "green"):
+        alpha.exec("ip", "netns", "add", name)
+    alpha.exec("ip", "link", "add", "wire0", "netns", "red", "type", "veth", "peer", "name", "wire0",
+               "netns", "green")
+    for name, address in (("red", "10.1.0.1"), ("green", PEER_INSIDE)):
+        alpha.exec("ip", "-n", name, "address", "add", f"{address}/24", "dev", "wire0")
+        alpha.exec("ip", "-n", name, "link", "set", "wire0", "up")
+    red, green = Namespace(alpha, "red"), Namespace(alpha, "green")
+    alpha.write("/etc/netipsec/ns/red/ipsecinit.conf", policy(PEER_INSIDE))
+    alpha.systemctl("enable", "--now", *map(red.unit, SERVICES))
+    yield red, green
+    red.agent.close()
+    green.agent.close()
+
+
+@contextlib.contextmanager
+def chatter(machine, address, *prefix):
+    """Somebody who never stops talking, with what policy drops and with what it does not mention."""
+    talk = f"echo x >/dev/udp/{address}/{SECRET_PORT}; echo y >/dev/udp/{address}/9"
+    process = machine.popen(*prefix, "bash", "-c", f"while :; do {talk}; read -t 0.002; done <> <(:)",
+                            stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def renumbered(packages, target):
+    """The same packages with a higher version."""
     newer = []
     for path in files_of(packages):
-        tree = tmp_path / path.stem
+        tree = target / path.stem
         assert run("dpkg-deb", "-R", str(path), str(tree)).returncode == 0
         control = tree / "DEBIAN/control"
         text = control.read_text()
         version = next(line for line in text.splitlines() if line.startswith("Version: "))
         text = text.replace(version, f"Version: {NEXT_VERSION}")
         control.write_text(text.replace(f"(= {version.split()[1]})", f"(= {NEXT_VERSION})"))
-        target = tmp_path / path.name.replace(version.split()[1], NEXT_VERSION)
-        assert run("dpkg-deb", "-b", str(tree), str(target)).returncode == 0
-        newer.append(target)
-    before = alpha.main_pid("ipsec-datapath")
-    sender = alpha.popen("bash", "-c", "while :; do "
-                         f"echo x >/dev/udp/10.0.0.2/{SECRET_PORT}; echo y >/dev/udp/10.0.0.2/9; "
-                         "done", stderr=subprocess.DEVNULL)
-    try:
-        with Capture(alpha, "eth0") as wire:
-            wire.wait(10, lambda frame: frame.protocol == UDP)
-            alpha.exec("dpkg", "--install", *bring(alpha, newer))
-            settle(alpha)
-            wire.wait(len(wire.frames) + 10, lambda frame: True)
-    finally:
-        sender.kill()
-        sender.wait()
-    secret = SECRET_PORT.to_bytes(2, "big")
-    assert not [frame for frame in wire.of(UDP) if frame.payload[2:4] == secret]
-    assert alpha.main_pid("ipsec-datapath") != before
-    assert settings.read_text().endswith("# ours\n")
-    assert alpha.path("/etc/inet/ipsecinit.conf").read_text() == POLICY
+        made = target / path.name.replace(version.split()[1], NEXT_VERSION)
+        assert run("dpkg-deb", "-b", str(tree), str(made)).returncode == 0
+        newer.append(made)
+    return newer
 
 
-def test_purging_leaves_nothing(pair, packages):
+def secrets_in(wire):
+    return [frame for frame in wire.of(UDP) if frame.payload[2:4] == SECRET_PORT.to_bytes(2, "big")]
+
+
+def test_upgrading_keeps_files_and_enforcement(pair, inside, packages, tmp_path):
+    """Of the host and of an instance, each under traffic."""
     alpha, _ = pair
+    red, green = inside
+    alpha.write("/etc/inet/ipsecinit.conf", policy(PEER))
+    alpha.systemctl("reload", "ipsec-policy")
+    ours = [alpha.path(place) for place in ("/etc/netipsec/policy.cfg", "/etc/netipsec/ns/red/policy.cfg")]
+    shutil.copy(ours[0], ours[1])
+    for file in ours:
+        file.write_text(file.read_text() + "# ours\n")
+    units = SERVICES + [red.unit(service) for service in SERVICES]
+    before = {unit: alpha.main_pid(unit) for unit in units}
+    prepared = alpha.show("ipsec-instance@red", "ActiveEnterTimestampMonotonic")
+    newer = bring(alpha, renumbered(packages, tmp_path))
+    with chatter(alpha, PEER), chatter(alpha, PEER_INSIDE, "ip", "netns", "exec", "red"), \
+            Capture(alpha, "eth0") as outer, Capture(green, "wire0") as inner:
+        for wire in (outer, inner):
+            wire.wait(10, lambda frame: frame.protocol == UDP)
+        alpha.exec("dpkg", "--install", *newer)
+        settle(alpha)
+        for wire in (outer, inner):
+            wire.wait(len(wire.frames) + 10, lambda frame: True)
+    assert not secrets_in(outer) and not secrets_in(inner)
+    after = {unit: alpha.main_pid(unit) for unit in units}
+    assert all(after.values()) and not set(before.values()) & set(after.values())
+    for unit in ("ipsec-datapath", red.unit("ipsec-datapath")):
+        assert alpha.status_text(unit).startswith("2 rules and 0 SAs in force")
+    # Its directories and bus names are those of the new version.
+    assert alpha.show("ipsec-instance@red", "ActiveEnterTimestampMonotonic") != prepared
+    assert alpha.active("ipsec-manual-key") == alpha.active("ipsec-manual-key@red") == "inactive"
+    assert not alpha.systemctl("--failed", "--quiet").stdout
+    assert all(file.read_text().endswith("# ours\n") for file in ours)
+    assert alpha.path("/etc/inet/ipsecinit.conf").read_text() == policy(PEER)
+    assert alpha.path("/etc/netipsec/ns/red/ipsecinit.conf").read_text() == policy(PEER_INSIDE)
+
+
+def test_purging_leaves_nothing(pair, inside, packages):
+    alpha, _ = pair
+    red, green = inside
     own = alpha.path("/etc/inet/ipsecinit.conf")
     own.unlink()
     alpha.exec("dpkg", "--purge", *BINARIES)
     left = [str(path) for top in ("etc", "usr", "var") for path in alpha.upper.joinpath(top).rglob("*ipsec*")
-            if "/var/tmp/" not in str(path) and "/var/cache/" not in str(path) and path.exists()
-            and not path.is_char_device()]
+            if "/var/tmp/" not in str(path) and "/var/cache/" not in str(path) and not (path.is_char_device() and not path.is_symlink())
+            and (path.is_symlink() or path.exists())]
     assert not left
+    assert "ipsec" not in alpha.exec("ls", "/run") + alpha.exec("systemctl", "list-units", "--all", "*ipsec*")
     names = alpha.exec("getent", "passwd") + alpha.exec("getent", "group")
     assert "ipsec" not in names
-    assert "ipsec" not in alpha.exec("nft", "list", "tables")
-    assert "ipsec0" not in alpha.exec("ip", "link")
-    with Capture(alpha, "eth0") as wire:
-        send(alpha, SECRET_PORT)
-        wire.wait(1, lambda frame: frame.protocol == UDP)
+    for prefix in ([], ["ip", "netns", "exec", red.name]):
+        assert "ipsec" not in alpha.exec(*prefix, "nft", "list", "tables")
+        assert "ipsec0" not in alpha.exec(*prefix, "ip", "link")
+    with chatter(alpha, PEER), chatter(alpha, PEER_INSIDE, "ip", "netns", "exec", "red"), \
+            Capture(alpha, "eth0") as outer, Capture(green, "wire0") as inner:
+        for wire in (outer, inner):
+            wire.wait(10, lambda frame: frame.protocol == UDP)
+            wire.wait(1, lambda frame: int.from_bytes(frame.payload[2:4], "big") == SECRET_PORT)
