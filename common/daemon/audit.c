@@ -28,7 +28,7 @@ static void print_caller(const struct audit *record, struct text *text)
 		text_addf(text, ", %s", record->sender);
 }
 
-void audit_write(const struct audit *record)
+static void write_record(const struct audit *record, log_event_fn log)
 {
 	struct text fields[FIELDS] = { 0 }, caller = { 0 };
 	const char *list[FIELDS + 1];
@@ -51,11 +51,21 @@ void audit_write(const struct audit *record)
 	for (size_t i = 0; i < n; i++)
 		list[i] = fields[i].failed ? "IPSEC_AUDIT_LOST=1" : fields[i].str;
 	list[n] = NULL;
-	log_event(results[record->result].priority, LOG_ID_AUDIT, list,
+	log(results[record->result].priority, LOG_ID_AUDIT, list,
 		"audit: %s%s%s%s by %s, right: %s: %s%s%s", record->what, *object ? " (" : "",
 		object, *object ? ")" : "", caller.failed ? "somebody" : caller.str, record->right,
 		results[record->result].word, *error ? ", " : "", error);
 	for (size_t i = 0; i < n; i++)
 		text_done(&fields[i]);
 	text_done(&caller);
+}
+
+void audit_write(const struct audit *record)
+{
+	write_record(record, log_event);
+}
+
+void audit_record(const struct audit *record)
+{
+	write_record(record, log_journal);
 }

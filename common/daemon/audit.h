@@ -21,5 +21,7 @@ struct audit {
 };
 
 void audit_write(const struct audit *record);
+/* The same of a command, whose standard error is the user's: into the journal or nowhere. */
+void audit_record(const struct audit *record);
 
 #endif

@@ -84,6 +84,20 @@ void log_event(
 	text_done(&message);
 }
 
+void log_journal(
+	int priority, const char *message_id, const char *const *fields, const char *format, ...)
+{
+	struct text message = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	text_vaddf(&message, format, args);
+	va_end(args);
+	if (!message.failed && message.str)
+		(void)to_journal(priority, message_id, fields, message.str); /* or there is none */
+	text_done(&message);
+}
+
 static void log_diag(const struct conf_diag *diag)
 {
 	static const struct {

@@ -14,6 +14,11 @@
 /* Fields: "IPSEC_SECTION=policy", NULL-terminated; may be NULL. MESSAGE_ID constants: log-ids.h. */
 void log_event(int priority, const char *message_id, const char *const *fields, const char *format,
 	...) PRINTF_LIKE(4, 5);
+typedef void (*log_event_fn)(int priority, const char *message_id, const char *const *fields,
+	const char *format, ...) PRINTF_LIKE(4, 5);
+/* The same into the journal or nowhere, for commands. */
+void log_journal(int priority, const char *message_id, const char *const *fields,
+	const char *format, ...) PRINTF_LIKE(4, 5);
 #define log_error(...)	 log_event(LOG_ERR, NULL, NULL, __VA_ARGS__)
 #define log_warning(...) log_event(LOG_WARNING, NULL, NULL, __VA_ARGS__)
 #define log_info(...)	 log_event(LOG_INFO, NULL, NULL, __VA_ARGS__)

@@ -31,6 +31,7 @@ struct request {
 	char **words; /* behind the verb */
 	size_t n_words;
 	struct svc_manager *manager; /* NULL before it is needed */
+	const char *user; /* who had the service manager ask; NULL: the caller himself */
 };
 
 struct verb {
@@ -38,12 +39,20 @@ struct verb {
 	int (*run)(struct request *request, struct text *why);
 	bool takes_services; /* at least one */
 	int (*each)(struct request *request, const struct svc_service *service, struct text *why);
+	bool is_change; /* to be audited */
+	bool needs_root; /* the service manager grants the others to whom polkit names */
 };
 
 static int usage(void)
 {
 	(void)fputs(usage_text, stderr);
 	return EXIT_USAGE;
+}
+
+static int unknown(const char *verb)
+{
+	(void)fprintf(stderr, "ipsecsvc: there is no verb '%s'\n", verb);
+	return usage();
 }
 
 static int parse_service(const char *word, struct svc_service *ret, struct text *why)
@@ -213,15 +222,15 @@ static int open_lid(struct request *request, struct text *why)
 }
 
 static const struct verb verbs[] = {
-	{ "status", status, false, NULL },
-	{ "enable", NULL, true, enable },
-	{ "disable", NULL, true, disable },
-	{ "refresh", NULL, true, refresh },
-	{ "restart", NULL, true, restart },
-	{ "clear", NULL, true, clear },
-	{ "get", get, false, NULL },
-	{ "set", set, false, NULL },
-	{ "open", open_lid, false, NULL },
+	{ "status", status, false, NULL, false, false },
+	{ "enable", NULL, true, enable, true, true },
+	{ "disable", NULL, true, disable, true, true },
+	{ "refresh", NULL, true, refresh, true, false },
+	{ "restart", NULL, true, restart, true, false },
+	{ "clear", NULL, true, clear, true, false },
+	{ "get", get, false, NULL, false, false },
+	{ "set", set, false, NULL, true, true },
+	{ "open", open_lid, false, NULL, true, false },
 };
 
 static int report(const char *what, struct text *why, int r)
@@ -230,6 +239,7 @@ static int report(const char *what, struct text *why, int r)
 
 	(void)fprintf(stderr, "ipsecsvc: %s%s%s%s", what ? what : "", what ? ": " : "",
 		len ? why->str : strerror(-r), len && why->str[len - 1] == '\n' ? "" : "\n");
+	svc_request_tell(len ? why->str : strerror(-r));
 	return EXIT_FAILURE;
 }
 
@@ -255,17 +265,66 @@ static int run_each(const struct verb *verb, struct request *request)
 	return worst;
 }
 
-static int run_verb(const struct verb *verb, struct request *request)
+static int run_once(const struct verb *verb, struct request *request)
 {
 	CLEANUP(text_done) struct text why = { 0 };
-	int r;
+	int r = verb->run(request, &why);
 
-	if (verb->takes_services)
-		return run_each(verb, request);
-	r = verb->run(request, &why);
 	if (r == -EINVAL && !why.str)
 		return usage();
 	return r < 0 ? report(NULL, &why, r) : EXIT_SUCCESS;
+}
+
+static int ask_for(const struct verb *verb, struct request *request)
+{
+	CLEANUP(text_done) struct text why = { 0 };
+	int r = request->n_words == 0 ? -EINVAL : open_manager(request, &why);
+
+	if (r == -EINVAL)
+		return usage();
+	if (r == 0)
+		r = svc_request(
+			request->manager, verb->name, request->words, request->n_words, &why);
+	return r < 0 ? report(request->words[0], &why, r) : EXIT_SUCCESS;
+}
+
+static int run_verb(const struct verb *verb, struct request *request)
+{
+	int code;
+
+	if (verb->needs_root && !request->temporary && svc_request_is_due())
+		return ask_for(verb, request);
+	code = verb->takes_services ? run_each(verb, request) : run_once(verb, request);
+	if (verb->is_change && code != EXIT_USAGE && geteuid() == 0)
+		svc_request_audit(request->user, verb->name, request->words, request->n_words,
+			code == EXIT_SUCCESS);
+	return code;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* ExecStart= of ipsec-request@.service: what somebody else may have root do is what he asks for there. */
+static int carry_out(struct request *request)
+{
+	char *words[MAX_SERVICES + 1];
+	const struct verb *verb;
+	int n;
+
+	if (request->n_words != 1 || request->temporary)
+		return usage();
+	n = svc_request_split(request->words[0], &request->user, words, ARRAY_SIZE(words));
+	verb = n > 0 ? find_verb(words[0]) : NULL;
+	if (!verb || !verb->needs_root)
+		return usage();
+	request->words = words + 1;
+	request->n_words = (size_t)n - 1;
+	return run_verb(verb, request);
 }
 
 int main(int argc, char **argv)
@@ -279,8 +338,9 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	struct request request = { .bus = "system" };
+	const struct verb *verb;
 	const char *word;
-	int letter, r = EXIT_USAGE;
+	int letter, r;
 
 	while ((letter = getopt_long(argc, argv, "t", options, NULL)) != -1) {
 		switch (letter) {
@@ -306,11 +366,11 @@ int main(int argc, char **argv)
 	word = optind < argc ? argv[optind] : "status";
 	request.words = argv + optind + (optind < argc);
 	request.n_words = optind < argc ? (size_t)(argc - optind - 1) : 0;
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (strcmp(verbs[i].name, word) == 0) {
-			r = run_verb(&verbs[i], &request);
-			(void)svc_manager_free(request.manager);
-			return r;
-		}
-	return usage();
+	verb = find_verb(word);
+	if (verb)
+		r = run_verb(verb, &request);
+	else
+		r = strcmp(word, "carry-out") == 0 ? carry_out(&request) : unknown(word);
+	(void)svc_manager_free(request.manager);
+	return r;
 }

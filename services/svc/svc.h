@@ -57,6 +57,9 @@ int svc_manager_job(struct svc_manager *manager, const char *method, const char 
 /* In the files that the manager reads at boot. */
 int svc_manager_enable(
 	struct svc_manager *manager, const char *unit, bool enable, struct text *why) MUST_CHECK;
+/* *ret_status: the unit's status line, owned. */
+int svc_manager_status(struct svc_manager *manager, const char *unit, char **ret_status,
+	struct text *why) MUST_CHECK;
 int svc_manager_reset(struct svc_manager *manager, const char *unit, struct text *why) MUST_CHECK;
 
 struct svc_facts {
@@ -89,6 +92,20 @@ int svc_get(const struct svc_service *service, const char *name, struct text *wh
 /* "NAME=VALUE" each: all are written, or none is. */
 int svc_set(const struct svc_service *service, char *const *assignments, size_t count,
 	struct text *why) MUST_CHECK;
+
+/* ---- svc_request.c: what root's rights are needed for ---- */
+bool svc_request_is_due(void);
+/* Has the service manager carry it out, if polkit lets the caller. Return: 0 or negative errno. */
+int svc_request(struct svc_manager *manager, const char *verb, char *const *words, size_t count,
+	struct text *why) MUST_CHECK;
+/* What came with a request: who asks, verb and words, all in @text. Return: how many words, or negative errno. */
+int svc_request_split(
+	char *text, const char **ret_user, char **ret_words, size_t max_words) MUST_CHECK;
+/* To who asked, by way of the unit's status line. */
+void svc_request_tell(const char *message);
+/* @user: who asked for it; NULL: root himself. */
+void svc_request_audit(
+	const char *user, const char *verb, char *const *words, size_t count, bool done);
 
 /* ---- svc_program.c: the suite's own programs, beside this one ---- */
 /*

@@ -233,6 +233,20 @@ static int load_unit(
 	return *ret_path ? 0 : -ENOMEM;
 }
 
+int svc_manager_status(
+	struct svc_manager *manager, const char *unit, char **ret_status, struct text *why)
+{
+	CLEANUP(bus_error_done) struct bus_error error = { 0 };
+	CLEANUP(freep) char *path = NULL;
+	int r = load_unit(manager, unit, &path, why);
+	struct bus_place place = { SYSTEMD, path, SYSTEMD ".Service" };
+
+	if (r < 0)
+		return r;
+	r = bus_get_property(manager->bus, &place, "StatusText", "s", ret_status, &error);
+	return r < 0 ? tell(why, &error, r) : 0;
+}
+
 /* What it does not tell stays as it was. */
 static int ask_own_state(
 	const struct svc_manager *manager, const struct svc_service *service, char **ret_state)

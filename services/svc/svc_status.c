@@ -122,7 +122,7 @@ static void explain(struct report *report)
 	}
 }
 
-/* As a clock shows it, for people; with its zone, for programs. */
+/* As a clock shows it, for people; as RFC 3339 has it, for programs. */
 static void format_time(uint64_t usec, bool full, char ret[static TIME_BYTES])
 {
 	time_t seconds = (time_t)(usec / USEC_PER_SEC);
@@ -130,8 +130,8 @@ static void format_time(uint64_t usec, bool full, char ret[static TIME_BYTES])
 	struct tm when;
 	size_t len = 0;
 
-	if (usec > 0 && localtime_r(&seconds, &when))
-		len = full    ? strftime(ret, TIME_BYTES, "%Y-%m-%dT%H:%M:%S%z", &when)
+	if (usec > 0 && (full ? gmtime_r(&seconds, &when) : localtime_r(&seconds, &when)))
+		len = full    ? strftime(ret, TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &when)
 		      : today ? strftime(ret, TIME_BYTES, "%H:%M:%S", &when)
 			      : strftime(ret, TIME_BYTES, "%b_%d", &when);
 	if (len == 0)

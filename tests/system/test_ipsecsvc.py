@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ipsecsvc on a running system: verbs, the table, properties, and the lifting of the lid."""
 
+import datetime
 import json
 
 import pytest
@@ -60,7 +61,9 @@ def test_enable_and_disable(machine):
     assert (shown["fmri"], shown["state"], shown["unit"]) == (
         FMRI + "policy:default", "online", "ipsec-policy.service")
     assert shown["enabled"] and shown["pid"] == machine.main_pid("ipsec-policy") and not shown["problem"]
-    assert shown["status"] == machine.status_text("ipsec-policy") and shown["since_usec"] > 0
+    assert shown["status"] == machine.status_text("ipsec-policy")
+    since = datetime.datetime.strptime(shown["since"], "%Y-%m-%dT%H:%M:%S%z")  # as RFC 3339 has it
+    assert since.timestamp() == shown["since_usec"] // 1_000_000 > 0 and shown["since"].endswith("Z")
     svc(machine, "disable", "ike")
     assert machine.active("ipsec-ike") == "inactive" and status(machine, "ike")["state"] == "disabled"
     svc(machine, "enable", "-t", "ike")
@@ -89,6 +92,11 @@ def test_refresh_and_what_is_wrong(machine):
     machine.write(POLICY, RULE)
     svc(machine, "clear", "policy")
     assert status(machine)["state"] == "online"
+
+
+def test_what_is_no_verb(machine):
+    done = machine.run("ipsecsvc", "frobnicate", "policy")
+    assert done.returncode == 2 and "there is no verb 'frobnicate'" in done.stderr
 
 
 def test_masked(machine):

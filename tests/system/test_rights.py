@@ -167,6 +167,47 @@ def test_units_are_handled_by_the_group(server):
     assert not systemctl("adam", "set-property", "ipsec-policy", "MemoryMax=1G")
 
 
+def test_properties_and_boots_are_the_groups_too(server):
+    """What needs root's rights is asked of a unit whose name says who asks; nobody speaks for another."""
+    def ipsecsvc(user, *words):
+        done = server.run("ipsecsvc", *words, user=user)
+        assert (done.returncode == 0) == (not done.stderr), done
+        return done.stderr
+
+    settings = server.path("/etc/netipsec/policy.cfg")
+    before = settings.read_text()
+    for user, may in (("adam", server.polkit), ("sam", False), ("kate", False)):
+        assert (ipsecsvc(user, "set", "policy", "resolve_timeout=9") == "") == may, user
+        assert (settings.read_text() != before) == may
+        assert server.exec("ipsecsvc", "get", "policy", "resolve_timeout") == \
+            f"resolve_timeout={9 if may else 10}\n"
+        assert (ipsecsvc(user, "enable", "ike", "policy") == "") == may
+        enabled = server.run("systemctl", "is-enabled", "ipsec-ike").stdout.strip()
+        assert enabled == ("enabled" if may else "disabled")
+        assert (ipsecsvc(user, "disable", "ike") == "") == may
+        settings.write_text(before)
+        server.systemctl("reload", "ipsec-policy")
+        server.systemctl("start", "ipsec-ike")
+    unit = "ipsec-request@{}:set\\x0apolicy\\x0aresolve_timeout\\x3d8.service"
+    for user, named in (("sam", "sam"), ("sam", "adam"), ("adam", "root"), ("adam", "sam")):
+        assert server.run("systemctl", "--no-ask-password", "start", unit.format(named), user=user).returncode
+    assert settings.read_text() == before
+    if server.polkit:
+        told = ipsecsvc("adam", "set", "policy", "resolve_timeout=0")
+        assert "policy.cfg:" in told and "not between 1 and 600" in told
+        assert ipsecsvc("adam", "set", "policy", "config_file=/etc/$HOME/%i x") == ""
+        assert "config_file=/etc/$HOME/%i x\n" in server.exec("ipsecsvc", "get", "policy")
+        settings.write_text(before)
+        server.systemctl("reload", "ipsec-policy")
+        uid = server.exec("id", "-u", "adam").strip()
+        ours = [(record["IPSEC_AUDIT_WHAT"], record["IPSEC_AUDIT_RESULT"]) for record in audits(server)
+                if record["IPSEC_AUDIT_RIGHT"] == "service manager" and record["IPSEC_AUDIT_UID"] == uid]
+        assert ours[:3] == [("ipsecsvc set policy resolve_timeout=9", "done"),
+                            ("ipsecsvc enable ike policy", "done"), ("ipsecsvc disable ike", "done")]
+        assert ("ipsecsvc set policy resolve_timeout=0", "failed") in ours
+    assert not server.systemctl("--failed", "--quiet").stdout
+
+
 def test_a_polkit_that_fails_grants_nothing(server):
     if not server.polkit:
         return  # it never was there, see the table

@@ -37,6 +37,7 @@ NAMES = {
 }
 INSTANCES = [name.replace(".service", "@.service") for name in NAMES]
 MAKER = "ipsec-instance@.service"  # of what an instance needs
+REQUEST = "ipsec-request@.service"  # what somebody else has root do
 EXPORTER = ["ipsec-exporter.socket", "ipsec-exporter@.service"]
 
 
@@ -60,14 +61,14 @@ def run(*argv, **more):
 def installed(tmp_path):
     """The units with the staged programs in the place of the installed ones."""
     for path in (SYSTEMD / "system").glob("ipsec*"):
-        text = re.sub("=/usr/(sbin|libexec)/", rf"={STAGE}/usr/\1/", path.read_text())
+        text = re.sub("=(:?)/usr/(sbin|libexec)/", rf"=\1{STAGE}/usr/\2/", path.read_text())
         (tmp_path / path.name).write_text(text)
     return tmp_path
 
 
 def test_systemd_finds_nothing_to_complain_of(installed):
     units = sorted(map(str, installed.iterdir()))
-    assert len(units) == len(SERVICES) + len(INSTANCES) + len([MAKER, *EXPORTER, "ipsec.target"])
+    assert len(units) == len(SERVICES) + len(INSTANCES) + len([MAKER, REQUEST, *EXPORTER, "ipsec.target"])
     done = run("systemd-analyze", "verify", "--man=no", *units,
                env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{installed}:"))
     ours = [line for line in done.stderr.splitlines() if "ipsec" in line]
@@ -157,6 +158,16 @@ def test_the_exporter_has_no_rights_and_waits_to_be_asked_for():
     assert settings(EXPORTER[0])["Socket.ListenStream"] == ["127.0.0.1:9814"]
     done = run("systemd-analyze", "security", "--offline=true", "--threshold=10",
                str(SYSTEMD / "system" / EXPORTER[1]))
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+def test_root_is_lent_little():
+    found = settings(REQUEST)
+    assert found["Service.CapabilityBoundingSet"] == [""]
+    assert found["Service.ReadWritePaths"] == ["/etc/netipsec"]
+    assert found["Service.ExecStart"] == [":/usr/sbin/ipsecsvc carry-out %I"]  # no variable is put in
+    done = run("systemd-analyze", "security", "--offline=true", "--threshold=10",
+               str(SYSTEMD / "system" / REQUEST))
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
