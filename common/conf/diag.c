@@ -8,7 +8,15 @@
 
 struct conf_diags *conf_diags_new(void)
 {
-	return calloc(1, sizeof(struct conf_diags));
+	CLEANUP(freep) struct conf_diags *diags = calloc(1, sizeof(*diags));
+
+	if (!diags)
+		return NULL;
+	diags->list = calloc(1, sizeof(*diags->list));
+	if (!diags->list)
+		return NULL;
+	diags->list->sorted = true;
+	return STEAL(diags);
 }
 
 struct conf_diags *conf_diags_free(struct conf_diags *diags)
@@ -20,13 +28,14 @@ struct conf_diags *conf_diags_free(struct conf_diags *diags)
 		free(diags->files[i]->source);
 		free(diags->files[i]);
 	}
-	for (size_t i = 0; i < diags->count; i++) {
-		free(diags->entries[i]->message);
-		free(diags->entries[i]->hint);
-		free(diags->entries[i]);
+	for (size_t i = 0; i < diags->list->count; i++) {
+		free(diags->list->entries[i].diag->message);
+		free(diags->list->entries[i].diag->hint);
+		free(diags->list->entries[i].diag);
 	}
 	free(diags->files);
-	free(diags->entries);
+	free(diags->list->entries);
+	free(diags->list);
 	free(diags);
 	return NULL;
 }
@@ -84,20 +93,22 @@ static size_t file_rank(const struct conf_diags *diags, const char *label)
 	for (size_t i = 0; i < diags->n_files; i++)
 		if (diags->files[i]->label == label)
 			return i;
-	return diags->n_files;
+	return SIZE_MAX;
 }
 
-/* Does @a stand behind @b? Equal places keep the order in which they were reported. */
-static bool stands_behind(
-	const struct conf_diags *diags, const struct conf_diag *a, const struct conf_diag *b)
+/* Equal places keep the order in which they were reported. */
+static int compare_place(const void *x, const void *y)
 {
-	size_t rank_a = file_rank(diags, a->loc.file), rank_b = file_rank(diags, b->loc.file);
+	const struct conf_placed *a = x, *b = y;
+	const struct conf_loc *at = &a->diag->loc, *other = &b->diag->loc;
 
-	if (rank_a != rank_b)
-		return rank_a > rank_b;
-	if (a->loc.line != b->loc.line)
-		return a->loc.line > b->loc.line;
-	return a->loc.column > b->loc.column;
+	if (a->file != b->file)
+		return a->file < b->file ? -1 : 1;
+	if (at->line != other->line)
+		return at->line < other->line ? -1 : 1;
+	if (at->column != other->column)
+		return at->column < other->column ? -1 : 1;
+	return (a->turn > b->turn) - (a->turn < b->turn);
 }
 
 static struct conf_diag *diag_new(
@@ -114,20 +125,29 @@ static struct conf_diag *diag_new(
 	return diag;
 }
 
-static bool make_room(struct conf_diags *diags)
+static bool make_room(struct conf_list *list)
 {
-	struct conf_diag **grown;
+	struct conf_placed *grown;
 	size_t room;
 
-	if (diags->count < diags->room)
+	if (list->count < list->room)
 		return true;
-	room = diags->room ? 2 * diags->room : 16;
-	grown = reallocarray(diags->entries, room, sizeof(*grown));
+	room = list->room ? 2 * list->room : 16;
+	grown = reallocarray(list->entries, room, sizeof(*grown));
 	if (!grown)
 		return false;
-	diags->entries = grown;
-	diags->room = room;
+	list->entries = grown;
+	list->room = room;
 	return true;
+}
+
+static void list_add(struct conf_list *list, struct conf_diag *diag, size_t file)
+{
+	struct conf_placed *placed = &list->entries[list->count];
+
+	*placed = (struct conf_placed){ .diag = diag, .file = file, .turn = list->count };
+	list->sorted = list->sorted && (list->count == 0 || compare_place(placed - 1, placed) < 0);
+	list->count++;
 }
 
 /* @message: consumed; NULL counts as lost. */
@@ -135,27 +155,20 @@ static void diags_add(struct conf_diags *diags, enum conf_severity severity, str
 	const char *code, char *message)
 {
 	struct conf_diag *diag = NULL;
-	size_t at;
 
 	diags->last = NULL;
 	if (severity == CONF_WARNING && diags->strict)
 		severity = CONF_ERROR;
 	if (severity == CONF_ERROR)
 		diags->errors++;
-	if (message && make_room(diags))
+	if (message && make_room(diags->list))
 		diag = diag_new(severity, loc, code, message);
 	if (!diag) {
 		free(message);
 		diags->failed = true;
 		return;
 	}
-	for (at = diags->count; at > 0; at--) {
-		if (!stands_behind(diags, diags->entries[at - 1], diag))
-			break;
-		diags->entries[at] = diags->entries[at - 1];
-	}
-	diags->entries[at] = diag;
-	diags->count++;
+	list_add(diags->list, diag, file_rank(diags, loc.file));
 	diags->last = diag;
 }
 
@@ -214,7 +227,7 @@ void conf_hint(struct conf_diags *diags, const char *format, ...)
 
 size_t conf_diags_count(const struct conf_diags *diags)
 {
-	return diags->count;
+	return diags->list->count;
 }
 
 size_t conf_diags_errors(const struct conf_diags *diags)
@@ -224,16 +237,29 @@ size_t conf_diags_errors(const struct conf_diags *diags)
 
 const struct conf_diag *conf_diags_get(const struct conf_diags *diags, size_t i)
 {
-	return i < diags->count ? diags->entries[i] : NULL;
+	struct conf_list *list = diags->list;
+
+	if (i >= list->count)
+		return NULL;
+	if (!list->sorted) {
+		/* In turn again, ties are told by it, once more may come behind. */
+		qsort(list->entries, list->count, sizeof(*list->entries), compare_place);
+		for (size_t n = 0; n < list->count; n++)
+			list->entries[n].turn = n;
+		list->sorted = true;
+	}
+	return list->entries[i].diag;
 }
 
 void conf_diags_make_strict(struct conf_diags *diags)
 {
 	diags->strict = true;
-	for (size_t i = 0; i < diags->count; i++) {
-		if (diags->entries[i]->severity != CONF_WARNING)
+	for (size_t i = 0; i < diags->list->count; i++) {
+		struct conf_diag *diag = diags->list->entries[i].diag;
+
+		if (diag->severity != CONF_WARNING)
 			continue;
-		diags->entries[i]->severity = CONF_ERROR;
+		diag->severity = CONF_ERROR;
 		diags->errors++;
 	}
 }

@@ -56,10 +56,10 @@ static void print_diag_json(const struct conf_diag *diag, struct text *text)
 void conf_diags_print_json(const struct conf_diags *diags, struct text *text)
 {
 	text_add(text, "{\"version\":1,\"diagnostics\":[");
-	for (size_t i = 0; i < diags->count; i++) {
+	for (size_t i = 0; i < diags->list->count; i++) {
 		if (i > 0)
 			text_add_char(text, ',');
-		print_diag_json(diags->entries[i], text);
+		print_diag_json(conf_diags_get(diags, i), text);
 	}
 	text_add(text, "]}\n");
 }
@@ -111,13 +111,13 @@ static size_t collect_codes(const struct conf_diags *diags, const char **ret_cod
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < diags->count; i++) {
+	for (size_t i = 0; i < diags->list->count; i++) {
 		size_t at = 0;
 
-		while (at < count && strcmp(ret_codes[at], diags->entries[i]->code) != 0)
+		while (at < count && strcmp(ret_codes[at], conf_diags_get(diags, i)->code) != 0)
 			at++;
 		if (at == count)
-			ret_codes[count++] = diags->entries[i]->code;
+			ret_codes[count++] = conf_diags_get(diags, i)->code;
 	}
 	return count;
 }
@@ -150,7 +150,7 @@ static void add_result(struct diag_cursor *cursor, const struct conf_diags *diag
 void conf_diags_print_sarif(
 	const struct conf_diags *diags, const char *tool, const char *version, struct text *text)
 {
-	CLEANUP(freep) const char **codes = calloc(diags->count ? diags->count : 1, sizeof(*codes));
+	CLEANUP(freep) const char **codes = calloc(diags->list->count + 1, sizeof(*codes));
 	size_t n_codes = codes ? collect_codes(diags, codes) : 0;
 	struct diag_cursor cursor = { 0 };
 
@@ -166,10 +166,10 @@ void conf_diags_print_sarif(
 		text_add_char(text, '}');
 	}
 	text_add(text, "]}},\"columnKind\":\"unicodeCodePoints\",\"results\":[");
-	for (size_t i = 0; i < diags->count; i++) {
+	for (size_t i = 0; i < diags->list->count; i++) {
 		if (i > 0)
 			text_add_char(text, ',');
-		add_result(&cursor, diags, diags->entries[i], text);
+		add_result(&cursor, diags, conf_diags_get(diags, i), text);
 	}
 	text_add(text, "]}]}\n");
 	if (!codes)

@@ -177,8 +177,8 @@ void conf_diags_print(const struct conf_diags *diags, struct text *text)
 {
 	struct diag_cursor cursor = { 0 };
 
-	for (size_t i = 0; i < diags->count; i++)
-		print_diag(&cursor, diags, diags->entries[i], text);
+	for (size_t i = 0; i < diags->list->count; i++)
+		print_diag(&cursor, diags, conf_diags_get(diags, i), text);
 	if (diags->failed)
 		text_add(text, "error: no memory for further diagnostics [no-memory]\n");
 }

@@ -12,11 +12,23 @@ struct conf_file {
 	bool secret;
 };
 
+/* A diagnostic and where it ranks: its file, its place there, its turn among equal ones. */
+struct conf_placed {
+	struct conf_diag *diag;
+	size_t file, turn;
+};
+
+/* Put in order when the first of them is asked for: some come in the order of the file, some not. */
+struct conf_list {
+	struct conf_placed *entries;
+	size_t count, room;
+	bool sorted;
+};
+
 struct conf_diags {
 	struct conf_file **files;
 	size_t n_files;
-	struct conf_diag **entries; /* by place */
-	size_t count, room;
+	struct conf_list *list;
 	size_t errors; /* lost ones included */
 	struct conf_diag *last; /* added last, for hints */
 	bool failed;

@@ -50,18 +50,35 @@ static void begin_line(struct policy_lexer *lx)
 			"line has %zu characters, at most %zu are allowed", len, most);
 }
 
-/* The first byte of the line, before any comment, that has no place in a text. */
+/*
+ * The first byte of the line, before any comment, that has no place in a text. DOS line ends are
+ * reported once.
+ */
 static void report_bad(struct policy_lexer *lx)
 {
 	unsigned int byte = (unsigned char)*lx->at;
+	bool ends_line = byte == '\r' && lx->end - lx->at > 1 && lx->at[1] == '\n';
 
-	if (lx->bad_line)
+	if (lx->bad_line || (ends_line && lx->bad_ends))
 		return;
 	lx->bad_line = true;
+	lx->bad_ends |= ends_line;
 	(void)conf_error(lx->diags, loc_at(lx, lx->at, 1), "bad-character",
 		"control character 0x%02x", byte);
 	if (byte == '\r')
 		conf_hint(lx->diags, "the file has DOS line ends; convert it to Unix line ends");
+}
+
+/* Some editors of other systems begin each text with one. */
+static void skip_byte_order_mark(struct policy_lexer *lx)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if (lx->at != lx->source || lx->end - lx->at < 3 || memcmp(lx->at, mark, 3) != 0)
+		return;
+	(void)conf_error(lx->diags, loc_at(lx, lx->at, 3), "bad-character", "byte order mark");
+	conf_hint(lx->diags, "save the file as plain UTF-8, without one");
+	lx->at += 3;
 }
 
 static bool is_bad_byte(unsigned char c)
@@ -96,6 +113,7 @@ struct token policy_lexer_next(struct policy_lexer *lx)
 
 	if (!lx->line_start)
 		begin_line(lx);
+	skip_byte_order_mark(lx);
 	skip_blanks(lx);
 	if (lx->at < lx->end && *lx->at == '#') {
 		start = memchr(lx->at, '\n', (size_t)(lx->end - lx->at));

@@ -34,6 +34,7 @@ struct policy_lexer {
 	unsigned int line;
 	const char *line_start;
 	bool bad_line; /* a bad character of it was reported */
+	bool bad_ends; /* so were DOS line ends */
 	const char *file;
 	struct conf_diags *diags;
 };

@@ -9,10 +9,11 @@
 #include <errno.h>
 #include <string.h>
 
-#define NONE	   UINT32_MAX
-#define MOST_HEADS 64 /* tunnels beyond share one, and every answer is checked in any case */
-#define N_LENGTHS  130 /* of a prefix: absent, 0 to 128 */
-#define N_COMBOS   8
+#include "common/base/hash.h"
+
+#define NONE	  UINT32_MAX
+#define N_LENGTHS 130 /* of a prefix: absent, 0 to 128 */
+#define N_COMBOS  8
 
 /* Bits of a combo: what a plain rule names. */
 #define COMBO_PROTOCOL 1U
@@ -44,8 +45,6 @@ struct bucket_list {
 };
 
 struct spd_cover {
-	char (*tunnels)[RULE_TUNNEL_MAX];
-	size_t n_tunnels;
 	/* Prefix lengths in use, by family: 0 absent, 1 IPv4, 2 IPv6; index is length + 1. */
 	bool remote_used[3][N_LENGTHS], local_used[3][N_LENGTHS];
 	uint8_t remote_most[3], local_most[3];
@@ -65,7 +64,6 @@ struct spd_cover *spd_cover_new(void)
 struct spd_cover *spd_cover_free(struct spd_cover *cover)
 {
 	if (cover) {
-		free(cover->tunnels);
 		free(cover->pairs);
 		free(cover->pair_buckets.heads);
 		free(cover->rules);
@@ -134,27 +132,10 @@ static int prefix_length(const struct prefix *prefix)
 	return prefix->addr.family == AF_UNSPEC ? -1 : prefix->bits;
 }
 
-static uint32_t find_head(const struct spd_cover *cover, const char *tunnel)
+/* Tunnels of one hash share their nodes, where every answer is checked. */
+static uint64_t head_word(const char *tunnel)
 {
-	for (size_t i = 0; i < cover->n_tunnels; i++)
-		if (strcmp(cover->tunnels[i], tunnel) == 0)
-			return (uint32_t)i;
-	return MOST_HEADS;
-}
-
-static int add_head(struct spd_cover *cover, const char *tunnel, uint32_t *ret_head)
-{
-	char(*grown)[RULE_TUNNEL_MAX];
-
-	*ret_head = find_head(cover, tunnel);
-	if (*ret_head != MOST_HEADS || cover->n_tunnels == MOST_HEADS)
-		return 0;
-	grown = reallocarray(cover->tunnels, cover->n_tunnels + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	cover->tunnels = grown;
-	*ret_head = (uint32_t)cover->n_tunnels;
-	return text_copy(cover->tunnels[cover->n_tunnels++], RULE_TUNNEL_MAX, tunnel);
+	return hash_stable(tunnel, strlen(tunnel));
 }
 
 /* ---- the two tables ---- */
@@ -287,13 +268,13 @@ int spd_cover_add(struct spd_cover *cover, const struct rule *rule)
 	const struct selector *s = &rule->selector;
 	struct pair_key key = { 0 };
 	struct pair_node *pair;
-	uint32_t head = 0, at = 0;
-	int r = add_head(cover, rule->tunnel, &head);
+	uint32_t at = 0;
+	int r = 0;
 
-	key.words[5] = head;
+	key.words[5] = head_word(rule->tunnel);
 	key_set_end(&key, 0, &s->remote, prefix_length(&s->remote));
 	key_set_end(&key, 1, &s->local, prefix_length(&s->local));
-	if (r == 0 && cover->n_rules == cover->rule_room)
+	if (cover->n_rules == cover->rule_room)
 		r = grow_rules(cover);
 	if (r == 0)
 		r = add_pair(cover, &key, &at);
@@ -408,7 +389,7 @@ const struct rule *spd_cover_find(
 
 	if (cover->n_rules == 0)
 		return NULL;
-	x.key.words[5] = find_head(cover, tunnel);
+	x.key.words[5] = head_word(tunnel);
 	if (cover->remote_used[0][0]) {
 		key_set_end(&x.key, 0, &x.remote, -1);
 		search_local(&x);

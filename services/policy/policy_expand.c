@@ -66,7 +66,7 @@ static const struct rule *find_other(const struct policy_parser *p, struct rule 
 {
 	const struct rule *other = policy_seen_find(p->seen, rule);
 
-	while (other && (rule->directions & ~other->directions) != 0 &&
+	while (other && p->has_cut && (rule->directions & ~other->directions) != 0 &&
 		selector_equal(&other->selector, &rule->selector) &&
 		policy_same_actions(other, rule) && is_remainder(p->file, other)) {
 		rule->directions &= (uint8_t)~other->directions;

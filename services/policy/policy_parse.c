@@ -350,6 +350,8 @@ static int begin_file(struct policy_parser *p)
 		return p->file ? 0 : -ENOMEM;
 	}
 	r = policy_file_without(p->in->base, POLICY_NOTHING, "", &p->file);
+	for (size_t i = 0; r == 0 && i < p->file->n_entries; i++)
+		p->has_cut |= p->file->entries[i].cut;
 	for (size_t i = 0; r == 0 && i < p->file->n_rules; i++)
 		if (!p->file->rules[i]->audit) /* which stands in nobody's way */
 			r = policy_seen_add(p->seen, p->file->rules[i]);

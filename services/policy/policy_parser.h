@@ -124,6 +124,7 @@ struct policy_parser {
 	size_t n_actions;
 	struct action actions[RULE_MAX_ACTIONS]; /* of one rule, expanded */
 	struct alg_candidates candidates[3]; /* of one alternative, by property slot */
+	bool has_cut; /* earlier entries have lost a direction, see policy_entry */
 	struct policy_seen *seen; /* rules by selector, see policy_unique.c */
 };
 

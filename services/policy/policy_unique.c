@@ -7,17 +7,23 @@
 
 #define NO_RULE SIZE_MAX
 
-/* Hash chains by (tunnel, selector); a second list holds the protective ICMP rules. */
+/* Protective ICMP rules of the same actions. */
+struct icmp_group {
+	size_t count, room;
+	const struct rule **rules;
+};
+
+/* Hash chains by (tunnel, selector); tables of the protective ICMP rules and of the tunnels beside. */
 struct policy_seen {
 	size_t count, room;
 	const struct rule **rules;
 	size_t *next; /* of the same bucket, or NO_RULE */
 	size_t n_buckets; /* a power of two */
 	size_t *buckets;
-	size_t n_icmp, icmp_room;
-	const struct rule **icmp;
-	size_t n_tunnels, tunnel_room;
-	const struct rule **tunnels; /* the first rule of each */
+	size_t n_groups, group_room;
+	struct icmp_group *groups;
+	size_t n_tunnels, tunnel_room; /* room: a power of two, at least half of it free */
+	const struct rule **tunnels; /* the first rule of each, by its name, NULL: free */
 };
 
 struct policy_seen *policy_seen_new(void)
@@ -31,7 +37,9 @@ struct policy_seen *policy_seen_free(struct policy_seen *seen)
 		free(seen->rules);
 		free(seen->next);
 		free(seen->buckets);
-		free(seen->icmp);
+		for (size_t i = 0; i < seen->n_groups; i++)
+			free(seen->groups[i].rules);
+		free(seen->groups);
 		free(seen->tunnels);
 		free(seen);
 	}
@@ -129,18 +137,74 @@ static int grow(struct policy_seen *seen)
 	return 0;
 }
 
-static int list_add(const struct rule ***list, size_t *count, size_t *room, const struct rule *rule)
+/* The group of the rule's actions, made if there is none. NULL: no memory. */
+static struct icmp_group *find_group(struct policy_seen *seen, const struct rule *rule)
 {
-	if (*count == *room) {
-		size_t more = *room ? 2 * *room : 16;
-		const struct rule **grown = reallocarray(*list, more, sizeof(*grown));
+	for (size_t i = 0; i < seen->n_groups; i++)
+		if (policy_same_actions(seen->groups[i].rules[0], rule))
+			return &seen->groups[i];
+	if (seen->n_groups == seen->group_room) {
+		size_t more = seen->group_room ? 2 * seen->group_room : 4;
+		struct icmp_group *grown = reallocarray(seen->groups, more, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		seen->groups = grown;
+		seen->group_room = more;
+	}
+	seen->groups[seen->n_groups] = (struct icmp_group){ 0 };
+	return &seen->groups[seen->n_groups];
+}
+
+static int add_icmp(struct policy_seen *seen, const struct rule *rule)
+{
+	struct icmp_group *group = find_group(seen, rule);
+
+	if (!group)
+		return -ENOMEM;
+	if (group->count == group->room) {
+		size_t more = group->room ? 2 * group->room : 16;
+		const struct rule **grown = reallocarray(group->rules, more, sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
-		*list = grown;
-		*room = more;
+		group->rules = grown;
+		group->room = more;
 	}
-	(*list)[(*count)++] = rule;
+	if (group->count == 0)
+		seen->n_groups++; /* it has the rule that tells its actions */
+	group->rules[group->count++] = rule;
+	return 0;
+}
+
+/* Where a tunnel's first rule stands, or would. */
+static size_t tunnel_slot(const struct rule **tunnels, size_t room, const char *name)
+{
+	size_t at = (size_t)hash_words(name, strlen(name)) & (room - 1);
+
+	while (tunnels[at] && strcmp(tunnels[at]->tunnel, name) != 0)
+		at = (at + 1) & (room - 1);
+	return at;
+}
+
+static int add_tunnel(struct policy_seen *seen, const struct rule *rule)
+{
+	if (2 * seen->n_tunnels >= seen->tunnel_room) {
+		size_t room = seen->tunnel_room ? 2 * seen->tunnel_room : 16;
+		const struct rule **grown = calloc(room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		for (size_t i = 0; i < seen->tunnel_room; i++)
+			if (seen->tunnels[i])
+				grown[tunnel_slot(grown, room, seen->tunnels[i]->tunnel)] =
+					seen->tunnels[i];
+		free(seen->tunnels);
+		seen->tunnels = grown;
+		seen->tunnel_room = room;
+	}
+	seen->tunnels[tunnel_slot(seen->tunnels, seen->tunnel_room, rule->tunnel)] = rule;
+	seen->n_tunnels++;
 	return 0;
 }
 
@@ -161,9 +225,9 @@ int policy_seen_add(struct policy_seen *seen, const struct rule *rule)
 	seen->rules[seen->count] = rule;
 	link_rule(seen, seen->count++);
 	if (is_icmp_protection(rule))
-		r = list_add(&seen->icmp, &seen->n_icmp, &seen->icmp_room, rule);
+		r = add_icmp(seen, rule);
 	if (r == 0 && rule->tunnel[0] != '\0' && !policy_seen_tunnel(seen, rule->tunnel))
-		r = list_add(&seen->tunnels, &seen->n_tunnels, &seen->tunnel_room, rule);
+		r = add_tunnel(seen, rule);
 	return r;
 }
 
@@ -186,12 +250,15 @@ bool policy_rules_meet(const struct rule *a, const struct rule *b)
 /* One ICMP protocol is protected in one way wherever two rules meet. */
 static const struct rule *find_icmp(const struct policy_seen *seen, const struct rule *rule)
 {
-	for (size_t i = 0; i < seen->n_icmp; i++) {
-		const struct rule *other = seen->icmp[i];
+	for (size_t i = 0; i < seen->n_groups; i++) {
+		const struct icmp_group *group = &seen->groups[i];
 
-		if (other->selector.protocol == rule->selector.protocol &&
-			policy_rules_meet(other, rule) && !policy_same_actions(other, rule))
-			return other;
+		if (policy_same_actions(group->rules[0], rule))
+			continue;
+		for (size_t n = 0; n < group->count; n++)
+			if (group->rules[n]->selector.protocol == rule->selector.protocol &&
+				policy_rules_meet(group->rules[n], rule))
+				return group->rules[n];
 	}
 	return NULL;
 }
@@ -210,8 +277,7 @@ const struct rule *policy_seen_find(const struct policy_seen *seen, const struct
 
 const struct rule *policy_seen_tunnel(const struct policy_seen *seen, const char *tunnel)
 {
-	for (size_t i = 0; i < seen->n_tunnels; i++)
-		if (strcmp(seen->tunnels[i]->tunnel, tunnel) == 0)
-			return seen->tunnels[i];
-	return NULL;
+	if (seen->tunnel_room == 0)
+		return NULL;
+	return seen->tunnels[tunnel_slot(seen->tunnels, seen->tunnel_room, tunnel)];
 }

@@ -2,6 +2,8 @@
 /* What lint says of rules, where it takes a host's tunnels, names and SAs to say it. */
 #include "services/policy/lint.h"
 
+#include <time.h>
+
 #include "common/conf/hosts_file.h"
 #include "services/policy/policy_parser.h"
 #include "tests/unit/policy_world.h"
@@ -327,6 +329,43 @@ START_TEST(order_of_many)
 }
 END_TEST
 
+/* Three numbers between the two make a rule that no other line has. */
+static const struct {
+	const char *head, *tail;
+} many[] = {
+	{ "{raddr 10", "} ipsec " GCM }, { "{raddr 10", " ulp icmp type 8} ipsec " GCM },
+	{ "{tunnel t", " negotiate tunnel} ipsec " GCM },
+	{ "{raddr 10", " lport 22 ulp 47 dir out} ipsec {encr_algs 2}" }, /* warnings, many */
+};
+
+/* Processor time for @count such lines. */
+static double seconds_for(unsigned int kind, unsigned int count)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(policy_file_freep) struct policy_file *file = NULL;
+	struct policy_input input = { .lint = true };
+	clock_t start;
+
+	text_add(&text, "{raddr 10.0.0.0/8 ulp 47} ipsec {encr_algs aes-gcm}\n");
+	for (unsigned int i = 0; i < count; i++)
+		text_addf(&text, "%s.%u.%u.%u%s\n", many[kind].head, i >> 16, i >> 8 & 255, i & 255,
+			many[kind].tail);
+	start = clock();
+	ck_assert_int_eq(parse(&input, text.str, diags, &file), 0);
+	return (double)(clock() - start) / CLOCKS_PER_SEC;
+}
+
+/* Eight times the rules take eight times the processor, not sixty-four times. */
+START_TEST(time_of_many)
+{
+	double few = seconds_for((unsigned int)_i, 5000);
+	double all = seconds_for((unsigned int)_i, 40000);
+
+	ck_assert_msg(all < 30 * few || all < 1, "%.3f s, then %.3f s", few, all);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("policy_lint");
@@ -339,6 +378,8 @@ int main(void)
 	tcase_add_test(tc, rules_that_no_sa_serves);
 	tcase_add_loop_test(tc, order_as_pair_by_pair, 0, 3);
 	tcase_add_test(tc, order_of_many);
+	tcase_add_loop_test(tc, time_of_many, 0, ARRAY_SIZE(many));
+	tcase_set_timeout(tc, 120);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }
