@@ -133,3 +133,57 @@ def test_a_tunnel_takes_what_its_rules_name(lab, family):
     load(lab["alpha"], f"{{tunnel tun0 negotiate tunnel laddr {back} ulp udp lport 5000 dir both}} "
                        "bypass {}\n")
     assert arrives(lab["beta"], lab["alpha"], back, some=[5000], none=[5001])
+
+
+def audit(host, *texts):
+    """Rules that only count, in a fragment of their own."""
+    done = host.run("ipsecconf", "-q", "--fragment", "look", "--audit", "-a", "-", stdin="".join(texts))
+    assert done.returncode == 0, done.stderr
+
+
+def audited(host, *head):
+    """Packets that audit rules would not have let through as they are, one number a rule."""
+    listing = host.exec("ipsecconf", "-ln", "--counters", *head).split("#AUDIT INDEX")[1:]
+    return [int(entry.split("packets=")[1].split()[0]) for entry in listing]
+
+
+@families
+def test_audit_rules_of_a_tunnel_count_both_ways(lab, family):
+    there = INNER[family][1]
+    for name in ("alpha", "beta"):
+        load(lab[name], PLAIN)
+    assert arrives(lab["alpha"], lab["beta"], there, some=[5000, 5001])
+    try:
+        for name, end in (("alpha", "rport 5000 dir out"), ("beta", "lport 5000 dir in")):
+            audit(lab[name], f"{{tunnel tun0 negotiate tunnel ulp udp {end}}} drop {{}}\n",
+                  "{tunnel tun0 negotiate tunnel ulp udp rport 5001 dir out} bypass {}\n")
+        with wire.Capture(lab["router"], "left") as capture:
+            assert arrives(lab["alpha"], lab["beta"], there, some=[5000, 5001])
+        assert len(capture.of(4, 41)) == 2 * COUNT
+        for name in ("alpha", "beta"):
+            assert sorted(audited(lab[name], "-i", "tun0")) == [0, COUNT]
+        # What counts on through a reload of the same rules is theirs.
+        load(lab["alpha"], PLAIN + "{raddr 198.51.100.251} drop {}\n")
+        assert sorted(audited(lab["alpha"], "-i", "tun0")) == [0, COUNT]
+    finally:
+        for name in ("alpha", "beta"):
+            lab[name].exec("ipsecconf", "--fragment", "look", "-f")
+
+
+@families
+def test_audit_rules_of_a_router_count_its_own_packets_alone(lab, family):
+    there, router = ENDS[family][1], {4: "10.2.0.1", 6: "fd00:2::1"}[family]
+    for name in ("alpha", "beta"):
+        load(lab[name], PLAIN)
+    load(lab["router"], PLAIN)
+    try:
+        audit(lab["router"], "{ulp udp rport 5000 dir out} drop {}\n",
+              "{ulp udp lport 5000 dir in} drop {}\n")
+        assert arrives(lab["alpha"], lab["beta"], there, some=[5000])
+        assert audited(lab["router"]) == [0, 0]
+        assert arrives(lab["router"], lab["beta"], there, some=[5000])
+        assert arrives(lab["beta"], lab["router"], router, some=[5000])
+        assert audited(lab["router"]) == [COUNT, COUNT]
+    finally:
+        lab["router"].exec("ipsecconf", "--fragment", "look", "-f")
+        load(lab["router"], ROUTER)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tunnels of the engine, and packets that are too long once they are protected. */
+#include <inttypes.h>
+
 #include "tests/unit/engine_host.h"
 #include "tests/unit/suite.h"
 
@@ -82,6 +84,67 @@ START_TEST(through_tunnels)
 	ck_assert_int_eq(result.tunnel, 1);
 	ck_assert_uint_eq(sent.pkt.len, clear.pkt.len);
 	ck_assert_int_eq(memcmp(sent.pkt.data, clear.pkt.data, clear.pkt.len), 0);
+	host_done(&a);
+	host_done(&b);
+}
+END_TEST
+
+static uint64_t audited(const struct host *host)
+{
+	const struct engine_view *view = rcu_read(&host->view);
+
+	ck_assert_uint_eq(view->spd->n_audit, 1);
+	return atomic_load(&view->hits[view->spd->count].packets);
+}
+
+static const struct {
+	const char *name;
+	enum tunnel_mode mode; /* of what is in force; none: nothing is */
+	enum action_kind in_force, audit;
+	uint8_t protocol; /* of what is in force; 0: any */
+	enum verdict out, in;
+	uint64_t counted;
+} audits[] = {
+	{ "would be protected", TUNNEL_NONE, ACTION_BYPASS, ACTION_PROTECT, 0,
+		VERDICT_OUT_ENCAPSULATED, VERDICT_IN_CLEAR, 1 },
+	{ "would be dropped", TUNNEL_NONE, ACTION_BYPASS, ACTION_DISCARD, 0,
+		VERDICT_OUT_ENCAPSULATED, VERDICT_IN_CLEAR, 1 },
+	{ "would pass", TUNNEL_NONE, ACTION_BYPASS, ACTION_BYPASS, 0, VERDICT_OUT_ENCAPSULATED,
+		VERDICT_IN_CLEAR, 0 },
+	{ "a rule in force decides", TUNNEL_TUNNEL, ACTION_PROTECT, ACTION_DISCARD, 0,
+		VERDICT_OUT_PROTECTED, VERDICT_IN_ACCEPTED, 0 },
+	{ "no rule in force knows it", TUNNEL_TUNNEL, ACTION_PROTECT, ACTION_DISCARD, IPPROTO_TCP,
+		VERDICT_SPD_EXPLICIT, VERDICT_COUNT, 1 },
+};
+
+/* What audit rules of a tunnel would have done is counted, on both sides, and nothing changes. */
+START_TEST(audit_of_a_tunnel)
+{
+	static struct test_packet sent;
+	static struct host a, b;
+	struct host *hosts[] = { &a, &b };
+
+	make_gateways(&a, &b, audits[_i].mode, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE));
+	for (size_t i = 0; i < 2; i++) {
+		struct action action = audits[_i].audit == ACTION_PROTECT
+					       ? esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE)
+					       : plain_action(audits[_i].audit);
+
+		if (audits[_i].mode != TUNNEL_NONE)
+			hosts[i]->rules[0]->selector.protocol = audits[_i].protocol;
+		add_rule(hosts[i], "vpn0", IPPROTO_UDP, action, NULL)->audit = true;
+	}
+	host_start(&a, HERE, HERE6);
+	host_start(&b, THERE, THERE6);
+	test_udp(&sent, "10.1.0.5", "10.2.0.6", 40);
+	ck_assert_msg(send_one(&a, &sent.pkt, 1).verdict == audits[_i].out, "%s", audits[_i].name);
+	ck_assert_msg(
+		audited(&a) == audits[_i].counted, "%s: %" PRIu64, audits[_i].name, audited(&a));
+	if (audits[_i].in != VERDICT_COUNT) {
+		ck_assert_msg(
+			receive_one(&b, &sent.pkt).verdict == audits[_i].in, "%s", audits[_i].name);
+		ck_assert_msg(audited(&b) == audits[_i].counted, "%s, in", audits[_i].name);
+	}
 	host_done(&a);
 	host_done(&b);
 }
@@ -385,6 +448,7 @@ int main(void)
 	TCase *tc = tcase_create("engine_tunnel");
 
 	tcase_add_loop_test(tc, through_tunnels, 0, (int)ARRAY_SIZE(ways));
+	tcase_add_loop_test(tc, audit_of_a_tunnel, 0, (int)ARRAY_SIZE(audits));
 	tcase_add_loop_test(tc, path_mtu, 0, (int)ARRAY_SIZE(lengths));
 	tcase_add_test(tc, tunnel_refusals);
 	tcase_add_test(tc, an_empty_slot_takes_nothing);

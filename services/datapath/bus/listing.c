@@ -86,16 +86,12 @@ static void add_rule(struct json_object *list, const struct engine_view *view,
 	const struct alg_table *table, const struct kernel_hits *kernel)
 {
 	struct json_object *entry = rule_entry(view->spd, kernel->rule, table);
-	uint64_t packets = kernel->packets, bytes = kernel->bytes;
+	const struct rule_hits *engine = &view->hits[kernel->index];
 
-	if (kernel->index < view->spd->count) {
-		const struct rule_hits *engine = &view->hits[kernel->index];
-
-		packets += atomic_load_explicit(&engine->packets, memory_order_relaxed);
-		bytes += atomic_load_explicit(&engine->bytes, memory_order_relaxed);
-	}
-	json_add_number(entry, "packets", packets);
-	json_add_number(entry, "bytes", bytes);
+	json_add_number(entry, "packets",
+		kernel->packets + atomic_load_explicit(&engine->packets, memory_order_relaxed));
+	json_add_number(entry, "bytes",
+		kernel->bytes + atomic_load_explicit(&engine->bytes, memory_order_relaxed));
 	json_append(list, entry);
 }
 

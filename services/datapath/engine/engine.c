@@ -64,47 +64,67 @@ static int compare_ids(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Counts of rules that live on. */
-static int take_over_hits(struct engine_view *view, const struct engine_view *former)
+static int take_over_list(struct rule *const *rules, struct rule_hits *hits, size_t count,
+	struct rule *const *former, const struct rule_hits *former_hits, size_t n_former)
 {
 	CLEANUP(freep) struct counted_rule *counted = NULL;
-	size_t count = former && former->spd ? former->spd->count : 0;
 
-	if (count == 0)
+	if (n_former == 0)
 		return 0;
-	counted = calloc(count, sizeof(*counted));
+	counted = calloc(n_former, sizeof(*counted));
 	if (!counted)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		counted[i] = (struct counted_rule){ former->spd->rules[i]->id, i };
-	qsort(counted, count, sizeof(*counted), compare_ids);
-	for (size_t i = 0; i < view->spd->count; i++) {
-		const struct counted_rule key = { view->spd->rules[i]->id, 0 };
+	for (size_t i = 0; i < n_former; i++)
+		counted[i] = (struct counted_rule){ former[i]->id, i };
+	qsort(counted, n_former, sizeof(*counted), compare_ids);
+	for (size_t i = 0; i < count; i++) {
+		const struct counted_rule key = { rules[i]->id, 0 };
 		const struct counted_rule *found = bsearch(
-			&key, counted, count, sizeof(*counted), compare_ids);
+			&key, counted, n_former, sizeof(*counted), compare_ids);
+		const struct rule_hits *from = found ? &former_hits[found->index] : NULL;
 
-		if (!found)
+		if (!from)
 			continue;
-		atomic_init(&view->hits[i].packets,
-			atomic_load_explicit(
-				&former->hits[found->index].packets, memory_order_relaxed));
-		atomic_init(&view->hits[i].bytes,
-			atomic_load_explicit(
-				&former->hits[found->index].bytes, memory_order_relaxed));
+		atomic_init(&hits[i].packets,
+			atomic_load_explicit(&from->packets, memory_order_relaxed));
+		atomic_init(
+			&hits[i].bytes, atomic_load_explicit(&from->bytes, memory_order_relaxed));
 	}
 	return 0;
 }
 
+/* Counts of rules that live on. */
+static int take_over_hits(struct engine_view *view, const struct engine_view *former)
+{
+	const struct spd *now = view->spd, *then = former ? former->spd : NULL;
+	int r;
+
+	if (!then)
+		return 0;
+	r = take_over_list(
+		now->rules, view->hits, now->count, then->rules, former->hits, then->count);
+	return r < 0 ? r
+		     : take_over_list(now->audit, view->hits + now->count, now->n_audit,
+			       then->audit, former->hits + then->count, then->n_audit);
+}
+
 static int compile(struct engine_view *view)
 {
-	int r = classifier_new(view->spd->rules, view->spd->count, &view->classifier);
+	const struct spd *spd = view->spd;
+	int r = classifier_new(spd->rules, spd->count, &view->classifier);
 
+	if (r == 0 && spd->n_audit)
+		r = classifier_new(spd->audit, spd->n_audit, &view->audit);
 	if (r < 0)
 		return r;
 	view->heads[0] = classifier_head(view->classifier, "");
-	for (size_t i = 0; view->tunnels && i < view->tunnels->count; i++)
-		view->heads[i + 1] = classifier_head(
-			view->classifier, view->tunnels->tunnels[i].name);
+	for (size_t i = 0; view->tunnels && i < view->tunnels->count; i++) {
+		const char *name = view->tunnels->tunnels[i].name;
+
+		view->heads[i + 1] = classifier_head(view->classifier, name);
+		view->audit_heads[i] = view->audit ? classifier_head(view->audit, name)
+						   : CLASSIFIER_NO_HEAD;
+	}
 	return 0;
 }
 
@@ -120,7 +140,8 @@ int engine_view_new(const struct engine_view_parts *parts, struct engine_view **
 	view->sad = parts->sad;
 	view->generation = parts->generation;
 	if (parts->spd) {
-		view->hits = calloc(parts->spd->count + 1, sizeof(*view->hits));
+		view->hits = calloc(
+			parts->spd->count + parts->spd->n_audit + 1, sizeof(*view->hits));
 		if (!view->hits)
 			return -ENOMEM;
 		view->spd = parts->spd;
@@ -143,6 +164,7 @@ struct engine_view *engine_view_free(struct engine_view *view)
 	if (!view)
 		return NULL;
 	(void)classifier_free(view->classifier);
+	(void)classifier_free(view->audit);
 	if (!view->lent)
 		(void)spd_free(view->spd);
 	free(view->hits);

@@ -50,9 +50,11 @@ struct rule_hits {
 /* One version of everything; swapped whole by the control thread. */
 struct engine_view {
 	struct spd *spd; /* owned; NULL: no policy published, nothing is protected */
-	struct rule_hits *hits; /* owned; spd->count of them */
+	struct rule_hits *hits; /* owned; of spd's rules, then of its audit rules */
 	struct classifier *classifier; /* owned; of spd's rules; NULL with spd */
 	int heads[ENGINE_MAX_TUNNELS + 1]; /* of host policy, then of each tunnel, in it */
+	struct classifier *audit; /* owned; of spd's audit rules; NULL: there are none */
+	int audit_heads[ENGINE_MAX_TUNNELS]; /* of each tunnel; the kernel counts for host policy */
 	uint64_t version; /* of no other view, for caches */
 	bool lent; /* the SPD is the next version's by now; control thread only */
 	const struct tunnel_table

@@ -110,6 +110,29 @@ void engine_warm(struct engine *engine, struct packet **pkts, size_t n, int tunn
 	find_newcomers(engine, &new);
 }
 
+void engine_audit(
+	struct engine *engine, int tunnel, const struct flow *flow, bool secured, size_t len)
+{
+	const struct engine_view *view = engine->view;
+	struct engine_match match = { .rule = NULL };
+	const struct rule *rule;
+	uint32_t index;
+	bool passes;
+
+	if (!view->audit || tunnel < 0 || view->audit_heads[tunnel] == CLASSIFIER_NO_HEAD)
+		return;
+	index = classifier_find(view->audit, view->audit_heads[tunnel], flow);
+	if (index == CLASSIFIER_NONE)
+		return;
+	rule = view->spd->audit[index];
+	passes = flow->direction == DIRECTION_OUT ? rule_is_bypass(rule)
+						  : !secured && rule_has_bypass(rule);
+	if (passes)
+		return;
+	match.index = view->spd->count + index;
+	engine_hit(engine, &match, len);
+}
+
 bool engine_recall(
 	const struct engine *engine, const struct engine_match *match, struct engine_pair *ret_pair)
 {

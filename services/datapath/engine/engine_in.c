@@ -93,6 +93,8 @@ static enum verdict check_tunnel(struct inbound *in, int index, const struct flo
 	struct engine_match match;
 
 	engine_classify(in->engine, index, inner, &match);
+	if (!match.rule)
+		engine_audit(in->engine, index, inner, in->sa != NULL, in->pkt->len);
 	if (!match.has_rules || (!match.rule && match.mode == TUNNEL_TRANSPORT))
 		return check_outer(in, inner);
 	if (!match.rule)

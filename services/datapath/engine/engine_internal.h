@@ -82,6 +82,12 @@ bool engine_recall(const struct engine *engine, const struct engine_match *match
 /* @generation: of the SAD, as it was before it was searched. */
 void engine_remember(
 	const struct engine_match *match, uint64_t generation, const struct engine_pair *pair);
+/*
+ * For a packet that no rule of the tunnel knows: counts for the audit rule that would not have let
+ * it through as it is. @secured: it came out of an SA. ENGINE_HOST: nothing, the kernel counts.
+ */
+void engine_audit(
+	struct engine *engine, int tunnel, const struct flow *flow, bool secured, size_t len);
 /* Counts for the rule; those of a row of packets are written together, at the latest by flush. */
 void engine_hit(struct engine *engine, const struct engine_match *match, size_t len);
 void engine_flush_hits(struct engine *engine);

@@ -312,6 +312,7 @@ static void decide(struct outbound *out)
 	const struct engine_view *view = out->engine->view;
 	struct engine_match match;
 	struct flow flow;
+	size_t len;
 
 	if (!packet_parse(out->pkt, out->view) || !packet_finish_checksum(out->pkt)) {
 		drop(out, VERDICT_SPD_MALFORMED_PACKET);
@@ -331,12 +332,17 @@ static void decide(struct outbound *out)
 	}
 	packet_flow(out->pkt, out->view, DIRECTION_OUT, &flow);
 	engine_classify(out->engine, out->result->tunnel, &flow, &match);
-	if (match.rule)
+	if (match.rule) {
 		follow_rule(out, &match, &flow);
-	else if (!match.has_rules)
+		return;
+	}
+	len = out->pkt->len;
+	if (!match.has_rules)
 		decide_outer(out);
 	else
 		drop(out, VERDICT_SPD_EXPLICIT);
+	if (out->result->exit != ENGINE_TO_CONTROL) /* which decides once more */
+		engine_audit(out->engine, out->result->tunnel, &flow, false, len);
 }
 
 /* What an inner packet may have so that everything around it still fits the path. */
