@@ -72,6 +72,11 @@ static uint32_t count(const struct handover *handover)
 	return atomic_load(&handover->tail) - atomic_load(&handover->head);
 }
 
+bool handover_is_empty(const struct handover *handover)
+{
+	return count(handover) == 0;
+}
+
 bool handover_put(struct handover *handover, const struct packet *pkt, struct handover_way way)
 {
 	uint32_t tail = atomic_load_explicit(&handover->tail, memory_order_relaxed);

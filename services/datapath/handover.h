@@ -34,6 +34,9 @@ void handover_tell(const struct handover *handover);
 /* Writer: wait until @room packets fit. False: @stop_fd became readable before that. */
 bool handover_wait(struct handover *handover, size_t room, int stop_fd);
 
+/* Writer: has everything that was put gone? */
+bool handover_is_empty(const struct handover *handover);
+
 /*
  * Reader: up to @n packets that go one way, in their order and in the ring's own buffers, where they
  * may be worked on until handover_done(). Return: how many.

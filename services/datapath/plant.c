@@ -311,7 +311,9 @@ int plant_start(struct plant *plant)
 	setup.index = SAD_CONTROL_WORKER;
 	setup.counters = counter_store_of(&plant->counters, SAD_CONTROL_WORKER);
 	setup.drops = drops_ring_of(plant->drops, plant->settings->workers);
+	setup.sadb = plant->sadb;
 	r = control_lane_new(&setup, &plant->lane);
+	setup.sadb = NULL;
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < plant->settings->workers; i++) {

@@ -77,6 +77,13 @@ static enum esp_padding padding_of(const struct worker_setup *setup)
 	return levels[tunables_get(setup->tunables, TUNABLE_ESP_PADDING_CHECK)];
 }
 
+static bool reach(struct sad_entry *entry, uint64_t seq, void *userdata)
+{
+	const struct station *station = userdata;
+
+	return sadb_window_reach(station->setup.sadb, entry, seq) == 0;
+}
+
 int station_new(const struct worker_setup *setup, struct station **ret_station)
 {
 	CLEANUP(station_freep) struct station *station = calloc(1, sizeof(*station));
@@ -86,6 +93,7 @@ int station_new(const struct worker_setup *setup, struct station **ret_station)
 		.on_acquire = on_acquire,
 		.on_event = on_event,
 		.hold = hold,
+		.reach = setup->sadb ? reach : NULL,
 		.userdata = station,
 		.fragments = setup->fragments,
 		.mtu_of = mtu_of,

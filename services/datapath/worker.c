@@ -221,6 +221,8 @@ static void run_inbound(struct worker *worker, size_t input)
 	if (left == 0)
 		return;
 	follow_modes(worker);
+	if (handover_is_empty(worker->handover))
+		engine_control_is_idle(station_engine(worker->station));
 	engine_inbound(station_engine(worker->station), worker->batch, left, worker->results);
 	station_deliver(worker->station, worker->batch, worker->results, left, DIRECTION_IN);
 	hand_over(worker, left, true);

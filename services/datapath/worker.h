@@ -38,6 +38,8 @@ struct worker_setup {
 		*sync; /* ENGINE_SYNC_*: what goes to the control thread; may change */
 	struct budget *budget; /* that all threads of the engine share */
 	int wake_fd; /* eventfd of the control thread */
+	struct sadb
+		*sadb; /* the control thread's own station: it may wait for the disk; else NULL */
 };
 
 struct worker;

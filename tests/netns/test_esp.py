@@ -197,3 +197,24 @@ def test_datagram_longer_than_the_path(peer, family):
         capture.wait(3, lambda frame: frame.protocol in (wire.ESP, 44))
     assert not capture.clear() and all(len(frame.raw) <= 1514 for frame in capture.frames)
     assert not any(payload[:64] in frame.raw for frame in capture.frames)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+@families
+def test_numbers_may_leap(peer, family, mode):
+    """A peer that lost its memory goes on far above: nothing of that is lost, or out of order."""
+    suite = SUITES[2]
+    spi = suite.spi(family, outbound=False)
+    peer.host.exec("ipsecalgs", "-e", mode, "-P", "3", "-s")
+    before = peer.counts()
+    leaps, burst = (700, 1, 70000, 2 ** 20 + 5, 1), 30
+    with peer.udp(family) as sock:
+        for leap in leaps:
+            peer.sequence[spi] += leap
+            want = [b"%d %d" % (leap, number) for number in range(burst)]
+            for payload in want:
+                peer.send(peer.sealed(suite, family, payload))
+            assert [sock.recvfrom(100)[0] for _ in want] == want
+    after = peer.counts()
+    assert after["esp_window_unreserved"] == before["esp_window_unreserved"]
+    assert after["in_accepted"] - before["in_accepted"] == burst * len(leaps)

@@ -25,6 +25,7 @@ struct ah_sa {
 	const struct address
 		*outer_src; /* tunnel mode, when the SA leaves its source open; else NULL */
 	const struct packet_outer_rules *outer_rules; /* tunnel mode; NULL: none */
+	const struct replay_room *room; /* NULL: this thread cannot wait for the disk */
 	bool wrapped; /* seal: ESP has put the outer header of tunnel mode there already */
 	uint64_t now_usec; /* CLOCK_BOOTTIME of the batch; 0: it is read */
 };

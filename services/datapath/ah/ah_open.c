@@ -56,7 +56,7 @@ static enum verdict move_window(const struct ah_sa *ah, uint64_t seq)
 	enum replay_verdict replay;
 
 	replay_lock(ah->run);
-	replay = replay_accept(ah->run, seq);
+	replay = replay_accept_with(ah->run, seq, ah->room);
 	replay_unlock(ah->run);
 	if (replay == REPLAY_AHEAD)
 		return VERDICT_AH_WINDOW_UNRESERVED;

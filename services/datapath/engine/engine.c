@@ -227,6 +227,7 @@ bool engine_prepare(struct engine *engine, struct sad_entry *entry, struct esp_s
 		.run = entry->run,
 		.padding = engine->setup.padding,
 		.now_usec = engine->now_usec,
+		.room = engine_room(engine, entry),
 	};
 	return ret_esp->context != NULL;
 }

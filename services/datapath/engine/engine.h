@@ -112,6 +112,11 @@ typedef bool (*engine_hold_fn)(const struct sadb_acquire *acquire, const struct 
 	struct engine_waiting waiting, void *userdata);
 /* Longest packet on the way to an outer destination, 0: unknown. Worker's thread. */
 typedef uint32_t (*engine_mtu_fn)(const struct address *dst, void *userdata);
+/*
+ * Make room in the window of this SA, inbound, for a number that was authentic: on disk before it
+ * returns. False: it cannot be had. Only the control thread's engine may wait so.
+ */
+typedef bool (*engine_reach_fn)(struct sad_entry *entry, uint64_t seq, void *userdata);
 /* Bits were set in the events of this SA's run state. */
 typedef void (*engine_event_fn)(struct sad_entry *entry, void *userdata);
 
@@ -123,6 +128,7 @@ struct engine_setup {
 	engine_acquire_fn on_acquire; /* NULL: nobody */
 	engine_event_fn on_event; /* NULL: nobody */
 	engine_hold_fn hold; /* NULL: no packet waits */
+	engine_reach_fn reach; /* NULL: packets whose numbers leap are left to the control thread */
 	void *userdata;
 	uint32_t path_mtu; /* of outer packets, 0: unknown */
 	engine_mtu_fn mtu_of; /* NULL, or it answers 0: path_mtu counts */
@@ -141,6 +147,11 @@ void engine_set_padding(struct engine *engine, enum esp_padding padding);
 #define ENGINE_SYNC_ESP 0x2U
 /* From the next batch on; worker's thread. At first there is none. */
 void engine_set_sync(struct engine *engine, unsigned int protocols);
+/*
+ * What was left to the control thread has gone. Before this is said, nothing that comes in overtakes
+ * a packet that was left to it for its number. Worker's thread.
+ */
+void engine_control_is_idle(struct engine *engine);
 /* Of the path that packets take from here on; worker's thread. */
 void engine_set_path_mtu(struct engine *engine, uint32_t path_mtu);
 

@@ -12,6 +12,7 @@ static bool prepare(struct engine *engine, struct sad_entry *entry, struct ah_sa
 		.mac = sad_mac(entry, engine->setup.worker),
 		.run = entry->run,
 		.now_usec = engine->now_usec,
+		.room = engine_room(engine, entry),
 	};
 	return ret_ah->mac != NULL;
 }

@@ -254,9 +254,13 @@ static void decide_plain(struct inbound *in)
 		decide_encapsulated(in, index);
 }
 
-/* AH is decided with what stands behind it, as long as that can be seen. */
-static bool is_for_control(const struct inbound *in)
+/*
+ * AH is decided with what stands behind it, as long as that can be seen. What follows a packet that
+ * was handed over for its number goes the same way, or it would leave that one behind the window.
+ */
+static bool is_for_control(struct inbound *in, const struct sad_entry *esp)
 {
+	struct engine *engine = in->engine;
 	unsigned int protocols = ENGINE_SYNC_ESP;
 
 	if (in->view->protocol == IPPROTO_AH) {
@@ -265,7 +269,11 @@ static bool is_for_control(const struct inbound *in)
 			in->pkt->data[in->view->upper] == IPPROTO_ESP)
 			protocols |= ENGINE_SYNC_ESP;
 	}
-	return (protocols & in->engine->sync) != 0;
+	if ((protocols & engine->sync) != 0)
+		return true;
+	if (!in->by.ah && !engine->leapt)
+		engine->leapt = engine_leaps(engine, in->pkt, in->view, esp);
+	return !in->by.ah && engine->leapt;
 }
 
 static void hand_over(struct inbound *in)
@@ -362,7 +370,7 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 	in.outer_local = engine->outer_dst[i] = view->dst;
 	in.outer_remote = engine->outer_src[i] = view->src;
 	if (view->protocol == IPPROTO_AH) {
-		if (is_for_control(&in)) {
+		if (is_for_control(&in, NULL)) {
 			hand_over(&in);
 			return;
 		}
@@ -386,7 +394,7 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 		if (!engine->entries[i]) {
 			if (!wait_for_sa(&in))
 				drop(&in, VERDICT_ESP_NO_SA);
-		} else if (is_for_control(&in)) {
+		} else if (is_for_control(&in, engine->entries[i])) {
 			engine->entries[i] = NULL;
 			hand_over(&in);
 		}

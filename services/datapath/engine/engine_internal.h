@@ -28,6 +28,9 @@ struct engine {
 	struct engine_setup setup;
 	const struct engine_view *view; /* of the batch in work */
 	unsigned int sync; /* ENGINE_SYNC_*: not for this engine */
+	bool leapt; /* a packet was left to the control thread for its number, and may be there still */
+	struct replay_room room; /* in the window of room_for */
+	struct sad_entry *room_for;
 	struct flow_cache *cache; /* owned */
 	unsigned int new_flows; /* of the batch in work, or of the last one */
 	uint64_t now_usec;
@@ -156,6 +159,15 @@ bool engine_encapsulate(struct engine *engine, const struct tunnel *tunnel, stru
 /* n <= ESP_BATCH packets of one SA; @how: entry, the AH that will be around it, tunnel. */
 void engine_seal(struct engine *engine, const struct engine_result *how, struct packet *const *pkts,
 	size_t n, enum verdict *ret_verdicts);
+
+/*
+ * engine_leap.c: the number of an inbound packet, or of the ESP right behind its AH, is above what
+ * the disk knows of (decision 0026). @esp: its SA, where that is known.
+ */
+bool engine_leaps(const struct engine *engine, const struct packet *pkt,
+	const struct packet_view *view, const struct sad_entry *esp);
+/* For a transform; NULL: this engine cannot make room. */
+const struct replay_room *engine_room(struct engine *engine, struct sad_entry *entry);
 
 /* A datagram on the port of UDP encapsulation: VERDICT_IN_ACCEPTED is for ESP, whatever it holds. */
 enum verdict engine_demultiplex(const struct packet *pkt, const struct packet_view *view);

@@ -8,6 +8,7 @@
 
 #include "services/datapath/packet/counters.h"
 #include "services/datapath/packet/packet.h"
+#include "services/datapath/replay/replay.h"
 #include "services/datapath/replay/sa_run.h"
 #include "services/datapath/suite/suite.h"
 
@@ -30,6 +31,7 @@ struct esp_sa {
 	const struct address
 		*outer_src; /* tunnel mode, when the SA leaves its source open; else NULL */
 	const struct packet_outer_rules *outer_rules; /* tunnel mode; NULL: the usual header */
+	const struct replay_room *room; /* NULL: this thread cannot wait for the disk */
 	size_t pad_to; /* tunnel mode: shorter inner packets are padded to so many octets (TFC) */
 	enum esp_padding padding;
 	uint64_t now_usec; /* CLOCK_BOOTTIME of the batch; 0: it is read */

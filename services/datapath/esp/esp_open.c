@@ -90,7 +90,8 @@ static size_t move_window(const struct esp_sa *esp, struct open_run *batch, enum
 		return 0;
 	replay_lock(esp->run);
 	for (size_t i = 0; i < n; i++) {
-		enum replay_verdict replay = replay_accept(esp->run, batch->jobs[i].seq);
+		enum replay_verdict replay = replay_accept_with(
+			esp->run, batch->jobs[i].seq, esp->room);
 
 		if (replay == REPLAY_OK)
 			keep_job(batch, i, &kept);

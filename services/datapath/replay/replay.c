@@ -124,6 +124,29 @@ static bool is_reserved(struct sa_run *run, uint64_t seq)
 	return false;
 }
 
+bool replay_is_ahead(const struct sa_run *run, bool esn, uint32_t seq_low)
+{
+	uint64_t end = atomic_load_explicit(&run->top_end, memory_order_acquire);
+
+	if (end == 0)
+		return false;
+	return esn ? (int32_t)(seq_low - (uint32_t)end) >= 0 : seq_low >= end;
+}
+
+enum replay_verdict replay_accept_with(
+	struct sa_run *run, uint64_t seq, const struct replay_room *room)
+{
+	enum replay_verdict verdict = replay_accept(run, seq);
+	bool made;
+
+	if (verdict != REPLAY_AHEAD || !room)
+		return verdict;
+	replay_unlock(run);
+	made = room->make(room->userdata, seq);
+	replay_lock(run);
+	return made ? replay_accept(run, seq) : verdict;
+}
+
 enum replay_verdict replay_accept(struct sa_run *run, uint64_t seq)
 {
 	enum replay_verdict verdict;

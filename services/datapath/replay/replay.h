@@ -33,6 +33,19 @@ enum replay_verdict replay_check(
  * the window stays where it is, and the control thread is asked to reserve more.
  */
 enum replay_verdict replay_accept(struct sa_run *run, uint64_t seq);
+/* Of a thread that may wait for the disk: makes room for this number. False: there is none to be had. */
+struct replay_room {
+	bool (*make)(void *userdata, uint64_t seq);
+	void *userdata;
+};
+/* The same with @room made where the window has none; NULL: by nobody. The lock is dropped meanwhile. */
+enum replay_verdict replay_accept_with(
+	struct sa_run *run, uint64_t seq, const struct replay_room *room);
+/*
+ * Of a number that nobody vouches for yet, without lock: is it above what the disk knows of? With
+ * @esn also true of numbers that are far too old.
+ */
+bool replay_is_ahead(const struct sa_run *run, bool esn, uint32_t seq_low);
 /* Without a window: the low half of the highest authentic number; else 0, nobody asks. */
 uint32_t replay_top(struct sa_run *run);
 /* What an earlier life or key management knows: everything up to @top counts as seen. */

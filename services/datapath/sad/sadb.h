@@ -100,6 +100,12 @@ int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb) MUST_CHECK;
 /* Waits for the readers of what was removed; the parts outlive it. */
 struct sadb *sadb_free(struct sadb *sadb);
 DEFINE_CLEANUP(struct sadb *, sadb_free)
+/*
+ * An inbound SA's window may move to this number, and somewhat further, on disk before it returns:
+ * milliseconds. Return: 0, or the negative errno of the disk.
+ */
+int sadb_window_reach(struct sadb *sadb, struct sad_entry *entry, uint64_t seq) MUST_CHECK;
+
 /* No more SAs than these, larval ones included; 0: as memory goes. Those that are there stay. */
 void sadb_set_limit(struct sadb *sadb, size_t limit);
 /* A tunable of the protocol of an SA, see TUNABLE_OF(). */

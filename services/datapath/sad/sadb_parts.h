@@ -110,8 +110,6 @@ int sadb_window_equip(struct sadb *sadb, struct sad_entry *entry) MUST_CHECK;
 void sadb_window_unmake(struct sadb *sadb, struct sad_entry *entry);
 /* One of a former life: no more room than the store knows of today. */
 void sadb_window_restore(const struct sadb *sadb, struct sad_entry *entry);
-/* Room for this number, on disk before it returns; outside of batches. */
-int sadb_window_reach(struct sadb *sadb, struct sad_entry *entry, uint64_t seq) MUST_CHECK;
 void sadb_window_grant(struct sad_entry *entry);
 void sadb_window_refill(struct sadb *sadb, struct sad_entry *entry, uint64_t now);
 /* When silence gives back what was reserved for much traffic; 0: never. */

@@ -10,7 +10,7 @@
 #include "services/datapath/replay/replay.h"
 #include "services/datapath/sad/sadb_parts.h"
 
-#define AHEAD_MIN   UINT64_C(512) /* a connection may begin before the disk has answered */
+#define AHEAD_MIN   UINT64_C(64)
 #define AHEAD_MAX   SEQSTORE_CHUNK_MAX
 #define GROWTH	    4U /* of a reservation that was used up faster than expected */
 #define HASTE_USEC  (USEC_PER_SEC / 2)
@@ -171,11 +171,13 @@ void sadb_window_refill(struct sadb *sadb, struct sad_entry *entry, uint64_t now
 
 int sadb_window_reach(struct sadb *sadb, struct sad_entry *entry, uint64_t seq)
 {
+	struct sad_control *control = &entry->control;
 	int r;
 
 	if (!is_kept(sadb, entry) || seq <= last_of(entry->run))
 		return 0;
-	r = reserve(sadb, entry, seq + AHEAD_MIN);
+	control->top_ahead = next_ahead(entry, 0, sadb_now(sadb));
+	r = reserve(sadb, entry, seq + control->top_ahead);
 	if (r == 0)
 		sadb_window_grant(entry);
 	return r;
