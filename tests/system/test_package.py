@@ -198,6 +198,8 @@ def test_purging_leaves_nothing(pair, inside, packages):
     for prefix in ([], ["ip", "netns", "exec", red.name]):
         assert "ipsec" not in alpha.exec(*prefix, "nft", "list", "tables")
         assert "ipsec0" not in alpha.exec(*prefix, "ip", "link")
+        for family in ("-4", "-6"):  # local, main and default, no more
+            assert len(alpha.exec(*prefix, "ip", family, "rule").splitlines()) == (3 if family == "-4" else 2)
     with chatter(alpha, PEER), chatter(alpha, PEER_INSIDE, "ip", "netns", "exec", "red"), \
             Capture(alpha, "eth0") as outer, Capture(green, "wire0") as inner:
         for wire in (outer, inner):
