@@ -119,12 +119,14 @@ static void surroundings_done(struct surroundings *s)
 /* Of the service's own file. Where it is somebody's draft, its owner says nothing. */
 static void check_guard(const char *name, struct conf_diags *diags)
 {
-	CLEANUP(fd_closep) int fd = open(name, O_PATH | O_CLOEXEC);
 	CLEANUP(freep) char *path = NULL;
+	CLEANUP(fd_closep) int fd = -1;
 	struct conf_loc at = { .file = NULL };
 
-	if (fd < 0 || file_system_path(POLICY_FILE_PATH, &path) < 0 || strcmp(name, path) != 0 ||
-		file_check_guard(path, fd) != -EPERM)
+	if (file_system_path(POLICY_FILE_PATH, &path) < 0 || strcmp(name, path) != 0)
+		return;
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || file_check_guard(path, fd) != -EPERM)
 		return;
 	at.file = conf_diags_file(diags, name, "", 0, true);
 	conf_warning(diags, at, "policy-rights",
