@@ -312,19 +312,22 @@ static const struct verb *find_verb(const char *name)
 /* ExecStart= of ipsec-request@.service: what somebody else may have root do is what he asks for there. */
 static int carry_out(struct request *request)
 {
+	struct request asked = *request;
 	char *words[MAX_SERVICES + 1];
 	const struct verb *verb;
-	int n;
+	int n, code;
 
 	if (request->n_words != 1 || request->temporary)
 		return usage();
-	n = svc_request_split(request->words[0], &request->user, words, ARRAY_SIZE(words));
+	n = svc_request_split(request->words[0], &asked.user, words, ARRAY_SIZE(words));
 	verb = n > 0 ? find_verb(words[0]) : NULL;
 	if (!verb || !verb->needs_root)
 		return usage();
-	request->words = words + 1;
-	request->n_words = (size_t)n - 1;
-	return run_verb(verb, request);
+	asked.words = words + 1;
+	asked.n_words = (size_t)n - 1;
+	code = run_verb(verb, &asked);
+	request->manager = asked.manager;
+	return code;
 }
 
 int main(int argc, char **argv)
