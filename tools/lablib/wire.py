@@ -73,6 +73,11 @@ def ipv4(source, destination, protocol, payload, ttl=64):
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
+def is_about_esp(icmp):
+    """An error of ICMP, and the packet in it is ESP."""
+    return icmp[:1] in (b"\x03", b"\x0b", b"\x0c") and icmp[8 + 9:8 + 10] == bytes([ESP])
+
+
 class Capture:
     """Use as a context manager; frames are complete once it has ended.
 
@@ -151,9 +156,13 @@ class Capture:
         return [frame for frame in self.frames if frame.protocol in protocols]
 
     def clear(self):
-        """Frames that show an inner protocol: ICMP, TCP, UDP; neighbour discovery is let be."""
+        """Frames that show an inner protocol: ICMP, TCP, UDP; neighbour discovery is let be.
+
+        An error about ESP shows none: the system says so when nobody is there to take ESP.
+        """
         return [frame for frame in self.frames
-                if frame.protocol in (ICMP, TCP, UDP)
+                if frame.protocol in (TCP, UDP)
+                or (frame.protocol == ICMP and not is_about_esp(frame.payload))
                 or (frame.protocol == ICMPV6 and frame.payload[:1] in (b"\x80", b"\x81"))]
 
     def write(self, path):

@@ -41,6 +41,7 @@ struct sad_control {
 	uint64_t top_pace; /* numbers in a second, the most of late */
 	uint64_t top_ahead, top_reserved_usec; /* last reservation for it */
 	uint64_t top_granted; /* reserved, but not on disk yet; 0: nothing */
+	bool top_was_exact; /* when it was made nothing was reserved behind it */
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
 	struct sad_pace pace[2]; /* two moments of late, the older first; usec 0: none yet */
 	uint64_t keepalive_usec; /* last keep-alive to a NAT */

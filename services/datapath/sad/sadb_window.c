@@ -78,12 +78,14 @@ static int reserve(struct sadb *sadb, struct sad_entry *entry, uint64_t last)
 
 int sadb_window_equip(struct sadb *sadb, struct sad_entry *entry)
 {
+	const uint8_t *id = entry->control.window_id;
+	struct seqstore *store = sadb->parts.seqstore;
 	uint64_t top = 0;
 
 	if (!(entry->directions & SA_INBOUND) || entry->run->window == 0)
 		return 0;
-	if (sadb->parts.seqstore)
-		top = seqstore_top(sadb->parts.seqstore, entry->control.window_id);
+	if (store)
+		top = seqstore_top(store, id);
 	if (entry->directions == SA_INBOUND && entry->sa->replay_value > top)
 		top = entry->sa->replay_value;
 	if (top != 0)
@@ -92,18 +94,26 @@ int sadb_window_equip(struct sadb *sadb, struct sad_entry *entry)
 		return 0;
 	set_last(entry->run, top);
 	entry->control.top_ahead = AHEAD_MIN;
-	return reserve(sadb, entry, top + AHEAD_MIN);
+	entry->control.top_was_exact = seqstore_top_is_exact(store, id);
+	/* One loss after the other must not carry the end away from a peer that says little. */
+	return entry->control.top_was_exact ? reserve(sadb, entry, top + AHEAD_MIN) : 0;
 }
 
 void sadb_window_restore(const struct sadb *sadb, struct sad_entry *entry)
 {
+	const uint8_t *id = entry->control.window_id;
+	uint64_t known;
+
 	if (!is_kept(sadb, entry)) {
 		atomic_store(&entry->run->top_end, 0);
 		return;
 	}
+	known = seqstore_top(sadb->parts.seqstore, id);
 	entry->control.top_seen = entry->run->top;
 	entry->control.top_ahead = AHEAD_MIN;
-	set_last(entry->run, seqstore_top(sadb->parts.seqstore, entry->control.window_id));
+	entry->control.top_was_exact = known != entry->run->top ||
+				       seqstore_top_is_exact(sadb->parts.seqstore, id);
+	set_last(entry->run, known);
 }
 
 void sadb_window_grant(struct sad_entry *entry)
@@ -115,6 +125,7 @@ void sadb_window_grant(struct sad_entry *entry)
 	replay_unlock(entry->run);
 	atomic_store(&entry->run->top_beyond, 0);
 	entry->control.top_granted = 0;
+	entry->control.top_was_exact = true; /* from now on there is room behind it */
 }
 
 /* How many came in a second, the most of late. */
@@ -159,6 +170,8 @@ void sadb_window_refill(struct sadb *sadb, struct sad_entry *entry, uint64_t now
 	top = top_of(entry->run);
 	last = last_of(entry->run);
 	beyond = atomic_load(&entry->run->top_beyond);
+	if (!entry->control.top_was_exact && beyond == 0)
+		return; /* after a loss: whoever comes first asks */
 	measure(&entry->control, top, now);
 	ahead = next_ahead(entry, last > top ? last - top : 0, now);
 	if (ahead == 0 || last >= sadb_seq_limit(entry->sa))
@@ -217,8 +230,8 @@ void sadb_window_settle(struct sadb *sadb, struct sad_entry *entry, uint64_t now
 	entry->control.top_ahead = AHEAD_MIN;
 	entry->control.top_seen = top_of(entry->run);
 	/* Lowered here first: until the disk has it, it only knows of more than can come in. */
-	(void)!seqstore_lower_top(
-		sadb->parts.seqstore, entry->control.window_id, lower(entry->run, AHEAD_MIN));
+	(void)!seqstore_lower_top(sadb->parts.seqstore, entry->control.window_id,
+		lower(entry->run, AHEAD_MIN), false);
 }
 
 void sadb_window_close(struct sadb *sadb, struct sad_entry *entry)
@@ -226,15 +239,15 @@ void sadb_window_close(struct sadb *sadb, struct sad_entry *entry)
 	/* Failing costs packets of the next SA with this key. */
 	if (is_kept(sadb, entry))
 		(void)!seqstore_lower_top(
-			sadb->parts.seqstore, entry->control.window_id, lower(entry->run, 0));
+			sadb->parts.seqstore, entry->control.window_id, lower(entry->run, 0), true);
 }
 
 void sadb_window_unmake(struct sadb *sadb, struct sad_entry *entry)
 {
 	/* Nothing came in: what was known before is right again, for one that is there still, too. */
 	if (is_kept(sadb, entry))
-		(void)!seqstore_lower_top(
-			sadb->parts.seqstore, entry->control.window_id, entry->run->top);
+		(void)!seqstore_lower_top(sadb->parts.seqstore, entry->control.window_id,
+			entry->run->top, entry->control.top_was_exact);
 }
 
 void sadb_window_succeed(struct sadb *sadb, struct sad_entry *old, struct sad_entry *next)

@@ -259,21 +259,30 @@ int seqstore_set_top(
 		return r;
 	next = counter->last;
 	next.top = top;
+	next.flags &= ~SEQSTORE_EXACT;
 	r = counter_write(store, counter, &next);
 	return r < 0 ? r : sync_unless_batch(store);
 }
 
-int seqstore_lower_top(
-	struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES], uint64_t top)
+int seqstore_lower_top(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
+	uint64_t top, bool exact)
 {
 	struct counter *counter = find(store, id);
 	struct seqstore_record next;
 
-	if (!counter || top >= counter->last.top)
+	if (!counter || top > counter->last.top)
 		return 0;
 	next = counter->last;
 	next.top = top;
+	next.flags = exact ? next.flags | SEQSTORE_EXACT : next.flags & ~SEQSTORE_EXACT;
 	return counter_write(store, counter, &next);
+}
+
+bool seqstore_top_is_exact(const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES])
+{
+	const struct counter *counter = find(store, id);
+
+	return !counter || counter->last.top == 0 || counter->last.flags & SEQSTORE_EXACT;
 }
 
 uint64_t seqstore_top(const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES])

@@ -68,9 +68,15 @@ int seqstore_settle(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_
  */
 int seqstore_set_top(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
 	uint64_t top) MUST_CHECK;
-/* Numbers above @top will not be taken after all. Either outcome of a crash is safe. */
+/*
+ * Numbers above @top will not be taken after all. @exact: and up to it nobody takes any.
+ * Either outcome of a crash is safe.
+ */
 int seqstore_lower_top(struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES],
-	uint64_t top) MUST_CHECK;
+	uint64_t top, bool exact) MUST_CHECK;
+/* False: numbers were reserved and nobody came to say which of them were seen. */
+bool seqstore_top_is_exact(
+	const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES]);
 uint64_t seqstore_top(const struct seqstore *store, const uint8_t id[static SEQSTORE_ID_BYTES]);
 /* Last number reserved; 0: none. */
 uint64_t seqstore_reserved(

@@ -23,6 +23,7 @@
 #define SEQSTORE_FILE_NEW     "counters.new"
 #define SEQSTORE_MAGIC	      UINT32_C(0x53514331)
 #define SEQSTORE_EXHAUSTED    0x1U
+#define SEQSTORE_EXACT	      0x2U /* nothing above the window was reserved with the top */
 #define SEQSTORE_SECRET_BYTES 32
 #define SEQSTORE_HEADER_BYTES 4096
 
