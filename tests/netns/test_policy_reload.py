@@ -6,6 +6,7 @@ NETIPSEC_RELOAD_SEC (./run soak reload) makes it last, with a TCP stream beside 
 
 import contextlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -19,6 +20,8 @@ LASTING = "NETIPSEC_RELOAD_SEC" in os.environ
 SECONDS = float(os.environ.get("NETIPSEC_RELOAD_SEC", "4"))
 PERIOD_SEC = 1.0 if LASTING else 0.0
 STREAM_RATE = "20M"
+LISTEN_TRIES = 100
+PAUSE = 1000  # datagrams, in a second
 STREAM = ("setpriv", "--pdeathsig", "KILL", "iperf3")  # ends with whoever started it
 
 
@@ -34,15 +37,23 @@ def rules(family, turn):
     return "\n".join(others) + "\n"
 
 
+def listen(host, stack):
+    """A server for the stream; that of the run before may still be on its way out of the port."""
+    for _ in range(LISTEN_TRIES):
+        server = stack.enter_context(host.popen(
+            *STREAM, "-s", "-1", "--forceflush", stdout=subprocess.PIPE, text=True))
+        stack.callback(server.kill)
+        if any("listening" in line for line in server.stdout):
+            return
+    raise AssertionError("iperf3 does not listen")
+
+
 @contextlib.contextmanager
 def traffic(pair, there):
     """The probes, and when it is to last a stream of TCP."""
     with contextlib.ExitStack() as stack:
         if LASTING:
-            server = stack.enter_context(pair["beta"].popen(
-                *STREAM, "-s", "-1", "--forceflush", stdout=subprocess.PIPE, text=True))
-            stack.callback(server.kill)
-            assert any("listening" in line for line in server.stdout)
+            listen(pair["beta"], stack)
             stream = stack.enter_context(pair["alpha"].popen(
                 *STREAM, "-c", there, "-t", "86400", "-b", STREAM_RATE, stdout=subprocess.DEVNULL))
             stack.callback(stream.kill)
@@ -77,3 +88,26 @@ def test_reloads_lose_nothing(pair, family):
           f"{len(capture.clear())} in clear")
     assert not capture.clear()
     assert len(capture.of(wire.ESP)) > 1000 * SECONDS
+
+
+@families
+def test_what_comes_in_a_pause_waits(pair, family):
+    """A datapath that gets no processor for a second: what was sent meanwhile goes out afterwards."""
+    here, there, _, how = ENDS[family]
+    alpha, beta = pair["alpha"], pair["beta"]
+    load(beta, f"{{laddr {there} raddr {here}}} ipsec {{{how}}}\n")
+    load(alpha, f"{{laddr {here} raddr {there}}} ipsec {{{how}}}\n")
+    probes = []
+
+    def probe():
+        probes.append(SteadyProbe(alpha, beta, there))
+        return probes[-1]
+
+    def pause():
+        alpha.signal("ipsec-datapath", signal.SIGSTOP)
+        try:
+            probes[-1].flow(PAUSE)
+        finally:
+            alpha.signal("ipsec-datapath", signal.SIGCONT)
+
+    loses_nothing(probe, pause)

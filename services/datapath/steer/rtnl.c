@@ -13,6 +13,7 @@
 
 #define RTNL_MESSAGE_BYTES 512
 #define MTU_USUAL	   1500
+#define QUEUE_PACKETS	   4096 /* what waits while whoever reads the device has other work */
 
 struct message {
 	_Alignas(struct nlmsghdr) uint8_t bytes[RTNL_MESSAGE_BYTES];
@@ -59,6 +60,7 @@ int rtnl_link_setup(struct netlink *nl, int ifindex, uint32_t mtu)
 	link->ifi_flags = IFF_UP;
 	link->ifi_change = IFF_UP;
 	mnl_attr_put_u32(msg.header, IFLA_MTU, mtu);
+	mnl_attr_put_u32(msg.header, IFLA_TXQLEN, QUEUE_PACKETS);
 	return netlink_request(nl, msg.header);
 }
 
