@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/base/clock.h"
+#include "common/base/memfd.h"
 #include "services/datapath/bus/section_parts.h"
 
 #define AGAIN_USEC USEC_PER_SEC /* after a roll-back that failed */
@@ -56,6 +57,22 @@ static int remember(const struct section_trial *trial, enum snapshot_section sec
 	return 0;
 }
 
+/*
+ * The store takes an open file once, whatever its name: what is to stand in it beside the section's own
+ * snapshot is another file.
+ */
+static int copy_snapshot(int fd, int *ret_copy)
+{
+	struct memfd_view view = { 0 };
+	int r = memfd_map(fd, SNAPSHOT_MAX_BYTES, &view);
+
+	if (r < 0)
+		return r;
+	r = memfd_seal("netipsec-former", view.bytes, view.len, ret_copy);
+	memfd_unmap(&view);
+	return r;
+}
+
 void section_trial_drop(struct section_trial *trial)
 {
 	if (trial->active && trial->has_former)
@@ -87,9 +104,10 @@ static int begin(const struct sections *sections, enum snapshot_section section,
 		return -ENODATA;
 	}
 	if (trial.has_former) {
-		trial.former = fcntl(from, F_DUPFD_CLOEXEC, 0);
-		if (trial.former < 0)
-			return -errno;
+		int r = copy_snapshot(from, &trial.former);
+
+		if (r < 0)
+			return r;
 	}
 	*ret_trial = trial;
 	return 0;
@@ -159,18 +177,18 @@ uint64_t sections_deadline(const struct sections *sections)
 static bool roll_back(struct sections *sections, enum snapshot_section section, struct text *why)
 {
 	const struct section_trial *trial = &sections->trials[section];
+	CLEANUP(fd_closep) int fd = -1;
 	enum publish_verdict verdict;
-	int r;
+	int r = trial->has_former ? copy_snapshot(trial->former, &fd)
+				  : section_withdraw(sections, section);
 
-	if (trial->has_former) {
-		verdict = section_publish(sections, section,
-			sections->sections[section].generation + 1, trial->former, why);
-		return verdict == PUBLISH_OK || verdict == PUBLISH_SAME;
-	}
-	r = section_withdraw(sections, section);
 	if (r < 0)
 		text_add(why, strerror(-r));
-	return r == 0;
+	if (r < 0 || !trial->has_former)
+		return r == 0;
+	verdict = section_publish(
+		sections, section, sections->sections[section].generation + 1, fd, why);
+	return verdict == PUBLISH_OK || verdict == PUBLISH_SAME;
 }
 
 bool sections_expire(struct sections *sections, uint64_t now_usec,
