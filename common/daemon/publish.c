@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "common/daemon/publish.h"
+#include "common/daemon/publish_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,10 +13,7 @@
 #include "common/daemon/log.h"
 #include "common/daemon/manager.h"
 
-#define DATAPATH      "org.netipsec.Datapath1"
-#define DATAPATH_PATH "/org/netipsec/Datapath1"
 #define DATAPATH_UNIT "ipsec-datapath.service"
-#define ASK_USEC      (10 * USEC_PER_SEC)
 #define PUBLISH_USEC  (60 * USEC_PER_SEC)
 #define WITHDRAW_USEC (5 * USEC_PER_SEC)
 #define READY_USEC    (5 * USEC_PER_SEC)
@@ -26,45 +23,7 @@ static const struct bus_place datapath = {
 	.name = DATAPATH, .path = DATAPATH_PATH, .interface = DATAPATH
 };
 
-/* One way of some bytes into the datapath: ask what is in force, hand over, hear the verdict. */
-struct attempt {
-	bool active;
-	bool candidate; /* of bytes that were not in force before; else of publisher.wanted */
-	bool on_trial; /* the datapath took it so */
-	bool again; /* it asked a second time: stale, or an answer that did not come */
-	unsigned int epoch; /* of the datapath that was asked */
-	uint64_t generation;
-	uint64_t confirm_usec; /* 0: for good */
-	struct snapshot_bytes bytes; /* of a candidate */
-	publish_done_fn on_done;
-	void *userdata;
-	struct keys_sender *sender;
-};
-
-struct publisher {
-	struct daemon *daemon;
-	enum snapshot_section section;
-	void (*on_state)(
-		enum publish_state state, uint64_t generation, const char *error, void *userdata);
-	void *userdata;
-	enum publish_state state;
-	uint64_t generation;
-	int refusal; /* negative errno of the last attempt that ended in PUBLISH_REFUSED */
-	bool present; /* the datapath is on the bus */
-	unsigned int epoch; /* counts its comings and goings */
-	bool has_wanted;
-	struct snapshot_bytes wanted; /* what shall stand in the datapath whenever it is there */
-	bool on_trial; /* `wanted` waits to be confirmed; `former` was in force before it */
-	struct snapshot_bytes former;
-	void (*on_trial_end)(bool confirmed, void *userdata);
-	publish_done_fn confirm_done;
-	void *confirm_userdata;
-	struct attempt now;
-	struct attempt next; /* waits for `now` to end */
-};
-
 static void attempt_start(struct publisher *publisher);
-static void trial_end(struct publisher *publisher, bool confirmed);
 static void attempt_ask(struct publisher *publisher);
 
 static const struct snapshot_bytes *attempt_bytes(const struct publisher *publisher)
@@ -72,7 +31,7 @@ static const struct snapshot_bytes *attempt_bytes(const struct publisher *publis
 	return publisher->now.candidate ? &publisher->now.bytes : &publisher->wanted;
 }
 
-static void set_state(struct publisher *publisher, enum publish_state state, uint64_t generation,
+void publish_set_state(struct publisher *publisher, enum publish_state state, uint64_t generation,
 	const char *error)
 {
 	bool same = publisher->state == state && publisher->generation == generation && !error;
@@ -87,8 +46,10 @@ static void set_state(struct publisher *publisher, enum publish_state state, uin
 static void want(struct publisher *publisher, struct snapshot_bytes *bytes, bool on_trial)
 {
 	snapshot_bytes_done(&publisher->former);
-	publisher->on_trial = on_trial && publisher->has_wanted;
-	if (publisher->on_trial)
+	publisher->has_former = on_trial && publisher->has_wanted;
+	publisher->on_trial = on_trial;
+	publisher->gone_back = false;
+	if (publisher->has_former)
 		publisher->former = publisher->wanted;
 	else
 		snapshot_bytes_done(&publisher->wanted);
@@ -126,19 +87,24 @@ static void attempt_end(
 
 	publisher->now = (struct attempt){ 0 };
 	(void)keys_sender_free(ended.sender);
-	if (ended.candidate && (result == 0 || result == -ENOTCONN))
+	if (ended.adopts && publisher->has_wanted)
+		publisher->on_trial = true;
+	else if (ended.candidate && (result == 0 || result == -ENOTCONN))
 		want(publisher, &ended.bytes, result == 0 && ended.on_trial);
+	else if (result == 0 && ended.on_trial)
+		publisher->on_trial = true;
+	publisher->resumes = (publisher->resumes || ended.resumes) && result == -ENOTCONN;
 	snapshot_bytes_done(&ended.bytes);
 	if (!error && result < 0)
 		error = strerror(-result);
 	if (result == 0)
-		set_state(publisher, PUBLISH_ENFORCED, generation, NULL);
+		publish_set_state(publisher, PUBLISH_ENFORCED, generation, error);
 	else if (result == -ENOTCONN)
-		set_state(publisher, PUBLISH_ABSENT, 0, NULL);
+		publish_set_state(publisher, PUBLISH_ABSENT, 0, NULL);
 	else if (ended.candidate && publisher->generation) /* the former content stays in force */
-		set_state(publisher, PUBLISH_ENFORCED, publisher->generation, error);
+		publish_set_state(publisher, PUBLISH_ENFORCED, publisher->generation, error);
 	else
-		set_state(publisher, PUBLISH_REFUSED, 0, error);
+		publish_set_state(publisher, PUBLISH_REFUSED, 0, error);
 	if (publisher->state == PUBLISH_REFUSED)
 		publisher->refusal = result;
 	log_verdict(publisher, result, error);
@@ -208,13 +174,15 @@ static int send_publish(struct publisher *publisher)
 		r = bus_open_container(wr, 'a', "{sv}");
 	if (r == 0 && publisher->now.confirm_usec > 0)
 		r = bus_write_option(wr, "confirm_usec", "t", publisher->now.confirm_usec);
+	if (r == 0 && publisher->now.keeps_trial)
+		r = bus_write_option(wr, "keep_trial", "b", 1);
 	if (r == 0)
 		r = bus_close_container(wr);
 	if (r < 0) {
 		bus_writer_free(wr);
 		return r;
 	}
-	publisher->now.on_trial = publisher->now.confirm_usec > 0;
+	publisher->now.on_trial = publisher->now.confirm_usec > 0 || publisher->now.keeps_trial;
 	return bus_method_send(wr, PUBLISH_USEC, on_verdict, publisher);
 }
 
@@ -251,30 +219,44 @@ static bool restores(const struct publisher *publisher)
 	return publisher->section == SECTION_KEYS && publisher->now.candidate;
 }
 
+static bool is_hash_of(const struct snapshot_bytes *bytes, const uint8_t *hash, size_t len)
+{
+	return len == sizeof(bytes->hash) && memcmp(hash, bytes->hash, len) == 0;
+}
+
 static void on_section(struct bus_reply *reply, void *userdata)
 {
 	struct publisher *publisher = userdata;
 	const struct bus_error *error = bus_reply_error(reply);
 	const struct snapshot_bytes *bytes = attempt_bytes(publisher);
 	const uint8_t *hash = NULL;
-	const char *state;
+	const char *state = "";
 	uint64_t in_force = 0;
 	size_t len = 0;
 	int r = error ? bus_error_number(error)
 		      : bus_read(bus_reply_reader(reply), "tays", &in_force, &hash, &len, &state);
+	bool trying = strcmp(state, "trial") == 0;
 
 	if (!answer_stands(publisher, r, error))
 		return;
 	/* A datapath that died meanwhile knows whether the trial goes on; else it is over. */
 	if (r == 0 && publisher->on_trial && !publisher->now.candidate &&
-		!(in_force && len == sizeof(bytes->hash) && memcmp(hash, bytes->hash, len) == 0))
-		trial_end(publisher, false);
+		!(trying && in_force && is_hash_of(bytes, hash, len)))
+		publish_trial_end(publisher, false);
 	if (r < 0) {
 		attempt_end(publisher, r, 0, error ? error->message : NULL);
-	} else if (in_force && len == sizeof(bytes->hash) && memcmp(hash, bytes->hash, len) == 0 &&
-		   !restores(publisher)) {
+	} else if (!publisher->now.candidate && publisher->gone_back) {
+		attempt_end(publisher, in_force ? 0 : -ENODATA, in_force, GONE_BACK);
+	} else if (in_force && is_hash_of(bytes, hash, len) && !restores(publisher)) {
+		publisher->now.on_trial = trying; /* begun before this process was there, */
+		publisher->now.adopts = trying; /* or what was before it is known by now */
 		attempt_end(publisher, 0, in_force, NULL);
+	} else if (publisher->now.resumes && in_force && !trying) {
+		publisher->now.candidate = false;
+		publish_give_way(publisher);
+		attempt_end(publisher, 0, in_force, GONE_BACK);
 	} else {
+		publisher->now.keeps_trial = publisher->now.resumes && trying;
 		publisher->now.generation = in_force + 1;
 		attempt_hand_over(publisher);
 	}
@@ -301,7 +283,7 @@ static void attempt_start(struct publisher *publisher)
 		attempt_end(publisher, -ENOTCONN, 0, NULL);
 		return;
 	}
-	set_state(publisher, PUBLISH_PENDING, publisher->generation, NULL);
+	publish_set_state(publisher, PUBLISH_PENDING, publisher->generation, NULL);
 	attempt_ask(publisher);
 }
 
@@ -317,99 +299,11 @@ static void on_owner(const char *name, const char *old_owner, const char *new_ow
 	if (publisher->now.active)
 		return; /* its next answer, or its error, sees the epoch */
 	if (!publisher->present) {
-		set_state(publisher, PUBLISH_ABSENT, 0, NULL);
-	} else if (publisher->has_wanted) {
-		publisher->now = (struct attempt){ .active = true };
+		publish_set_state(publisher, PUBLISH_ABSENT, 0, NULL);
+	} else if (publisher->has_wanted || publisher->gone_back) {
+		publisher->now = (struct attempt){ .active = true, .resumes = publisher->resumes };
 		attempt_start(publisher);
 	}
-}
-
-/* ---- what was published on trial ---- */
-
-static void trial_end(struct publisher *publisher, bool confirmed)
-{
-	publisher->on_trial = false;
-	if (!confirmed) {
-		snapshot_bytes_done(&publisher->wanted);
-		publisher->wanted = publisher->former;
-		publisher->former = (struct snapshot_bytes){ 0 };
-	}
-	snapshot_bytes_done(&publisher->former);
-	if (publisher->on_trial_end)
-		publisher->on_trial_end(confirmed, publisher->userdata);
-}
-
-/*
- * A generation that nobody here asked for: the datapath went back to what was in force before. To
- * what, is known here only if the trial began here.
- */
-static void on_changed(const char *sender, struct bus_reader *args, void *userdata)
-{
-	struct publisher *publisher = userdata;
-	const char *section;
-	uint64_t generation;
-
-	(void)sender;
-	if (bus_read(args, "st", &section, &generation) < 0 || generation == 0 ||
-		strcmp(section, snapshot_section_name(publisher->section)) != 0 ||
-		publisher->now.active || generation <= publisher->generation)
-		return;
-	if (publisher->on_trial) {
-		set_state(publisher, PUBLISH_ENFORCED, generation, NULL);
-		trial_end(publisher, false);
-	} else {
-		set_state(publisher, PUBLISH_ENFORCED, generation,
-			"the datapath went back to an earlier policy that was not published by "
-			"this process");
-	}
-}
-
-static void on_confirmed(struct bus_reply *reply, void *userdata)
-{
-	struct publisher *publisher = userdata;
-	const struct bus_error *error = bus_reply_error(reply);
-	publish_done_fn on_done = publisher->confirm_done;
-
-	if (!error && publisher->on_trial)
-		trial_end(publisher, true);
-	publisher->confirm_done = NULL;
-	if (on_done)
-		on_done(error ? bus_error_number(error) : 0, publisher->generation,
-			error ? error->message : NULL, publisher->confirm_userdata);
-}
-
-int publisher_confirm(struct publisher *publisher, publish_done_fn on_done, void *userdata)
-{
-	struct bus_writer *wr;
-	int r;
-
-	if (!publisher->on_trial)
-		return -ENOENT;
-	if (publisher->confirm_done)
-		return -EBUSY;
-	wr = bus_method_writer(
-		daemon_bus(publisher->daemon), DATAPATH, DATAPATH_PATH, DATAPATH, "Confirm");
-	r = wr ? bus_write(
-			 wr, "st", snapshot_section_name(publisher->section), publisher->generation)
-	       : -ENOMEM;
-	if (r < 0) {
-		bus_writer_free(wr);
-		return r;
-	}
-	publisher->confirm_done = on_done;
-	publisher->confirm_userdata = userdata;
-	return bus_method_send(wr, ASK_USEC, on_confirmed, publisher);
-}
-
-bool publisher_on_trial(const struct publisher *publisher)
-{
-	return publisher->on_trial;
-}
-
-void publisher_watch_trial(
-	struct publisher *publisher, void (*on_trial_end)(bool confirmed, void *userdata))
-{
-	publisher->on_trial_end = on_trial_end;
 }
 
 static int withdrawn_path(const struct publisher *publisher, char **ret_path)
@@ -439,8 +333,8 @@ int publisher_new(struct daemon *daemon, enum snapshot_section section,
 	if (r == 0)
 		r = bus_watch_name(daemon_bus(daemon), DATAPATH, on_owner, publisher);
 	if (r == 0)
-		r = bus_watch_signal(
-			daemon_bus(daemon), &datapath, "SectionChanged", on_changed, publisher);
+		r = bus_watch_signal(daemon_bus(daemon), &datapath, "SectionChanged",
+			publish_on_changed, publisher);
 	if (r < 0)
 		return r;
 	*ret_publisher = STEAL(publisher);
@@ -471,27 +365,19 @@ static void drop_next(struct publisher *publisher, const char *why)
 		dropped.on_done(-ECANCELED, publisher->generation, why, dropped.userdata);
 }
 
-int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
-	publish_done_fn on_done, void *userdata)
-{
-	return publisher_publish_on_trial(publisher, snap, 0, on_done, userdata);
-}
-
-int publisher_publish_on_trial(struct publisher *publisher, struct snapshot_bytes *snap,
-	uint64_t confirm_usec, publish_done_fn on_done, void *userdata)
+/* The bytes are moved out of @snap on success. */
+static int begin(
+	struct publisher *publisher, struct snapshot_bytes *snap, const struct attempt *asked)
 {
 	CLEANUP(freep) char *withdrawn = NULL;
-	struct attempt attempt = { .active = true,
-		.candidate = true,
-		.confirm_usec = confirm_usec,
-		.bytes = *snap,
-		.on_done = on_done,
-		.userdata = userdata };
+	struct attempt attempt = *asked;
 	int r = withdrawn_path(publisher, &withdrawn);
 
 	if (r < 0)
 		return r;
 	(void)unlink(withdrawn); /* mostly it is not there */
+	attempt.active = attempt.candidate = true;
+	attempt.bytes = *snap;
 	*snap = (struct snapshot_bytes){ 0 };
 	if (publisher->now.active) {
 		/* Of several that wait only the newest is of interest. */
@@ -502,6 +388,32 @@ int publisher_publish_on_trial(struct publisher *publisher, struct snapshot_byte
 		attempt_start(publisher);
 	}
 	return 0;
+}
+
+int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
+	publish_done_fn on_done, void *userdata)
+{
+	return publisher_publish_on_trial(publisher, snap, 0, on_done, userdata);
+}
+
+int publisher_publish_on_trial(struct publisher *publisher, struct snapshot_bytes *snap,
+	uint64_t confirm_usec, publish_done_fn on_done, void *userdata)
+{
+	const struct attempt attempt = {
+		.confirm_usec = confirm_usec, .on_done = on_done, .userdata = userdata
+	};
+
+	return begin(publisher, snap, &attempt);
+}
+
+int publisher_resume(struct publisher *publisher, struct snapshot_bytes *snap,
+	publish_done_fn on_done, void *userdata)
+{
+	const struct attempt attempt = {
+		.resumes = true, .on_done = on_done, .userdata = userdata
+	};
+
+	return begin(publisher, snap, &attempt);
 }
 
 int publisher_wait(struct publisher *publisher)
@@ -564,7 +476,7 @@ int publisher_withdraw(struct publisher *publisher)
 	if (r == -ENOTCONN || r == -ETIMEDOUT || r == -ECONNRESET)
 		r = record_withdrawal(publisher);
 	if (r == 0)
-		set_state(
+		publish_set_state(
 			publisher, publisher->present ? PUBLISH_PENDING : PUBLISH_ABSENT, 0, NULL);
 	return r;
 }

@@ -40,7 +40,17 @@ int publisher_publish(struct publisher *publisher, struct snapshot_bytes *snap,
  */
 int publisher_publish_on_trial(struct publisher *publisher, struct snapshot_bytes *snap,
 	uint64_t confirm_usec, publish_done_fn on_done, void *userdata) MUST_CHECK;
-bool publisher_on_trial(const struct publisher *publisher); /* what is in force waits */
+/*
+ * For the successor of a process that has died: these bytes were on trial. A trial that goes on stays
+ * one; after one that was rolled back nothing is published, see publisher_gone_back(). Else as
+ * publisher_publish().
+ */
+int publisher_resume(struct publisher *publisher, struct snapshot_bytes *snap,
+	publish_done_fn on_done, void *userdata) MUST_CHECK;
+/* What is in force waits, or the datapath has yet to say whether it does. */
+bool publisher_on_trial(const struct publisher *publisher);
+/* What is in force was so before a trial that this process did not begin; nothing of ours is. */
+bool publisher_gone_back(const struct publisher *publisher);
 /*
  * on_done as of publisher_publish(). Return: 0, -ENOENT when nothing waits, -EBUSY when it is being
  * confirmed, other errno.

@@ -219,19 +219,27 @@ static int write_apply(
 	return r < 0 ? r : bus_close_container(wr);
 }
 
-/* What a person has to do now. */
-static void tell_trial(const struct conf_request *request)
+static const struct bus_place policy_service = {
+	.name = POLICYD_BUS_NAME, .path = POLICYD_BUS_PATH, .interface = POLICYD_BUS_NAME
+};
+
+/* What a person has to do now. What was in force before is on no trial. */
+static void tell_trial(struct bus *bus, const struct conf_request *request)
 {
-	if (request->confirm_sec > 0)
+	int on_trial = 1;
+
+	if (request->confirm_sec == 0)
+		return;
+	if (bus_get_property(bus, &policy_service, "OnTrial", "b", &on_trial, NULL) == 0 &&
+		!on_trial)
+		(void)fprintf(stderr,
+			"ipsecconf: nothing is new, so that nothing waits to be confirmed\n");
+	else
 		(void)fprintf(stderr,
 			"ipsecconf: on trial: rolled back in %u seconds, unless 'ipsecconf "
 			"--confirm-yes' is run before\n",
 			(unsigned int)request->confirm_sec);
 }
-
-static const struct bus_place policy_service = {
-	.name = POLICYD_BUS_NAME, .path = POLICYD_BUS_PATH, .interface = POLICYD_BUS_NAME
-};
 
 static uint32_t count_rules(struct bus *bus)
 {
@@ -274,7 +282,7 @@ static int send_source(
 	else if (!request->quiet && is_news(former, generation))
 		(void)printf("WARNING : new policy entries may change the treatment of "
 			     "connections that exist.\n");
-	tell_trial(request);
+	tell_trial(bus, request);
 	return 0;
 }
 
@@ -351,7 +359,7 @@ int conf_flush_policy(const struct conf_request *request)
 	r = bus_method_call(wr, CALL_USEC, &reply, &error);
 	if (r < 0)
 		return flush_failed(request, r, &error);
-	tell_trial(request);
+	tell_trial(bus, request);
 	return 0;
 }
 
@@ -377,7 +385,7 @@ int conf_reload(const struct conf_request *request)
 	(void)write_reload(wr, request); /* the call fails when the writing did */
 	r = conf_policy_call(wr, &reply);
 	if (r == 0)
-		tell_trial(request);
+		tell_trial(bus, request);
 	return r;
 }
 

@@ -179,6 +179,7 @@ static int load_file(struct policyd *d, struct conf_diags *diags, struct policyd
 	input.label = d->settings.config_file;
 	input.source = source ? source : "";
 	input.len = len;
+	content->tried = policyd_trial_is_of(input.source, len);
 	return policy_parse_bounded(
 		&input, d->settings.resolve_timeout_sec * USEC_PER_SEC, diags, &content->file);
 }
@@ -256,7 +257,7 @@ static int publish_first(void *userdata, void *loaded)
 		return r;
 	if (content->absent)
 		log_warning("%s does not exist: the policy is empty", d->settings.config_file);
-	return policyd_publish_first(d, &content->file, content->absent);
+	return policyd_publish_first(d, content);
 }
 
 const struct service_hooks policyd_hooks = {

@@ -59,6 +59,7 @@ struct policy_change {
 	struct policy_file *next; /* what will be configured; NULL: the same as now */
 	struct policy_file *in_force; /* with fragments; NULL: there are none */
 	bool absent; /* the file does not exist */
+	bool resumes; /* at the start: the file is on trial, or was rolled back */
 	struct policyd_settings former; /* before a reload; without config_file: they stayed */
 	char *warnings; /* rendered, NULL: none */
 	struct text removed, rest; /* of a deletion */
@@ -97,6 +98,8 @@ struct policyd {
 	unsigned int sas_asked; /* answers that are still to come */
 	bool absent; /* there is no file */
 	struct policyd_former former;
+	/* A trial ended that began before this process did: what is in force is not `configured`. */
+	bool gone_back;
 	struct policyd_fragments fragments;
 	struct policyd_owners owners;
 	struct policy_counter *counters;
@@ -111,6 +114,7 @@ extern const struct service_hooks policyd_hooks;
 struct policyd_content {
 	struct policy_file *file;
 	bool absent; /* there is no file */
+	bool tried; /* its text is on trial, or was rolled back */
 };
 struct policyd_content *policyd_content_free(struct policyd_content *content);
 DEFINE_CLEANUP(struct policyd_content *, policyd_content_free)
@@ -144,8 +148,8 @@ void policyd_submit(struct policyd *d, struct policy_change *change);
 /* The same in two steps. */
 void policyd_enqueue(struct policyd *d, struct policy_change *change);
 void policyd_start(struct policyd *d);
-/* The policy that was read at the start, moved out of *file. Return: 0 or negative errno. */
-int policyd_publish_first(struct policyd *d, struct policy_file **file, bool absent) MUST_CHECK;
+/* What was read at the start; its file is moved out. Return: 0 or negative errno. */
+int policyd_publish_first(struct policyd *d, struct policyd_content *content) MUST_CHECK;
 /* The SIGHUP hook: the end is told to the manager later. */
 int policyd_reload(void *userdata);
 /* The datapath went back to what was in force before a change that nobody confirmed. */
@@ -165,6 +169,13 @@ int policyd_work_out(
 bool policyd_brings_nothing(const struct policyd *d, const struct policy_change *change);
 /* The settings that every text is parsed with. */
 struct policy_input policyd_input(const struct policyd *d, const struct resolver *resolver);
+
+/* ---- policyd_trial.c ---- */
+/* Before a reload on trial is published; nothing for other changes. Return: 0 or negative errno. */
+int policyd_trial_mark(const struct policy_change *change) MUST_CHECK;
+void policyd_trial_unmark(void);
+/* Is this text on trial, or was it rolled back, and nobody has asked for it since? */
+bool policyd_trial_is_of(const char *source, size_t len);
 
 /* ---- policyd_index.c ---- */
 /*

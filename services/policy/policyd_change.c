@@ -144,7 +144,14 @@ static void take_over(struct policyd *d, struct policy_change *change)
 	former_done(&d->former);
 	if (change->next)
 		d->unheld = NULL;
-	if (on_trial && change->next) {
+	d->gone_back = publisher_gone_back(d->service.publisher);
+	if (d->gone_back)
+		log_warning("the policy of %s was rolled back: one is in force that is not known "
+			    "here, until the next reload",
+			d->settings.config_file);
+	else if (change->kind == CHANGE_RELOAD && !on_trial)
+		policyd_trial_unmark();
+	if (on_trial && change->next && d->configured) {
 		d->former = (struct policyd_former){ .valid = true, .absent = d->absent };
 		d->former.in_force = STEAL(d->in_force);
 		d->former.configured = STEAL(d->configured);
@@ -178,8 +185,12 @@ static void catch_up(struct policyd *d)
 
 void policyd_rolled_back(struct policyd *d)
 {
-	if (!d->former.valid)
+	if (!d->former.valid) {
+		d->gone_back = true;
+		log_warning("nobody confirmed the policy: one is in force again that is not known "
+			    "here; a reload takes the file over");
 		return;
+	}
 	log_warning("nobody confirmed the policy: the former one is in force again");
 	d->unheld = NULL;
 	(void)policy_file_free(d->configured);
@@ -196,6 +207,7 @@ void policyd_rolled_back(struct policyd *d)
 void policyd_confirmed(struct policyd *d)
 {
 	former_done(&d->former);
+	policyd_trial_unmark();
 	log_info("the policy is confirmed");
 	catch_up(d);
 }
@@ -236,6 +248,8 @@ static void on_published(int result, uint64_t generation, const char *error, voi
 		end_change(d, change, 0);
 	} else {
 		unwrite_fragment(d, change);
+		if (change->confirm_usec > 0)
+			policyd_trial_unmark();
 		refuse(change, result == -ECANCELED ? "Unavailable" : "Invalid",
 			error ? error : strerror(-result));
 		end_change(d, change, result);
@@ -268,7 +282,9 @@ static int publish(struct policyd *d, struct policy_change *change)
 		r = policy_file_spd(file, (enum spd_precedence)d->settings.precedence, &spd);
 	if (r == 0)
 		r = snapshot_write_policy(spd, &snap);
-	if (r == 0)
+	if (r == 0 && change->resumes)
+		r = publisher_resume(d->service.publisher, &snap, on_published, change);
+	else if (r == 0)
 		r = publisher_publish_on_trial(
 			d->service.publisher, &snap, change->confirm_usec, on_published, change);
 	if (r < 0)
@@ -345,6 +361,8 @@ static void carry_out(struct policyd *d, struct policy_change *change)
 	/* On disk before it is in force: what was promised to stay does. */
 	r = write_fragment(change->fragment, change->fragment_name);
 	if (r == 0)
+		r = policyd_trial_mark(change);
+	if (r == 0)
 		r = publish(d, change);
 	if (r < 0)
 		fail_change(d, change, r, NULL, strerror(-r));
@@ -405,6 +423,14 @@ static bool needs_datapath(const struct policy_change *change)
 	return true;
 }
 
+/* What would publish the policy that nobody confirmed, without saying so. */
+static bool brings_back(const struct policyd *d, const struct policy_change *change)
+{
+	return d->gone_back && change->kind != CHANGE_RELOAD &&
+	       change->kind != CHANGE_REPLACE_ALL &&
+	       (change->kind != CHANGE_FLUSH || change->scope != POLICY_ALL);
+}
+
 static void start_change(struct policyd *d, struct policy_change *change)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
@@ -414,6 +440,12 @@ static void start_change(struct policyd *d, struct policy_change *change)
 	if (needs_datapath(change) && publisher_state(d->service.publisher) == PUBLISH_ABSENT) {
 		fail_change(
 			d, change, -ENOTCONN, NULL, "the datapath is absent; nothing was changed");
+		return;
+	}
+	if (brings_back(d, change)) {
+		fail_change(d, change, -EBUSY, NULL,
+			"a change was rolled back that began before the service did: "
+			"'ipsecconf --reload' first; nothing was changed");
 		return;
 	}
 	if (publisher_on_trial(d->service.publisher)) {
@@ -501,7 +533,7 @@ static int wait_for_names(struct policyd *d, struct policy_change *change)
 	return r < 0 ? r : policyd_work_out(d, change, diags);
 }
 
-int policyd_publish_first(struct policyd *d, struct policy_file **file, bool absent)
+int policyd_publish_first(struct policyd *d, struct policyd_content *content)
 {
 	struct policy_change *change = policy_change_new(CHANGE_RELOAD);
 	int r;
@@ -509,8 +541,9 @@ int policyd_publish_first(struct policyd *d, struct policy_file **file, bool abs
 	if (!change)
 		return -ENOMEM;
 	change->d = d;
-	change->next = STEAL(*file);
-	change->absent = absent;
+	change->next = STEAL(content->file);
+	change->absent = content->absent;
+	change->resumes = content->tried;
 	d->queue = change;
 	d->service.busy = true;
 	r = wait_for_names(d, change);

@@ -111,20 +111,19 @@ static int stored_path(const char *name, const char *suffix, char **ret_path)
 	return path.failed ? -ENOMEM : file_system_path(path.str, ret_path);
 }
 
-static int make_directory(void)
+static int make_directory(const char *plain)
 {
-	static const char *const parts[] = { "/var/lib/netipsec/policy", FRAGMENTS_DIR };
+	CLEANUP(freep) char *path = NULL;
+	int r = file_system_path(plain, &path);
 
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		CLEANUP(freep) char *path = NULL;
-		int r = file_system_path(parts[i], &path);
+	if (r == 0 && mkdir(path, 0755) < 0 && errno != EEXIST)
+		r = -errno;
+	return r;
+}
 
-		if (r < 0)
-			return r;
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
+int policyd_state_directory(void)
+{
+	return make_directory("/var/lib/netipsec/policy");
 }
 
 /* All forms of a name but @kept go. */
@@ -152,7 +151,9 @@ int policyd_fragment_store(const struct policyd_fragment *fragment)
 	int r = stored_path(fragment->name, suffix, &path);
 
 	if (r == 0)
-		r = make_directory();
+		r = policyd_state_directory();
+	if (r == 0)
+		r = make_directory(FRAGMENTS_DIR);
 	if (r == 0)
 		r = file_replace(path, fragment->source, fragment->len, FRAGMENT_MODE);
 	return r < 0 ? r : remove_forms(fragment->name, suffix);

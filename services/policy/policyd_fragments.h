@@ -45,6 +45,7 @@ void policyd_fragments_put(struct policyd_fragments *fragments, struct policyd_f
 void policyd_fragments_take(struct policyd_fragments *fragments, const char *name);
 
 /* ---- on disk ---- */
+int policyd_state_directory(void) MUST_CHECK; /* is there after this; 0 or negative errno */
 /* Written whole or not at all. Return: 0 or negative errno. */
 int policyd_fragment_store(const struct policyd_fragment *fragment) MUST_CHECK;
 /* The file of a name goes, if there is one. Return: 0 or negative errno. */

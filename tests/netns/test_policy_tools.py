@@ -197,6 +197,27 @@ def test_a_trial_ends_by_itself(alpha, killed):
     assert alpha.run("ipsecconf", "--drift").returncode == 0
 
 
+@pytest.mark.parametrize("dead", [["ipsec-policy"], ["ipsec-datapath"], ["ipsec-policy", "ipsec-datapath"]],
+                         ids=" and ".join)
+def test_a_file_on_trial_goes_whoever_dies(alpha, dead):
+    """The service that comes next finds in its file what nobody has confirmed."""
+    alpha.write(POLICY, "{raddr 203.0.113.7 dir out} drop {}\n" + alpha.path(POLICY).read_text())
+    alpha.exec("ipsecconf", "--reload", "--confirm", "5")
+    assert "203.0.113.7" in alpha.exec("ipsecconf", "-ln")
+    for unit in dead:
+        alpha.kill(unit)
+    for unit in dead:
+        alpha.wait_active(unit)
+    wait_for_rules(alpha, lambda rules: "203.0.113.7" not in rules)
+    assert answers(alpha) and alpha.run("ipsecconf", "--drift").returncode == 1
+    if "ipsec-policy" not in dead:
+        return
+    done = alpha.run("ipsecconf", "-q", "-a", "-", stdin="{raddr 203.0.113.8 dir out} drop {}\n")
+    assert done.returncode == 1 and "'ipsecconf --reload' first" in done.stderr
+    alpha.exec("ipsecconf", "--reload")
+    assert "203.0.113.7" in alpha.exec("ipsecconf", "-ln")
+
+
 def test_a_trial_that_is_confirmed_stays(alpha):
     add(alpha, "{raddr 203.0.113.7} drop {}\n", "--confirm", "600")
     alpha.exec("ipsecconf", "--confirm-yes")

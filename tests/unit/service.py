@@ -77,8 +77,8 @@ class World:
         self.daemons.append(daemon)
         return daemon
 
-    def datapath(self, refuse=None):
-        made = FakeDatapath(self, refuse)
+    def datapath(self, refuse=None, sections=None, trial=None):
+        made = FakeDatapath(self, refuse, sections, trial)
         self.datapaths.append(made)
         return made
 
@@ -183,14 +183,14 @@ class FakeDatapath:
     # dispatches their end, and python's binding fails in whatever it does then without the object.
     closed = []
 
-    def __init__(self, world, refuse=None):
+    def __init__(self, world, refuse=None, sections=None, trial=None):
         threads_init()
         self.refuse = refuse  # message of the error that Publish answers
         self.refuse_with = "Invalid"
         self.usable = [(2, 5), (3, 12)]  # protocol and number of algorithms
-        self.sections = {}  # name: (generation, hash, bytes)
+        self.sections = sections or {}  # name: (generation, hash, bytes)
         self.published = queue.Queue()  # names, after they came into force
-        self.trial = None  # what a publication on trial took the place of
+        self.trial = trial  # what a publication on trial took the place of
         self.confirm_usec = None  # of the last publication that asked for a trial
         self.stale_answers = 0  # how many calls of Publish find that somebody was faster
         self.context = GLib.MainLoop()
@@ -207,13 +207,17 @@ class FakeDatapath:
                 if section not in fake.sections:
                     return dbus.UInt64(0), dbus.Array([], "y"), "absent"
                 generation, digest, _ = fake.sections[section]
-                return dbus.UInt64(generation), dbus.ByteArray(digest), "enforced"
+                trying = fake.trial and section == "policy"
+                return dbus.UInt64(generation), dbus.ByteArray(digest), "trial" if trying else "enforced"
 
             @dbus.service.method(fake.NAME, "stha{sv}", "t")
             def Publish(self, section, generation, snapshot, options):
                 former = fake.sections.get(str(section))
+                if options.get("keep_trial") and not fake.trial:
+                    raise dbus.DBusException("over", name="org.netipsec.Error.Stale")
                 in_force = dbus.UInt64(fake.publish(str(section), int(generation), snapshot))
-                fake.trial = former if "confirm_usec" in options else None
+                if not options.get("keep_trial"):
+                    fake.trial = former if "confirm_usec" in options else None
                 fake.confirm_usec = options.get("confirm_usec")
                 return in_force
 

@@ -207,6 +207,11 @@ class TestTrial:
         done = conf(world, "--confirm-yes")
         assert done.returncode == 1 and "nothing waits to be confirmed" in done.stderr
 
+    def test_what_is_in_force_is_on_no_trial(self, world, policyd):
+        done = conf(world, "--reload", "--confirm", "7")
+        assert done.returncode == 0
+        assert done.stderr == "ipsecconf: nothing is new, so that nothing waits to be confirmed\n"
+
 
 EXPLAINED = [
     ("out tcp 10.0.0.5:41000 192.0.2.7:80", "ipsec", 2),

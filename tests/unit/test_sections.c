@@ -492,19 +492,52 @@ static bool holds(const struct store *store, const char *name)
 	return false;
 }
 
-START_TEST(a_trial_survives_the_daemon)
+/* A life of the daemon whose manager keeps what it is given. */
+static int open_manager(void)
 {
-	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
-	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	CLEANUP(fd_closep) int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct store store = { .n = 0 };
-	uint64_t deadline;
+	int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_eq(
 		text_fixed(addr.sun_path, sizeof(addr.sun_path), "%s/notify", lab.root), 0);
 	ck_assert_int_eq(bind(manager, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	ck_assert_int_eq(setenv("NOTIFY_SOCKET", addr.sun_path, 1), 0);
+	return manager;
+}
+
+/* The record is kept before the policy comes into force; death between the two must not end a trial. */
+START_TEST(a_trial_survives_death_between_record_and_policy)
+{
+	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int manager = open_manager();
+	const uint64_t later = 3; /* generation of one that was to follow on the same trial */
+	struct store store = { .n = 0 };
+
+	ck_assert_int_eq(publish(1, one), PUBLISH_OK);
+	ck_assert_int_eq(try(2, two), PUBLISH_OK);
+	end_life();
+	play_manager(manager, &store);
+	for (size_t i = 0; i < store.n; i++)
+		if (strcmp(store.names[i], "trial.policy") == 0)
+			ck_assert_int_eq(pwrite(store.fds[i], &later, sizeof(later), 0),
+				(ssize_t)sizeof(later));
+	hand_back_store(&store);
+	begin_life();
+	ck_assert_uint_eq(port_in_force(), 2);
+	ck_assert(expire());
+	ck_assert_uint_eq(port_in_force(), 1);
+}
+END_TEST
+
+START_TEST(a_trial_survives_the_daemon)
+{
+	CLEANUP(fd_closep) int one = seal_policy(1, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int two = seal_policy(2, ALG_ENCR_AES_GCM16, false);
+	CLEANUP(fd_closep) int manager = open_manager();
+	struct store store = { .n = 0 };
+	uint64_t deadline;
+
 	ck_assert_int_eq(publish(1, one), PUBLISH_OK);
 	ck_assert_int_eq(try(2, two), PUBLISH_OK);
 	deadline = sections_deadline(&lab.sections);
@@ -549,6 +582,7 @@ int main(void)
 	tcase_add_test(tc, what_was_absent_is_absent_again);
 	tcase_add_test(tc, what_is_confirmed_stays);
 	tcase_add_test(tc, a_trial_survives_the_daemon);
+	tcase_add_test(tc, a_trial_survives_death_between_record_and_policy);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -87,32 +87,46 @@ static int reply_verdict(struct datapathd *d, struct bus_call *call, enum snapsh
 	return bus_call_fail(call, errors[verdict], "%s", why);
 }
 
-/* "confirm_usec": 0 when it is not given. */
+/* How a section is to be published. */
+struct publish_options {
+	uint64_t confirm_usec; /* 0: for good */
+	int keep_trial;
+};
+
 static bool read_publish_options(
-	struct bus_call *call, struct bus_reader *args, uint64_t *ret_confirm_usec)
+	struct bus_call *call, struct bus_reader *args, struct publish_options *ret_options)
 {
-	uint64_t confirm_usec = 0;
-	const struct bus_option known = { "confirm_usec", "t", &confirm_usec };
+	struct publish_options options = { .confirm_usec = 0 };
+	const struct bus_option known[] = {
+		{ "confirm_usec", "t", &options.confirm_usec },
+		{ "keep_trial", "b", &options.keep_trial },
+	};
 	const char *bad = "";
 
-	if (bus_read_options(args, &known, 1, &bad) < 0) {
+	if (bus_read_options(args, known, ARRAY_SIZE(known), &bad) < 0) {
 		(void)bus_call_fail(call, "Invalid", "unknown option '%s'", bad ? bad : "");
 		return false;
 	}
-	if (confirm_usec > CONFIRM_MAX_USEC) {
+	if (options.confirm_usec > CONFIRM_MAX_USEC) {
 		(void)bus_call_fail(call, "Invalid", "confirm_usec is longer than a day");
 		return false;
 	}
-	*ret_confirm_usec = confirm_usec;
+	*ret_options = options;
 	return true;
 }
 
 static int publish(struct datapathd *d, struct bus_call *call, enum snapshot_section section,
-	uint64_t generation, int fd, uint64_t confirm_usec)
+	uint64_t generation, int fd, const struct publish_options *options)
 {
 	CLEANUP(text_done) struct text why = { 0 };
+	uint64_t confirm_usec = options->confirm_usec;
 	enum publish_verdict verdict;
 
+	if (options->keep_trial) {
+		confirm_usec = sections_trial_left(&d->sections, section);
+		if (confirm_usec == 0)
+			return bus_call_fail(call, "Stale", "the trial is over");
+	}
 	if (confirm_usec)
 		verdict = sections_try(&d->sections, section, generation, fd, confirm_usec, &why);
 	else
@@ -127,18 +141,19 @@ static int on_publish(struct bus_call *call, struct bus_reader *args, void *user
 	CLEANUP(fd_closep) int fd = -1;
 	enum snapshot_section section;
 	const char *name;
-	uint64_t generation, confirm_usec;
+	struct publish_options options;
+	uint64_t generation;
 	int r = bus_read(args, "sth", &name, &generation, &fd);
 
 	if (r < 0)
 		return r;
 	if (!read_section(call, name, &section) || !is_publisher(d, call, section) ||
-		!read_publish_options(call, args, &confirm_usec))
+		!read_publish_options(call, args, &options))
 		return 0;
 	if (section == SECTION_KEYS)
 		return bus_call_fail(
 			call, "Invalid", "keys do not go over the bus: see PublishKeys");
-	return publish(d, call, section, generation, fd, confirm_usec);
+	return publish(d, call, section, generation, fd, &options);
 }
 
 static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void *userdata)
@@ -146,14 +161,14 @@ static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void 
 	struct datapathd *d = userdata;
 	CLEANUP(fd_closep) int fd = -1;
 	const uint8_t *hash;
-	uint64_t generation, confirm_usec;
+	struct publish_options options;
+	uint64_t generation;
 	size_t len;
 	int r = bus_read(args, "tay", &generation, &hash, &len);
 
 	if (r < 0)
 		return r;
-	if (!is_publisher(d, call, SECTION_KEYS) ||
-		!read_publish_options(call, args, &confirm_usec))
+	if (!is_publisher(d, call, SECTION_KEYS) || !read_publish_options(call, args, &options))
 		return 0;
 	if (len != MEMFD_HASH_BYTES)
 		return bus_call_fail(call, "Invalid", "the hash is not one of SHA-256");
@@ -161,7 +176,7 @@ static int on_publish_keys(struct bus_call *call, struct bus_reader *args, void 
 	if (fd < 0)
 		return bus_call_fail(
 			call, "NotFound", "no memfd with this generation and hash was handed over");
-	return publish(d, call, SECTION_KEYS, generation, fd, confirm_usec);
+	return publish(d, call, SECTION_KEYS, generation, fd, &options);
 }
 
 static int on_withdraw(struct bus_call *call, struct bus_reader *args, void *userdata)

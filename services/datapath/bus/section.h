@@ -70,6 +70,8 @@ void sections_tick(struct sections *sections);
 int sections_confirm(
 	struct sections *sections, enum snapshot_section section, uint64_t generation) MUST_CHECK;
 uint64_t sections_deadline(const struct sections *sections); /* of the first trial, 0: none */
+/* How long it may still be confirmed, at least 1 us while it runs; 0: there is none. */
+uint64_t sections_trial_left(const struct sections *sections, enum snapshot_section section);
 /*
  * Bring back what nobody replaced for good in time. True: *ret_section changed, under a generation
  * of its own; there may be more. What cannot be brought back now is tried again in a second.

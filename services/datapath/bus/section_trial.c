@@ -161,6 +161,16 @@ int sections_confirm(struct sections *sections, enum snapshot_section section, u
 	return 0;
 }
 
+uint64_t sections_trial_left(const struct sections *sections, enum snapshot_section section)
+{
+	const struct section_trial *trial = &sections->trials[section];
+	uint64_t now = clock_boot_usec();
+
+	if (!trial->active)
+		return 0;
+	return trial->deadline_usec > now ? trial->deadline_usec - now : 1;
+}
+
 uint64_t sections_deadline(const struct sections *sections)
 {
 	uint64_t first = 0;
@@ -230,16 +240,19 @@ void section_trial_restore(
 	fd = fdstore_take(store, name);
 	store_name("former", section, name);
 	former = fdstore_take(store, name);
-	/* The policy that was to be tried may not have come into force before we died. */
+	/*
+	 * The policy that was to be tried may not have come into force before we died. What is in force
+	 * then is that of an earlier trial, or the former one, which it does no harm to bring back.
+	 */
 	if (!read_record(fd, &record) ||
-		record.generation != sections->sections[section].generation ||
+		record.generation < sections->sections[section].generation ||
 		(record.has_former != 0) != (former >= 0)) {
 		if (fd >= 0 || former >= 0)
 			forget(section);
 		return;
 	}
 	*trial = (struct section_trial){ .active = true,
-		.generation = record.generation,
+		.generation = sections->sections[section].generation,
 		.deadline_usec = record.deadline_usec,
 		.has_former = record.has_former != 0 };
 	if (trial->has_former)
