@@ -83,13 +83,12 @@ static void attempt_end(
 	struct publisher *publisher, int result, uint64_t generation, const char *error)
 {
 	struct attempt ended = publisher->now;
-	bool follow;
+	bool follow, taken;
 
 	publisher->now = (struct attempt){ 0 };
 	(void)keys_sender_free(ended.sender);
-	if (ended.adopts && publisher->has_wanted)
-		publisher->on_trial = true;
-	else if (ended.candidate && (result == 0 || result == -ENOTCONN))
+	taken = ended.candidate && !(ended.adopts && publisher->has_wanted);
+	if (taken && (result == 0 || result == -ENOTCONN))
 		want(publisher, &ended.bytes, result == 0 && ended.on_trial);
 	else if (result == 0 && ended.on_trial)
 		publisher->on_trial = true;

@@ -170,10 +170,10 @@ void policy_file_print(const struct policy_file *file, struct text *text)
 		uint32_t index = 0;
 
 		first_rule += entry->n_rules;
-		if (entry->hidden)
+		/* A duplicate is kept for the day when its names mean something else, and means nothing. */
+		if (entry->hidden || entry->n_rules == 0)
 			continue;
-		if (entry->n_rules > 0)
-			index = file->rules[first_rule - 1]->index;
+		index = file->rules[first_rule - 1]->index;
 		if (index != 0 && entry->tunnel[0] != '\0')
 			text_addf(text, "#INDEX %s,%" PRIu32 "\n", entry->tunnel, index);
 		else if (index != 0)

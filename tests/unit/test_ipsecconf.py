@@ -121,6 +121,14 @@ class TestWarnings:
             assert done.stderr == "Policy file does not contain any valid rules.\n"
             assert shown(world) == before
 
+    def test_what_is_ignored_is_not_shown(self, world, policyd):
+        before = shown(world)
+        assert conf(world, "-q", "-a", "-", source=POLICY).returncode == 0
+        assert conf(world, "-q", "-a", "-", source="{lport 22 ulp tcp dir in} drop {}\n").returncode == 0
+        assert shown(world) == before
+        assert len(json.loads(conf(world, "--json").stdout)["entries"]) == 4
+        assert conf(world, "-q", "-r", "-", source=POLICY).returncode == 0 and shown(world) == ""
+
     def test_both_streams_in_one_place_stand_in_their_order(self, world, policyd):
         done = subprocess.run([SBIN / "ipsecconf", "-a", "-"], env=world.env(), text=True, timeout=30,
                               input="{lport 1 dir in} dorp {}\n", check=False,
