@@ -283,6 +283,11 @@ static int encode_fixed(struct writer *wr, const struct pfkey_message *msg, uint
 		write_host32(wr, 0);
 		write_host64(wr, msg->key_check);
 		return 0;
+	case PFKEY_EXT_NATT_PORTS:
+		write_head(wr, PFKEY_PORTS_BYTES, PFKEY_PORTS_NUMBER);
+		write_host16(wr, msg->sa->natt_local_port);
+		write_host16(wr, msg->sa->natt_remote_port);
+		return 0;
 	default: /* labels are never made here */
 		return -EINVAL;
 	}
@@ -340,6 +345,7 @@ int pfkey_encode_extension(
 	case PFKEY_EXT_PADDING:
 	case PFKEY_EXT_DUMMY:
 	case PFKEY_EXT_CHECK:
+	case PFKEY_EXT_NATT_PORTS:
 	case PFKEY_EXT_SENSITIVITY:
 	case PFKEY_EXT_OUTER_SENS:
 	case PFKEY_EXT_END:

@@ -323,6 +323,13 @@ static int decode_range(
 	return 0;
 }
 
+/* 0: an address said it, or nobody did. */
+static void load_port(const uint8_t *at, uint16_t *ret_port)
+{
+	if (load_host16(at) != 0)
+		*ret_port = load_host16(at);
+}
+
 /* The small ones: numbers in fixed places. */
 static int decode_fixed(
 	struct pfkey_decoding *in, const struct pfkey_row *row, const uint8_t *ext, size_t len)
@@ -361,6 +368,10 @@ static int decode_fixed(
 		return 0;
 	case PFKEY_EXT_CHECK:
 		msg->key_check = load_host64(ext + 8);
+		return 0;
+	case PFKEY_EXT_NATT_PORTS:
+		load_port(ext + 4, &msg->sa->natt_local_port);
+		load_port(ext + 6, &msg->sa->natt_remote_port);
 		return 0;
 	default:
 		return 0;
@@ -402,6 +413,7 @@ static const struct pfkey_row rows[] = {
 	{ PFKEY_PADDING_NUMBER, PFKEY_EXT_PADDING, 0, 0, EXACTLY(PFKEY_PADDING_BYTES), decode_fixed },
 	{ PFKEY_DUMMY_NUMBER, PFKEY_EXT_DUMMY, 0, 0, EXACTLY(PFKEY_DUMMY_BYTES), decode_fixed },
 	{ PFKEY_CHECK_NUMBER, PFKEY_EXT_CHECK, 0, 0, EXACTLY(PFKEY_CHECK_BYTES), decode_fixed },
+	{ PFKEY_PORTS_NUMBER, PFKEY_EXT_NATT_PORTS, 0, 0, EXACTLY(PFKEY_PORTS_BYTES), decode_fixed },
 };
 /* clang-format on */
 
@@ -409,7 +421,7 @@ const struct pfkey_row *pfkey_row_find(uint16_t number)
 {
 	if (number >= 1 && number <= PFKEY_EXT_OUTER_SENS)
 		return &rows[number - 1];
-	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_CHECK_NUMBER)
+	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_PORTS_NUMBER)
 		return &rows[PFKEY_EXT_OUTER_SENS + number - PFKEY_WINDOW_NUMBER];
 	return NULL;
 }

@@ -50,6 +50,10 @@ uint64_t pfkey_extensions_of(const struct sa *sa, bool keys)
 	present |= bit_if(sa->idle_add_sec || sa->idle_use_sec, PFKEY_EXT_LIFETIME_IDLE);
 	present |= bit_if(sa->natt_local.family != AF_UNSPEC, PFKEY_EXT_NATT_LOC);
 	present |= bit_if(sa->natt_remote.family != AF_UNSPEC, PFKEY_EXT_NATT_REM);
+	/* The port of an address travels with it. */
+	present |= bit_if((sa->natt_local_port && sa->natt_local.family == AF_UNSPEC) ||
+				  (sa->natt_remote_port && sa->natt_remote.family == AF_UNSPEC),
+		PFKEY_EXT_NATT_PORTS);
 	present |= bit_if(sa->pair_spi != 0, PFKEY_EXT_PAIR);
 	present |= bit_if(sa->replay_value != 0, PFKEY_EXT_REPLAY_VALUE);
 	present |= bit_if(sa->replay_window > UINT8_MAX, PFKEY_EXT_WINDOW);

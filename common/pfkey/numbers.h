@@ -56,6 +56,8 @@ enum pfkey_extension {
 	PFKEY_EXT_DUMMY,
 	/* Ours: check value of keys that are not told; on the wire PFKEY_CHECK_NUMBER. */
 	PFKEY_EXT_CHECK,
+	/* Ours: ports of UDP encapsulation without addresses; on the wire PFKEY_PORTS_NUMBER. */
+	PFKEY_EXT_NATT_PORTS,
 	PFKEY_EXT_END
 };
 /* clang-format on */
@@ -63,6 +65,7 @@ enum pfkey_extension {
 #define PFKEY_PADDING_NUMBER 129
 #define PFKEY_DUMMY_NUMBER   130
 #define PFKEY_CHECK_NUMBER   131
+#define PFKEY_PORTS_NUMBER   132
 
 #define PFKEY_BIT(extension) (UINT64_C(1) << (extension))
 
@@ -90,6 +93,7 @@ enum pfkey_extension {
 #define PFKEY_PADDING_BYTES   16
 #define PFKEY_DUMMY_BYTES     16
 #define PFKEY_CHECK_BYTES     16
+#define PFKEY_PORTS_BYTES     8
 
 /* What an algorithm of an extended proposal is for. */
 #define PFKEY_ALGORITHM_AUTH  1

@@ -148,6 +148,26 @@ static int generate(struct wish *wish, struct text *text)
 	return text->failed ? -ENOMEM : r;
 }
 
+/* Two hosts are to load it: what they would refuse is not printed. */
+static int check(const struct ipseckey *tool)
+{
+	CLEANUP(conf_diags_freep) struct conf_diags *diags = conf_diags_new();
+	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
+	const struct keys_input in = {
+		.label = "genkey",
+		.source = tool->output.str,
+		.len = tool->output.len,
+		.algs = tool->algs,
+		.place = KEYS_OF_SERVICE,
+	};
+	int r = diags ? keys_parse(&in, diags, &file) : -ENOMEM;
+
+	if (r < 0 || conf_diags_errors(diags) == 0)
+		return r;
+	ipseckey_report(tool->request, diags);
+	return -EINVAL;
+}
+
 int ipseckey_genkey(const struct request *request)
 {
 	CLEANUP(ipseckey_done) struct ipseckey tool = { .request = request };
@@ -161,6 +181,8 @@ int ipseckey_genkey(const struct request *request)
 			return EXIT_FAILURE;
 		r = generate(&wish, &tool.output);
 	}
+	if (r == 0)
+		r = check(&tool);
 	if (r == 0)
 		r = ipseckey_flush_output(&tool);
 	if (r < 0 && r != -EINVAL)

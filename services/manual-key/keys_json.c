@@ -121,7 +121,9 @@ static void add_ends(struct json_object *object, const struct pfkey_message *msg
 		add_nonzero(object, "inner_destination_port", sa->inner_dst_port);
 	}
 	add_address(object, "natt_local", &sa->natt_local);
+	add_nonzero(object, "natt_local_port", sa->natt_local_port);
 	add_address(object, "natt_remote", &sa->natt_remote);
+	add_nonzero(object, "natt_remote_port", sa->natt_remote_port);
 }
 
 struct json_object *keys_print_json(

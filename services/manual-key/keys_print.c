@@ -58,6 +58,17 @@ static void print_padding(const struct sa *sa, struct text *text)
 			sa->tfc_dummy_msec);
 }
 
+/* Those of addresses stand with these. */
+static void print_ports(const struct pfkey_message *msg, struct text *text)
+{
+	const struct sa *sa = msg->sa;
+
+	if (sa->natt_local_port && !has(msg, PFKEY_EXT_NATT_LOC))
+		text_addf(text, "NLC: NAT-T local port %u.\n", sa->natt_local_port);
+	if (sa->natt_remote_port && !has(msg, PFKEY_EXT_NATT_REM))
+		text_addf(text, "NRM: NAT-T remote port %u.\n", sa->natt_remote_port);
+}
+
 static void print_algorithm(const char *what, uint8_t proto, uint8_t number,
 	const struct keys_print_style *style, struct text *text)
 {
@@ -177,6 +188,7 @@ static void print_addresses(
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
 		if (has(msg, ends[i].extension))
 			print_end(&ends[i], style, text);
+	print_ports(msg, text);
 }
 
 static void print_bytes(const uint8_t *bytes, size_t len, bool paranoid, struct text *text)

@@ -196,7 +196,7 @@ static void print_labels(
 /* Is there a line of its own for this extension? */
 static bool is_known(uint16_t number)
 {
-	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_CHECK_NUMBER)
+	if (number >= PFKEY_WINDOW_NUMBER && number <= PFKEY_PORTS_NUMBER)
 		return true;
 	return number >= PFKEY_EXT_SA && number <= PFKEY_EXT_OUTER_SENS &&
 	       number != PFKEY_EXT_EREG && number != PFKEY_EXT_EDUMP;

@@ -9,6 +9,8 @@
 #include "common/base/secret.h"
 #include "services/manual-key/keys_times.h"
 
+#define NATT_PORT 4500 /* RFC 3948 */
+
 const char keys_save_head[] = "# Written by ipseckey save; ipseckey -f reads it.\n\n";
 
 void keys_text_wipe(struct text *text)
@@ -232,17 +234,22 @@ static void add_addresses(const struct sa *sa, struct text *text)
 
 static void add_nat(const struct sa *sa, struct text *text)
 {
+	bool addressed = sa->natt_local.family != AF_UNSPEC || sa->natt_remote.family != AF_UNSPEC;
+	uint16_t remote_port = sa->natt_remote_port;
 	char addr[ADDRESS_TEXT_MAX];
 
 	if (!(sa->flags & SA_FLAG_ENCAP))
 		return;
+	/* A command has to name one of the four; this is what none of them means. */
+	if (!addressed && !sa->natt_local_port && !remote_port)
+		remote_port = NATT_PORT;
 	text_add(text, "   ");
 	if (sa->natt_local.family != AF_UNSPEC)
 		text_addf(text, " nat_loc %s", address_format(&sa->natt_local, addr));
 	add_nonzero(text, "nat_lport", sa->natt_local_port);
 	if (sa->natt_remote.family != AF_UNSPEC)
 		text_addf(text, " nat_rem %s", address_format(&sa->natt_remote, addr));
-	add_nonzero(text, "nat_rport", sa->natt_remote_port);
+	add_nonzero(text, "nat_rport", remote_port);
 	text_add(text, " \\\n");
 }
 
@@ -258,17 +265,31 @@ static void add_key(const char *word, const struct secret *key, size_t bits, str
 	secret_wipe(hex, sizeof(hex));
 }
 
+/* Between the quotes of a word: what the lexer takes, and nothing that it takes away. */
+static bool is_quotable(const char *value)
+{
+	if (*value == '\0' || *value == ' ' || *value == '\t')
+		return false;
+	for (; *value; value++)
+		if (((unsigned char)*value < ' ' && *value != '\t') || strchr("\"\\\x7f", *value))
+			return false;
+	return true;
+}
+
 static void add_identity(
 	const char *word, const char *end, const struct pfkey_identity *identity, struct text *text)
 {
 	static const char *const types[] = { NULL, "prefix", "fqdn", "user_fqdn" };
+	bool is_der = identity->type == PFKEY_IDENTITY_DN || identity->type == PFKEY_IDENTITY_GN;
 
-	if (identity->type == 0)
-		return;
-	if (identity->type >= ARRAY_SIZE(types) || strpbrk(identity->value, "\"\n\\") ||
-		identity->value[0] == '\0')
+	if (identity->type == 0 || is_der || !is_quotable(identity->value))
 		return; /* cannot be read back, said before the command */
-	text_addf(text, "\t%s %s \"%s\" %s", word, types[identity->type], identity->value, end);
+	text_addf(text, "\t%s ", word);
+	if (identity->type < ARRAY_SIZE(types))
+		text_add(text, types[identity->type]);
+	else
+		text_addf(text, "%u", identity->type);
+	text_addf(text, " \"%s\" %s", identity->value, end);
 }
 
 static bool is_unreadable(const struct pfkey_identity *identity)

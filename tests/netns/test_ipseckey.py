@@ -218,6 +218,23 @@ def test_a_lookup_without_destination(alpha):
     assert "One of the entered values is incorrect: PF_KEY Diagnostic code 19: Missing destination" in done.stderr
 
 
+def test_ports_of_encapsulation_need_no_address(alpha):
+    """Told over the socket, shown, and saved."""
+    assert "error" not in alpha.run("ipseckey", "-n", stdin=OTHER.strip() + " encap udp nat_rport 4501\n").stderr
+    assert "NRM: NAT-T remote port 4501.\n" in alpha.exec("ipseckey", "-np", "dump")
+    assert {sa.get("natt_remote_port") for sa in described(alpha)} == {None, 4501}
+    alpha.exec("ipseckey", "-n", "-s", SAVED)
+    alpha.exec("ipseckey", "flush")
+    alpha.exec("ipseckey", "-n", "-f", SAVED)
+    assert {sa.get("natt_remote_port") for sa in described(alpha)} == {None, 4501}
+
+
+def test_generated_keys_are_ones_that_can_be_loaded(alpha):
+    for words in ("any sha1", "none", "aes aes-gmac128", "aes sha1 src 0.0.0.0 dst 192.0.2.1"):
+        done = alpha.run("ipseckey", "genkey", *words.split())
+        assert done.returncode == 1 and done.stdout == "" and "genkey" in done.stderr
+
+
 @pytest.mark.parametrize("words", [
     "--wireshark dump", "--wireshark get esp spi 0x1001 dst 192.0.2.2", "genkey aes-gcm", "save all -",
     "rollover --at 2101-01-01T00:00:00Z --overlap 60 --output -"])

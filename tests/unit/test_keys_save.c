@@ -107,8 +107,10 @@ static struct sa *random_sa(uint64_t *seed)
 	random_limits(seed, sa);
 	if (sa->dst.family == AF_INET && sa->proto == SA_PROTO_ESP && next(seed, 3) == 0) {
 		sa->flags |= SA_FLAG_ENCAP;
-		ck_assert_int_eq(address_parse("203.0.113.9", &sa->natt_remote), 0);
+		if (next(seed, 2))
+			ck_assert_int_eq(address_parse("203.0.113.9", &sa->natt_remote), 0);
 		sa->natt_remote_port = (uint16_t)(1 + next(seed, 65535));
+		sa->natt_local_port = (uint16_t)next(seed, 2);
 	}
 	sa_normalise(sa);
 	return sa;
@@ -189,6 +191,78 @@ START_TEST(reads_back)
 		ck_assert_msg(sa_equal(again, sa), "%s", w.text.str);
 		world_done(&w);
 	}
+}
+END_TEST
+
+START_TEST(encapsulation_alone_reads_back)
+{
+	uint64_t seed = 5;
+	CLEANUP(sa_freep) struct sa *sa = random_sa(&seed);
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = NULL;
+	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
+	struct world w;
+
+	sa->proto = SA_PROTO_ESP;
+	sa->flags |= SA_FLAG_ENCAP;
+	sa->natt_local = sa->natt_remote = (struct address){ 0 };
+	sa->natt_local_port = sa->natt_remote_port = 0;
+	world_init(&w);
+	msg = told(sa);
+	ck_assert_int_eq(keys_save(&w.saved, msg, &w.text), 0);
+	file = read_back(&w);
+	ck_assert(file->commands[0].sa->flags & SA_FLAG_ENCAP);
+	ck_assert_uint_eq(file->commands[0].sa->natt_remote_port, 4500);
+	world_done(&w);
+}
+END_TEST
+
+static const struct {
+	uint16_t type;
+	const char *value;
+	bool reads_back;
+} identities[] = {
+	{ PFKEY_IDENTITY_FQDN, "beta.example", true },
+	{ PFKEY_IDENTITY_USER_FQDN, "C=US, O=\tExample # 1", true },
+	{ PFKEY_IDENTITY_KEY_ID, "0x17", true },
+	{ 65535, "x", true },
+	{ PFKEY_IDENTITY_DN, "CN=beta", false },
+	{ PFKEY_IDENTITY_GN, "beta", false },
+	{ PFKEY_IDENTITY_FQDN, "", false },
+	{ PFKEY_IDENTITY_FQDN, " blanks", false },
+	{ PFKEY_IDENTITY_FQDN, "say \"friend\"", false },
+	{ PFKEY_IDENTITY_FQDN, "back\\slash", false },
+	{ PFKEY_IDENTITY_FQDN, "two\nlines", false },
+	{ PFKEY_IDENTITY_FQDN, "bell\a", false },
+	{ PFKEY_IDENTITY_FQDN, "delete\x7f", false },
+};
+
+/* What cannot be read back is left out and said, so that the rest of the file can be. */
+START_TEST(identity)
+{
+	uint64_t seed = 11;
+	CLEANUP(sa_freep) struct sa *sa = random_sa(&seed);
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = told(sa);
+	CLEANUP(keys_file_freep) struct keys_file *file = NULL;
+	const struct keys_identity *again;
+	struct world w;
+
+	world_init(&w);
+	msg->identity_dst.type = identities[_i].type;
+	ck_assert_int_eq(text_copy(msg->identity_dst.value, sizeof(msg->identity_dst.value),
+				 identities[_i].value),
+		0);
+	ck_assert_int_eq(keys_save(&w.saved, msg, &w.text), 0);
+	ck_assert_int_eq(
+		strstr(w.text.str, "# left out: an identity") == NULL, identities[_i].reads_back);
+	file = read_back(&w);
+	ck_assert_uint_eq(file->count, 1);
+	again = file->commands[0].dst_id;
+	ck_assert_int_eq(again != NULL, identities[_i].reads_back);
+	if (again) {
+		ck_assert_uint_eq(again->type, identities[_i].type);
+		ck_assert_str_eq(again->value, identities[_i].value);
+	}
+	world_done(&w);
 }
 END_TEST
 
@@ -377,6 +451,8 @@ int main(void)
 	TCase *tc = tcase_create("keys_save");
 
 	tcase_add_loop_test(tc, reads_back, 0, 4);
+	tcase_add_test(tc, encapsulation_alone_reads_back);
+	tcase_add_loop_test(tc, identity, 0, ARRAY_SIZE(identities));
 	tcase_add_test(tc, pairs);
 	tcase_add_test(tc, passed_over_and_refused);
 	tcase_add_test(tc, wireshark);
