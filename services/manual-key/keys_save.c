@@ -300,9 +300,8 @@ static bool is_unreadable(const struct pfkey_identity *identity)
 	return identity->type != 0 && text.len == 0;
 }
 
-static bool keys_are_told(const struct pfkey_message *msg)
+bool keys_are_told(const struct sa *sa)
 {
-	const struct sa *sa = msg->sa;
 	bool cipher = sa->proto == SA_PROTO_ESP && sa->encr != ALG_ENCR_NONE &&
 		      sa->encr != ALG_ENCR_NULL;
 
@@ -319,7 +318,7 @@ int keys_save(struct keys_saved *saved, const struct pfkey_message *msg, struct 
 
 	if (sa->state == SA_LARVAL || sa->state == SA_DEAD)
 		return 0;
-	if (!keys_are_told(msg))
+	if (!keys_are_told(sa))
 		return -EACCES;
 	text_add(text, "# begin assoc\n");
 	if (sa->state != SA_MATURE && sa_state_name(sa->state))

@@ -18,6 +18,9 @@ void keys_locals_done(struct keys_locals *locals);
 /* Where an SA stands whose command says nothing of it: SA_INBOUND, SA_OUTBOUND or both. */
 uint8_t keys_implied_directions(const struct keys_locals *locals, const struct sa *sa);
 
+/* Has this SA all keys that it needs? Who may not see keys gets it without. */
+bool keys_are_told(const struct sa *sa);
+
 /* What has been written of a file: of a pair, the second names the first. */
 struct keys_saved {
 	const struct alg_table *algs;

@@ -6,6 +6,8 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "services/manual-key/keys_save.h"
+
 /* A command under way. */
 struct sending {
 	struct pfkey_client *client;
@@ -90,9 +92,14 @@ static int refused(const struct sending *s, const struct pfkey_message *asked,
 
 static int show_json(const struct sending *s, const struct pfkey_message *msg)
 {
-	struct json_object *object = keys_print_json(msg, &s->style->print);
+	bool larval = msg->sa->state == SA_LARVAL;
+	struct json_object *object;
 	const char *str;
 
+	/* Keys were asked for: without them it would look as if there were none. */
+	if (!s->style->print.paranoid && !larval && !keys_are_told(msg->sa))
+		return -EACCES;
+	object = keys_print_json(msg, &s->style->print);
 	if (!object)
 		return -ENOMEM;
 	str = json_object_to_json_string_ext(

@@ -55,14 +55,6 @@ static void add_key(struct text *text, const struct secret *key, size_t bits)
 	}
 }
 
-/* Both keys, or neither is needed. */
-static bool keys_are_told(const struct sa *sa)
-{
-	bool cipher = sa->proto == SA_PROTO_ESP && sa->encr != ALG_ENCR_NULL;
-
-	return (!cipher || sa->encr_key) && (sa->auth == ALG_AUTH_NONE || sa->auth_key);
-}
-
 /*
  * CCM is a counter mode, and its counter block is that of AES-CTR with an octet before the salt
  * (RFC 4309 section 4, RFC 3686 section 4). So Wireshark opens it as such, without the check.

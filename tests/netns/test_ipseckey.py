@@ -98,8 +98,10 @@ def test_fingerprints_need_no_right_to_see_keys(alpha):
     assert "EKY" not in alpha.exec("ipseckey", "-n", "dump", user="operator")
     done = alpha.run("ipseckey", "fingerprint", user="somebody")
     assert done.returncode == 1 and "Insufficient privileges" in done.stderr
-    done = alpha.run("ipseckey", "save", "all", user="operator")
-    assert done.returncode == 1 and "[key-hidden]" in done.stderr
+    for words in ("save all", "--wireshark dump", "--json --reveal-keys dump"):
+        done = alpha.run("ipseckey", *words.split(), user="operator")
+        assert done.returncode == 1 and "[key-hidden]" in done.stderr, words
+    assert len(json.loads(alpha.exec("ipseckey", "--json", "dump", user="operator"))["associations"]) == 4
 
 
 # By the name of ours: scapy's cipher, MAC, and octets of key material; None: tshark 4.0 opens no such packet.
