@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "common/base/clock.h"
+#include "common/daemon/log.h"
 #include "services/datapath/plant_arena.h"
 #include "services/datapath/plant_devices.h"
 #include "services/datapath/plant_groups.h"
@@ -342,6 +343,22 @@ static void free_view(void *view)
 	engine_view_free(view);
 }
 
+/* Each once in a life: who reads the journal then knows what stands in for it. */
+static void tell_lacks(struct plant *plant)
+{
+	static const char *const texts[] = {
+		"tables go with their owner, so there are two of them (Linux before 6.9)",
+		"nothing matches sockets, so ESP in UDP comes in by a bypass rule only",
+		"nothing can be logged, so drops are counted only",
+	};
+	unsigned int news = steer_lacks(plant->steer) & ~plant->told_lacks;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		if (news & 1U << i)
+			log_info("nftables of this kernel: %s", texts[i]);
+	plant->told_lacks |= news;
+}
+
 static int replace_view(struct plant *plant, const struct engine_view_parts *parts,
 	const struct tunnel_table *dense, bool load)
 {
@@ -360,6 +377,7 @@ static int replace_view(struct plant *plant, const struct engine_view_parts *par
 	rcu_publish(&plant->view, next);
 	if (load)
 		r = steer_load(plant->steer, parts->spd, dense);
+	tell_lacks(plant);
 	/* The kernel keeps the former lines then, so the engine goes back to the former rules. */
 	if (r < 0) {
 		former->lent = false;

@@ -55,6 +55,7 @@ struct plant {
 	struct control_lane *lane; /* the control thread's own part in working packets */
 	_Atomic uint32_t sync; /* ENGINE_SYNC_*: protocols that go there */
 	struct budget budget; /* of all these threads */
+	unsigned int told_lacks; /* of the kernel's, bits of steer_lack */
 	bool was_lidded; /* the kernel held a lid when we came, */
 	bool loaded; /* and it was replaced since */
 	uint64_t enforced_usec; /* CLOCK_BOOTTIME of the last change of policy */

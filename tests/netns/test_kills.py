@@ -19,6 +19,7 @@ import pytest
 from lablib import wire
 from nettest.lab import REPO, Lab
 from nettest.probe import SteadyProbe
+from nettest.progress import progress, tell
 from nettest.sas import dump_sas
 
 KILLS = int(os.environ.get("NETIPSEC_KILLS", "20"))
@@ -151,10 +152,11 @@ def test_no_number_is_used_twice(kept, record_property):
     alpha, beta = lab["alpha"], lab["beta"]
     seed = random.SystemRandom().randrange(1 << 32)
     record_property("seed", seed)
+    tell(f"seed {seed}")
     draw = random.Random(seed)
     with wire.Capture(beta, "eth0") as capture:
         with SteadyProbe(alpha, beta, "192.0.2.2") as steady:
-            for number in range(keeper.kills):
+            for number in progress("deaths of the datapath", keeper.kills):
                 steady.flow(draw.randrange(1, 200))
                 kill(alpha, keeper, with_memory=number % 2 == 1)
     sealed = [frame for frame in capture.of(wire.ESP) if frame.source == "192.0.2.1"]

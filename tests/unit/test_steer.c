@@ -20,6 +20,7 @@ START_TEST(no_policy_passes_everything)
 {
 	bool present;
 
+	ck_assert(!lab.two_tables || (steer_lacks(lab.steer) & STEER_LACKS_PERSISTENCE) != 0);
 	load(NULL);
 	ck_assert_int_eq(steer_present(lab.steer, &present), 0);
 	ck_assert_int_eq(send_from(NULL, 0, 0, PROTECTED), 0);

@@ -361,6 +361,19 @@ int steer_owner_fd(const struct steer *steer)
 	return steer->lids[steer->n_lids - 1].nl.fd;
 }
 
+unsigned int steer_lacks(const struct steer *steer)
+{
+	unsigned int lacks = 0;
+
+	if (steer->n_lids > 1)
+		lacks |= STEER_LACKS_PERSISTENCE;
+	if (steer->no_sockets)
+		lacks |= STEER_LACKS_SOCKETS;
+	if (steer->no_log)
+		lacks |= STEER_LACKS_LOG;
+	return lacks;
+}
+
 struct count_call {
 	void (*fn)(const struct steer_count *count, void *userdata);
 	void *userdata;

@@ -78,6 +78,14 @@ struct steer_count {
 };
 int steer_counters(struct steer *steer, void (*fn)(const struct steer_count *count, void *userdata),
 	void *userdata) MUST_CHECK;
+/* What the kernel's nftables lack, and so is done in another way or not at all. */
+enum steer_lack {
+	STEER_LACKS_PERSISTENCE = 1 << 0, /* an owned table goes with its owner: two are kept */
+	STEER_LACKS_SOCKETS = 1 << 1, /* ESP in UDP needs a bypass rule */
+	STEER_LACKS_LOG = 1 << 2, /* drops are counted, and nothing tells of them */
+};
+/* Those that are known, bits of steer_lack: all once something was loaded. */
+unsigned int steer_lacks(const struct steer *steer);
 /* Take everything away: the explicit lifting of the lid. */
 int steer_remove(struct steer *steer) MUST_CHECK;
 

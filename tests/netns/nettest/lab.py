@@ -13,7 +13,9 @@ sys.path.insert(0, str(REPO / "tools"))
 from lablib import client, place, units  # noqa: E402, F401
 from lablib.agent import Agent  # noqa: E402
 
-COMMAND_TIMEOUT_SEC = 60
+# A machine may be slower than most.
+PATIENCE = float(os.environ.get("NETIPSEC_PATIENCE", "1"))
+COMMAND_TIMEOUT_SEC = 60 * PATIENCE
 
 
 class Lab:

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""In the guest: services under its own systemd and kernel, with a peer in a network namespace.
+
+Here also stands what needs a machine of its own: a control group that lacks memory, a clock that jumps.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPO / "tests/netns"), str(REPO / "tests/system"), str(REPO / "tools")]
+# pylint: disable=wrong-import-position
+from lablib.agent import Agent  # noqa: E402
+from systest import protected  # noqa: E402
+from systest.protected import ALPHA, BETA, SERVICES  # noqa: E402
+
+DATAPATH = "ipsec-datapath"
+PATIENCE_SEC = 120
+HOURS = 5
+LIFE_SEC = 20
+# More rules than the memory that the datapath is left with.
+MANY = "".join(f"{{raddr 10.{n >> 16}.{n >> 8 & 255}.{n & 255} ulp tcp}} drop {{}}\n" for n in range(30000))
+LITTLE = "8M"
+
+
+class Host:
+    """This machine, or a network namespace of it, as the helpers of other tests want one."""
+
+    def __init__(self, *inside):
+        agent = Agent(lambda *command: [*inside, *command])
+        self.socket, self.close = agent.socket, agent.close
+
+
+def run(*command, ok=True):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert not ok or done.returncode == 0, f"{' '.join(command)}: {done.stdout}"
+    return done.stdout
+
+
+def write(path, text, mode=0o644):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+    Path(path).chmod(mode)
+
+
+def show(name, unit=DATAPATH):
+    return run("systemctl", "show", "--value", f"--property={name}", unit).strip()
+
+
+def wait_for(question, what):
+    end = time.monotonic() + PATIENCE_SEC
+    while not question():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def protects_again(pair):
+    """SAs come with their service, whenever that has noticed; until then nothing may leave in clear."""
+    def once():
+        seen = protected.fate(*pair, "protected")
+        assert seen != "clear"
+        return seen == "protected"
+    wait_for(once, "it protects again")
+
+
+@pytest.fixture(name="pair", scope="module")
+def pair_fixture():
+    """(this machine, its peer), on one cable; the services are on."""
+    assert tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9), "this proves nothing here"
+    run("ip", "netns", "add", "peer")
+    run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", "peer")
+    for where, address in ((["ip"], ALPHA), (["ip", "-n", "peer"], BETA)):
+        run(*where, "address", "add", f"{address}/24", "dev", "eth0")
+        run(*where, "link", "set", "eth0", "up")
+    write(protected.POLICY_FILE, protected.policy(BETA))
+    write(protected.KEY_FILE, protected.keys(), 0o600)
+    run("systemctl", "enable", "--now", "ipsec-policy")
+    alpha, beta = Host(), Host("ip", "netns", "exec", "peer")
+    yield alpha, beta
+    alpha.close()
+    beta.close()
+
+
+def test_the_policy_service_is_all_that_has_to_be_enabled(pair):
+    """What it wants came with it, and the kernel's way to fail closed is the old one."""
+    assert show("ActiveState", "ipsec-policy") == show("ActiveState") == "active"
+    tables = run("nft", "list", "tables")
+    assert "inet netipsec\n" in tables and "inet netipsec-own\n" in tables, tables
+    assert "tables go with their owner" in run("journalctl", "-u", DATAPATH)
+    # No SA yet: what is protected is dropped, and what passes passes.
+    assert protected.fate(*pair, "dropped") == "dropped"
+
+
+def test_it_protects(pair):
+    run("systemctl", "enable", "--now", *SERVICES)
+    protects_again(pair)
+
+
+def test_somebody_flushes_all_tables(pair):
+    run("nft", "flush", "ruleset", ok=False)
+    protects_again(pair)
+    wait_for(lambda: "inet netipsec\n" in run("nft", "list", "tables"), "the table is put back")
+
+
+def test_killed_and_back(pair):
+    before = show("MainPID")
+    run("systemctl", "kill", "-s", "KILL", DATAPATH)
+    wait_for(lambda: show("MainPID") not in ("0", before) and show("ActiveState") == "active", "it comes back")
+    protects_again(pair)
+
+
+def test_stopped_and_never_in_clear(pair):
+    run("systemctl", "stop", DATAPATH)
+    assert protected.fate(*pair, "dropped") == "dropped"
+    run("systemctl", "start", DATAPATH)
+    protects_again(pair)
+
+
+def test_lid_without_the_daemon(pair):
+    """As at boot: nothing of ours is in the kernel, and the lid brings the last policy."""
+    run("systemctl", "stop", DATAPATH)
+    run("nft", "flush", "ruleset")
+    run("systemctl", "restart", "ipsec-lid")
+    assert protected.fate(*pair, "dropped") == "dropped"
+    run("systemctl", "start", DATAPATH)
+    protects_again(pair)
+
+
+def test_the_control_group_has_no_more_memory(pair):
+    """The kernel kills it for want of memory, again and again; nothing leaves in clear, and it comes back."""
+    write(protected.POLICY_FILE, protected.policy(BETA) + MANY)
+    run("systemctl", "set-property", "--runtime", DATAPATH, f"MemoryMax={LITTLE}")
+    try:
+        run("systemctl", "reload", "ipsec-policy", ok=False)
+        wait_for(lambda: "oom-kill" in run("journalctl", "-u", DATAPATH), "it is killed")
+        assert protected.fate(*pair, "dropped") in ("dropped", "protected")
+    finally:
+        write(protected.POLICY_FILE, protected.policy(BETA))
+        run("systemctl", "set-property", "--runtime", DATAPATH, "MemoryMax=infinity")
+    wait_for(lambda: show("ActiveState") == "active", "it comes back")
+    run("systemctl", "reload", "ipsec-policy")
+    protects_again(pair)
+
+
+@contextlib.contextmanager
+def clock_stepped(hours):
+    """The machine's clock is wrong while the block runs."""
+    def step(seconds):
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
+    step(3600 * hours)
+    try:
+        yield
+    finally:
+        step(-3600 * hours)
+
+
+def lifetimes():
+    """SPIs of the SAs that are there."""
+    return set(re.findall(r"spi (0x[0-9a-f]+)", run("ipseckey", "dump").lower()))
+
+
+@pytest.mark.parametrize("hours", [HOURS, -HOURS])
+def test_clock_stepped(pair, hours):
+    """What lives by seconds lives as many of them; and traffic does not notice."""
+    add = "add esp spi {} src 10.0.0.1 dst 10.9.9.9 encr_alg aes-gcm16 encrkey " + "5a" * 20 + " hard_addtime {}\n"
+    subprocess.run(["ipseckey", "-n"], input=add.format("0x7001", LIFE_SEC) +
+                   add.format("0x7002", 3600 * (HOURS - 1)).replace("5a", "a5"), text=True, check=True)
+    begun = time.clock_gettime(time.CLOCK_BOOTTIME)
+    with clock_stepped(hours):
+        protects_again(pair)
+        there = lifetimes()
+        if time.clock_gettime(time.CLOCK_BOOTTIME) < begun + LIFE_SEC - 1:
+            assert any(spi.endswith("7001") for spi in there), there
+        wait_for(lambda: not any(spi.endswith("7001") for spi in lifetimes()), "the short life ends")
+        assert time.clock_gettime(time.CLOCK_BOOTTIME) >= begun + LIFE_SEC
+        assert any(spi.endswith("7002") for spi in lifetimes())
+    run("ipseckey", "delete", "esp", "spi", "0x7002", "dst", "10.9.9.9")
+
+
+def test_clock_stepped_past_a_rollover(pair):
+    """Manual keys change when the clock says so, also when somebody sets it."""
+    run("ipseckey", "rollover", "--at", f"+{3600 * HOURS}", "--overlap", "60", "--output", "/run/next")
+    before = Path(protected.KEY_FILE).read_text()
+    write(protected.KEY_FILE, before + Path("/run/next").read_text(), 0o600)
+    run("systemctl", "reload", "ipsec-manual-key")
+    both = lifetimes()
+    try:
+        assert len(both) == 4
+        with clock_stepped(HOURS + 1):
+            wait_for(lambda: len(lifetimes()) == 2, "the former keys go")
+            assert not any(spi.endswith(("1001", "1002")) for spi in lifetimes())
+    finally:
+        write(protected.KEY_FILE, before, 0o600)
+        run("systemctl", "reload", "ipsec-manual-key")
