@@ -20,7 +20,7 @@ import pytest
 from lablib import units
 from nettest.fault import ENDS, SECTIONS, generation, resources, under_traffic
 from nettest.lab import REPO
-from nettest.probe import SteadyProbe, loses_nothing
+from nettest.probe import UDP_PERIOD_SEC, SteadyProbe, loses_nothing
 from nettest.progress import progress, tell
 
 KILLS = int(os.environ.get("NETIPSEC_FAULT_KILLS", "10"))  # of each
@@ -29,7 +29,8 @@ RELOADS = int(os.environ.get("NETIPSEC_FAULT_RELOADS", "500"))  # of each file
 WARM_UP, GROWTH_KIB, FLOOD_GROWTH_KIB = 10, 256, 8192
 SETTLED_SEC = 20
 STEP = 100  # an even number, so that the files are in the end what they were
-QUIET_PERIOD_SEC = 0.01
+QUIET_PERIOD_SEC = 0.004  # of traffic for who measures something else
+STILL_PERIOD_SEC = QUIET_PERIOD_SEC if STILL_SEC > 1 else UDP_PERIOD_SEC
 ALGORITHMS = (REPO / "etc/inet/ipsecalgs").read_text()
 # Whose file, and the line that comes and goes in it.
 RELOADED = [
@@ -116,8 +117,9 @@ def test_all_but_the_datapath_stand_still(pair):
         threading.Event().wait(STILL_SEC)
         for unit in others:
             alpha.signal(unit, signal.SIGCONT)
-    with under_traffic(pair):
-        loses_nothing(lambda: SteadyProbe(alpha, pair["beta"], ENDS["beta"][1], port=7778), still)
+    with under_traffic(pair, period=STILL_PERIOD_SEC):
+        loses_nothing(lambda: SteadyProbe(alpha, pair["beta"], ENDS["beta"][1], port=7778,
+                                          period=STILL_PERIOD_SEC), still)
         alpha.systemctl("reload", "ipsec-policy")
 
 

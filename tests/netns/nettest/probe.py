@@ -136,7 +136,7 @@ def loses_nothing(make_probe, disturb):
             disturb()
         lasted = time.monotonic() - begin
         with make_probe() as control:
-            control.flow(int(lasted / UDP_PERIOD_SEC))
+            control.flow(int(lasted / control.period))
         if control.lost() == 0:
             assert probe.lost() == 0, f"{probe.report()} with the disturbance, nothing without"
             print(f"{probe.report()} in {lasted:.1f} s, nothing without the disturbance")
