@@ -16,6 +16,7 @@ from lablib.agent import Agent  # noqa: E402
 # A machine may be slower than most.
 PATIENCE = float(os.environ.get("NETIPSEC_PATIENCE", "1"))
 COMMAND_TIMEOUT_SEC = 60 * PATIENCE
+UP_TIMEOUT_SEC = 30 * PATIENCE
 
 
 class Lab:
@@ -25,7 +26,8 @@ class Lab:
         self.where = place.Place(str(base), name)
         self.command = [str(REPO / "tools/lab"), "--dir", str(base), "--name", name]
         stage_option = ["--stage", str(stage)] if stage else []
-        done = subprocess.run([*self.command, "up", *stage_option, *options, str(file)],
+        done = subprocess.run([*self.command, "up", "--timeout", str(UP_TIMEOUT_SEC), *stage_option,
+                               *options, str(file)],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=COMMAND_TIMEOUT_SEC, check=False)
         if done.returncode:
