@@ -141,3 +141,27 @@ def test_what_the_datapath_refuses_at_the_start_fails_the_unit_too(machine):
     machine.systemctl("restart", "ipsecalgs")
     machine.exec("ipsecsvc", "clear", "policy")
     assert "in force" in machine.status_text("ipsec-policy")
+
+
+def test_the_algorithm_service_cannot_make_a_policy(machine):
+    """Its user may make files in the directory; none of them counts, and what is root's stays."""
+    algs = "netipsec-algs"
+    machine.write(POLICY, RULE)
+    machine.systemctl("reload", "ipsec-policy")
+    good = machine.status_text("ipsec-policy")
+    assert machine.run("rm", "-f", POLICY, user=algs).returncode != 0
+    machine.exec("chown", algs, POLICY)
+    for _ in range(2):
+        line = refused(machine, "reload", "ipsec-policy")
+        assert line.startswith(good) and "others than root may change it" in line
+        machine.exec("rm", POLICY)
+        machine.exec("ln", "-s", "ipsecinit.sample", POLICY, user=algs)
+    machine.exec("rm", POLICY)
+    machine.write(POLICY, RULE)
+    machine.systemctl("reload", "ipsec-policy")
+    assert machine.status_text("ipsec-policy") == good
+    # What its own daemon sees of the place.
+    machine.systemctl("restart", "ipsecalgs")
+    inside = ("nsenter", f"--target={machine.main_pid('ipsecalgs')}", "--mount", "sh", "-c")
+    assert "Read-only" in machine.run(*inside, f"echo >>{POLICY}").stderr
+    assert "ipseckeys" not in machine.run(*inside, "ls -a /etc/inet/secret").stdout
