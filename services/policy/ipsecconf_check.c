@@ -12,21 +12,25 @@
 #include "services/policy/lint.h"
 #include "services/policy/policy_sas.h"
 
-int conf_read_source(const char *file, char **ret_source, size_t *ret_len, const char **ret_label)
+static int read_source(const char *file, char **ret_source, size_t *ret_len, const char **ret_label)
 {
 	CLEANUP(fd_closep) int fd = -1;
 	bool is_stdin = strcmp(file, "-") == 0;
-	int r = 0;
 
 	*ret_label = is_stdin ? "stdin" : file;
 	if (!is_stdin) {
 		fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		if (fd < 0)
-			r = -errno;
+			return -errno;
 	}
-	if (r == 0)
-		r = file_read_fd(
-			is_stdin ? STDIN_FILENO : fd, POLICY_MAX_FILE_BYTES, ret_source, ret_len);
+	return file_read_fd(
+		is_stdin ? STDIN_FILENO : fd, POLICY_MAX_FILE_BYTES, ret_source, ret_len);
+}
+
+int conf_read_source(const char *file, char **ret_source, size_t *ret_len, const char **ret_label)
+{
+	int r = read_source(file, ret_source, ret_len, ret_label);
+
 	if (r < 0)
 		(void)fprintf(stderr, "ipsecconf: %s: %s\n", *ret_label, strerror(-r));
 	return r;
@@ -134,6 +138,18 @@ static void check_guard(const char *name, struct conf_diags *diags)
 	conf_hint(diags, "it must belong to root, and only its owner may write it");
 }
 
+/* As a diagnostic, since who reads those as data reads nothing else. */
+static int report_unread(struct conf_diags *diags, const char *name, int error)
+{
+	const char *label = conf_diags_file(diags, name, "", 0, false);
+
+	if (!label)
+		return -ENOMEM;
+	(void)conf_error(
+		diags, (struct conf_loc){ .file = label }, "policy-file", "%s", strerror(-error));
+	return error;
+}
+
 static int check_source(const struct conf_request *request, const char *name,
 	const struct surroundings *around, struct conf_diags *diags, struct checked *ret)
 {
@@ -153,10 +169,10 @@ static int check_source(const struct conf_request *request, const char *name,
 		.sas = around->sas ? &sas : NULL,
 		.ret_bad = &ret->bad,
 	};
-	int r = conf_read_source(name, &source, &input.len, &input.label);
+	int r = read_source(name, &source, &input.len, &input.label);
 
 	if (r < 0)
-		return r;
+		return report_unread(diags, input.label, r);
 	input.source = source;
 	check_guard(name, diags);
 	return policy_parse_bounded(&input, RESOLVE_TIMEOUT_USEC, diags, &ret->file);

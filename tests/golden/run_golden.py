@@ -31,6 +31,12 @@ def policy_command(program, name, scratch):
     return check_command(program, name, scratch) + ["--print"] + extensions
 
 
+def world_command(program, name, scratch):
+    """Policies whose names, tunnels and SAs are not those of this machine."""
+    del scratch
+    return [program, name]
+
+
 def daemon_command(program, name, scratch):
     """A service's checker reads the file that its settings name, in the file tree."""
     settings = Path(scratch, "settings.cfg")
@@ -39,7 +45,8 @@ def daemon_command(program, name, scratch):
     return [program, "--config", str(settings), "--check"]
 
 
-COMMANDS = {"policy": policy_command, "keys": check_command, "algs": daemon_command}
+COMMANDS = {"policy": policy_command, "keys": check_command, "algs": daemon_command,
+            "world": world_command}
 
 
 def make_root(scratch, overlay):

@@ -37,7 +37,10 @@ def test_several_files_are_checked_each_by_itself(files):
     assert done.returncode == 1
     assert "bad name:3:7: error: " in done.stderr and "warns:1:12: warning: " in done.stderr
     assert done.stderr.endswith("1 policy rule(s) contained errors.\nFatal error - exiting.\n")
-    assert conf(files, "-c", "good", "absent").returncode == 1
+    done = conf(files, "-c", "good", "absent")
+    assert done.returncode == 1
+    assert done.stderr == ("absent: error: No such file or directory [policy-file]\n"
+                           "Fatal error - exiting.\n")
 
 
 def test_standard_input(files):
@@ -63,6 +66,18 @@ def test_json_of_several_files(files):
         ("warns", 1, "warning", "direction-assumed"),
         ("bad name", 2, "warning", "direction-assumed"),
         ("bad name", 3, "error", "protocol-value")]
+
+
+def test_a_file_that_is_absent_is_data_too(files):
+    done = conf(files, "-c", "good", "absent", "warns", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    said = json.loads(done.stdout)["diagnostics"]
+    assert [(d["file"], d["severity"], d["code"]) for d in said] == [
+        ("absent", "error", "policy-file"), ("warns", "warning", "direction-assumed")]
+    done = conf(files, "-c", "absent", "--format=sarif")
+    result = json.loads(done.stdout)["runs"][0]["results"][0]
+    assert done.returncode == 1 and result["ruleId"] == "policy-file"
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "absent"
 
 
 def test_sarif(files):

@@ -54,7 +54,7 @@ static const struct {
 	{ "tabs are one column", false, "\ta\n\n b", "a@1:2 ; ; b@3:2 $", "" },
 	{ "DOS line ends are told once", false, "a\r\nb\r\n", "a@1:1 ; b@2:1 ; $",
 		"bad-character" },
-	{ "a carriage return elsewhere", false, "a\r\nb\rc\r\nd\r", "a@1:1 ; b@2:1 c@2:3 ; d@3:1 $",
+	{ "a carriage return elsewhere", false, "a\r\nb\rc\r\n7\r", "a@1:1 ; b@2:1 c@2:3 ; 7@3:1 $",
 		"bad-character bad-character bad-character" },
 	{ "byte order mark", false, "\xef\xbb\xbf{ \xef\xbb\xbf", "{ \xef\xbb\xbf@1:6 $",
 		"bad-character" },
