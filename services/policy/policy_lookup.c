@@ -61,10 +61,10 @@ static int add_value(struct name_list *list, const struct token *value)
 	return r;
 }
 
-int policy_host_names(const char *source, size_t len, char ***ret_names, size_t *ret_count)
+/* Of entries, comments left out. */
+static int add_entries(struct name_list *list, const char *source, size_t len)
 {
 	CLEANUP(conf_diags_freep) struct conf_diags *unread = conf_diags_new();
-	struct name_list list = { 0 };
 	struct policy_lexer lexer;
 	bool is_value = false;
 	int r = 0;
@@ -72,7 +72,7 @@ int policy_host_names(const char *source, size_t len, char ***ret_names, size_t 
 	if (!unread)
 		return -ENOMEM;
 	policy_lexer_init(&lexer, "", source, len, unread);
-	for (;;) {
+	while (r == 0) {
 		struct token tok = policy_lexer_next(&lexer);
 
 		if (tok.kind == TOKEN_END)
@@ -80,12 +80,54 @@ int policy_host_names(const char *source, size_t len, char ***ret_names, size_t 
 		if (tok.kind == TOKEN_END_OF_LINE)
 			continue;
 		if (is_value && tok.kind == TOKEN_WORD)
-			r = add_value(&list, &tok);
-		if (r < 0) {
-			policy_host_names_free(list.names, list.count);
-			return r;
-		}
+			r = add_value(list, &tok);
 		is_value = pattern_takes_host(&tok);
+	}
+	return r;
+}
+
+/* Of the entry that an expectation names, in quotes: whatever stands behind one may be it. */
+static int add_expectation(struct name_list *list, const char *line, size_t len)
+{
+	const char *end = line + len, *quote = memchr(line, '"', len);
+	int r = 0;
+
+	while (r == 0 && quote) {
+		const char *start = quote + 1;
+
+		quote = memchr(start, '"', (size_t)(end - start));
+		r = add_entries(list, start, (size_t)((quote ? quote : end) - start));
+	}
+	return r;
+}
+
+static int add_expectations(struct name_list *list, const char *source, size_t len)
+{
+	const char *end = source + len, *word = source, *line_end;
+	int r = 0;
+
+	for (; r == 0 && word < end; word = line_end) {
+		word = memmem(word, (size_t)(end - word), "#expect", strlen("#expect"));
+		if (!word)
+			break;
+		line_end = memchr(word, '\n', (size_t)(end - word));
+		if (!line_end)
+			line_end = end;
+		r = add_expectation(list, word, (size_t)(line_end - word));
+	}
+	return r;
+}
+
+int policy_host_names(const char *source, size_t len, char ***ret_names, size_t *ret_count)
+{
+	struct name_list list = { 0 };
+	int r = add_entries(&list, source, len);
+
+	if (r == 0)
+		r = add_expectations(&list, source, len);
+	if (r < 0) {
+		policy_host_names_free(list.names, list.count);
+		return r;
 	}
 	*ret_names = list.names;
 	*ret_count = list.count;

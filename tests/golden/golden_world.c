@@ -53,7 +53,7 @@ static int check(const char *name, const char *source, size_t len)
 	if (!diags || r < 0)
 		abort();
 	input.hosts = hosts;
-	r = policy_parse(&input, diags, &file);
+	r = policy_parse_bounded(&input, 60000000, diags, &file);
 	conf_diags_print(diags, &said);
 	print(stderr, &said);
 	for (size_t i = 0; r == 0 && i < file->n_rules; i++) {
