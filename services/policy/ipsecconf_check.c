@@ -10,6 +10,7 @@
 #include "common/daemon/algs.h"
 #include "services/policy/ipsecconf.h"
 #include "services/policy/lint.h"
+#include "services/policy/policy_names.h"
 #include "services/policy/policy_sas.h"
 
 static int read_source(const char *file, char **ret_source, size_t *ret_len, const char **ret_label)
@@ -63,7 +64,12 @@ static int print_rules(const struct policy_file *file, const struct alg_table *a
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < spd->count; i++) {
-		rule_print(spd->rules[i], algs, spd->rules[i]->directions, &text);
+		CLEANUP(text_done) struct text rule = { 0 };
+
+		rule_print(spd->rules[i], algs, spd->rules[i]->directions, &rule);
+		if (rule.failed)
+			return -ENOMEM;
+		policy_lines_print(rule.str, "\t", &text);
 		text_add_char(&text, '\n');
 	}
 	conf_print_text(stdout, &text);

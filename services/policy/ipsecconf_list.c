@@ -101,11 +101,18 @@ static uint64_t index_of(struct json_object *row, bool outbound)
 	return last > families ? last - families : last;
 }
 
+/* It decides nothing: read back it would, so that its text is a comment, too. */
+static bool is_audit(struct json_object *row)
+{
+	return json_object_get_boolean(json_object_object_get(row, "audit"));
+}
+
 /* The text of a rule for one of its directions; an entry of the listing has just one. */
 static void add_rule_text(const struct conf_request *request, struct json_object *row,
 	bool outbound, struct text *out)
 {
-	CLEANUP(text_done) struct text rule = { 0 };
+	CLEANUP(text_done) struct text rule = { 0 }, named = { 0 };
+	const char *indent = is_audit(row) ? "#\t" : "\t";
 	const char *text = row_string(row, "text");
 	const char *both = strstr(text, " dir both }");
 
@@ -119,15 +126,12 @@ static void add_rule_text(const struct conf_request *request, struct json_object
 	if (rule.failed || !rule.str)
 		out->failed = rule.failed;
 	else if (request->numeric)
-		text_add(out, rule.str);
+		policy_lines_print(rule.str, indent, out);
 	else
-		policy_names_print(rule.str, &namer_system, out);
-}
-
-/* It decides nothing: read back it would, so that its text is a comment, too. */
-static bool is_audit(struct json_object *row)
-{
-	return json_object_get_boolean(json_object_object_get(row, "audit"));
+		policy_names_print(rule.str, &namer_system, &named);
+	if (named.str)
+		policy_lines_print(named.str, indent, out);
+	out->failed |= named.failed;
 }
 
 static bool has_direction(struct json_object *row, bool outbound)

@@ -8,6 +8,7 @@
 #include "common/conf/value.h"
 
 #define NAME_MAX_BYTES	256
+#define LISTED_LINE_MAX 1000 /* a file's line has 1022 characters */
 #define DATABASE_BUFFER 2048
 
 /* Without the part behind the first dot when this host's own name ends so, too. */
@@ -146,4 +147,25 @@ void policy_names_print(const char *rule, const struct namer *namer, struct text
 			at++;
 		}
 	}
+}
+
+void policy_lines_print(const char *rule, const char *indent, struct text *text)
+{
+	static const char joint[] = "} or ";
+	const char *line = rule, *end = rule; /* up to @end it is sure to fit */
+
+	for (;;) {
+		const char *next = strstr(end, joint);
+		size_t len = next ? (size_t)(next - line) + sizeof(joint) - 1 : strlen(line);
+
+		if (len > LISTED_LINE_MAX && end > line) {
+			text_add_bytes(text, line, (size_t)(end - line) - 1); /* not the blank */
+			text_addf(text, "\n%s", indent);
+			line = end;
+		}
+		if (!next)
+			break;
+		end = next + sizeof(joint) - 1;
+	}
+	text_add(text, line);
 }

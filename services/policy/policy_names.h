@@ -18,5 +18,10 @@ extern const struct namer namer_system;
 
 /* @rule: text as rule_print() wrote it. */
 void policy_names_print(const char *rule, const struct namer *namer, struct text *text);
+/*
+ * The same text on lines that read back: what 'any' stands for can be longer than a line may be.
+ * They are broken behind 'or'. @indent: what lines behind the first begin with.
+ */
+void policy_lines_print(const char *rule, const char *indent, struct text *text);
 
 #endif

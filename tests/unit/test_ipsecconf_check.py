@@ -131,6 +131,22 @@ def test_what_does_not_go_together(files, argv):
     assert done.stderr.startswith("usage: ") and done.stdout == ""
 
 
+ANY = ("{laddr 2001:db8:1111:2222::1 raddr 2001:db8:2222:3333::2 ulp tcp rport 443}\n"
+       "\tipsec {encr_algs any encr_auth_algs sha256 sa unique} or\n"
+       "\tipsec {auth_algs sha512} or ipsec {auth_algs sha384}\n"
+       "{raddr 192.0.2.2} ipsec {encr_auth_algs any} or pass {}\n"
+       "{lport 5 dir in} drop {}\n")
+
+
+def test_what_is_printed_reads_back(files):
+    first = conf(files, "-c", "-", "--print", given=ANY)
+    rules = first.stdout.split("IPsec configuration")[0]
+    assert first.returncode == 0 and rules.count("encr_algs aes-cbc(") == 1
+    assert rules.count(" or\n\t") == 1 and max(map(len, rules.splitlines())) <= 1022
+    again = conf(files, "-c", "-", "--print", given=rules)
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+
+
 MIRRORED = [
     ("{laddr 10.1.0.0/16 lport 22 remote 10.2.0.1 dir in} drop {}",
      "{raddr 10.1.0.0/16 rport 22 local 10.2.0.1 dir out} drop {}"),
