@@ -55,7 +55,11 @@ static size_t load_key(const struct steer_layer *layer, const struct flow *flow,
 		mask_address(key + at, &flow->remote, layer->remote_bits);
 		at += len;
 	}
-	return at;
+	if (at > 0)
+		return at;
+	memset(key, 0, STEER_KEY_FAMILY);
+	key[0] = (uint8_t)flow->local.family;
+	return STEER_KEY_FAMILY;
 }
 
 static bool element_has(const struct steer_plan *plan, const struct steer_layer *layer, size_t i,

@@ -18,10 +18,12 @@
 #include "services/datapath/io/tun.h"
 #include "services/datapath/steer/rtnl.h"
 #include "services/datapath/steer/steer.h"
+#include "services/datapath/steer/steer_plan.h"
 #include "tests/unit/steer_random.h"
 
 #define POLICIES       8
 #define RULES	       300
+#define LAST_RULES     10
 #define PACKETS	       800
 #define SEED	       0x5eed0002U
 #define UPPER_LEN      12 /* eight octets of a header, four that number the packet */
@@ -427,17 +429,48 @@ static bool comes_in(const struct spd *spd, const struct sample *sample, bool st
 	return is_in(expected(spd, sample));
 }
 
-static struct spd *random_policy(uint32_t *state, size_t n)
+/* A rule of this family and of few shapes, so that many of them stand in maps. */
+static struct rule *tame_rule(uint32_t *state, uint32_t order, int family)
+{
+	struct rule *rule = random_rule(state, order, 16);
+	struct selector *sel;
+
+	while (rule->selector.family != family) {
+		rule_free(rule);
+		rule = random_rule(state, order, 16);
+	}
+	sel = &rule->selector;
+	sel->local_port_last = sel->remote_port_last = 0;
+	sel->icmp_type_high = sel->icmp_type_low;
+	sel->icmp_code_high = sel->icmp_code_low;
+	if (sel->local.bits != address_bits(family))
+		sel->local = (struct prefix){ 0 };
+	/* What is about all hosts comes last, or nothing would get by it. */
+	if (sel->remote.addr.family == AF_UNSPEC && order < RULES - LAST_RULES) {
+		struct address addr = random_address(state, family, RANDOM_REMOTE);
+
+		sel->remote = prefix_host(&addr);
+	}
+	return rule;
+}
+
+static struct spd *random_policy(uint32_t *state, size_t n, bool in_maps)
 {
 	CLEANUP(freep) struct rule **rules = calloc(n, sizeof(*rules));
+	CLEANUP(steer_program_freep) struct steer_program *program = NULL;
+	int family = random_below(state, 2) ? AF_INET : AF_INET6;
 	struct spd *spd;
 
 	for (size_t i = 0; i < n; i++)
-		rules[i] = random_rule(state, (uint32_t)i, 16);
+		rules[i] = in_maps ? tame_rule(state, (uint32_t)i, family)
+				   : random_rule(state, (uint32_t)i, 16);
 	ck_assert_int_eq(
 		spd_new(rules, n, random_below(state, 3) ? SPD_FIRST_MATCH : SPD_SOLARIS_PRIORITY,
 			&spd),
 		0);
+	ck_assert_int_eq(steer_compile(spd, &program), 0);
+	ck_assert_int_eq(program->out_plan->n_layers > 0, in_maps);
+	ck_assert_int_eq(program->in_plan->n_layers > 0, in_maps);
 	return spd;
 }
 
@@ -448,8 +481,10 @@ struct tally {
 
 static void try_policy(uint32_t *state, size_t n, bool stack_first, struct tally *tally)
 {
+	bool in_maps = n > STEER_LIST_MAX;
+
 	CLEANUP(freep) struct sample *samples = calloc(PACKETS, sizeof(*samples));
-	CLEANUP(spd_freep) struct spd *spd = random_policy(state, n);
+	CLEANUP(spd_freep) struct spd *spd = random_policy(state, n, in_maps);
 	bool arrived[PACKETS] = { false };
 
 	ck_assert_int_eq(steer_load(lab.steer, spd, NULL), 0);

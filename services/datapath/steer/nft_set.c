@@ -9,6 +9,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define TYPE_INTEGER 4U /* what `nft list` takes keys for */
 #define ELEMENT_MAX  256 /* octets of one element in a message, at most */
@@ -142,15 +143,27 @@ static uint32_t next_register(const struct nft_key *key)
 	return NFT_REG32_00 + key->len / 4;
 }
 
-void nft_key_protocol(struct nft_batch *batch, struct nft_key *key)
+static void key_meta(struct nft_batch *batch, struct nft_key *key, uint32_t what)
 {
 	struct nftnl_expr *expr = add(batch, "meta");
 
 	if (!expr)
 		return;
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, NFT_META_L4PROTO);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, what);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, next_register(key));
 	key->len += 4;
+}
+
+void nft_key_protocol(struct nft_batch *batch, struct nft_key *key)
+{
+	key_meta(batch, key, NFT_META_L4PROTO);
+}
+
+void nft_key_family(struct nft_batch *batch, struct nft_key *key)
+{
+	/* netfilter's numbers for the two are those of the sockets. */
+	_Static_assert(NFPROTO_IPV4 == AF_INET && NFPROTO_IPV6 == AF_INET6, "families");
+	key_meta(batch, key, NFT_META_NFPROTO);
 }
 
 static void mask_field(

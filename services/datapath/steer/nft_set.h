@@ -43,6 +43,7 @@ struct nft_key {
 	uint32_t len;
 };
 void nft_key_protocol(struct nft_batch *batch, struct nft_key *key);
+void nft_key_family(struct nft_batch *batch, struct nft_key *key); /* AF_INET or AF_INET6 */
 /* @mask: @len octets, a multiple of four then; NULL: all of the field. */
 void nft_key_network(struct nft_batch *batch, struct nft_key *key, uint32_t offset, uint32_t len,
 	const uint8_t *mask);

@@ -162,6 +162,8 @@ static void add_layer(const struct looking *looking, const char *chain, size_t n
 	if (sound) {
 		add_address(batch, &key, shape, local_at(looking), layer->local_bits);
 		add_address(batch, &key, shape, remote_at(looking), layer->remote_bits);
+		if (key.len == 0)
+			nft_key_family(batch, &key);
 		nft_decide(batch, map);
 	} else if (looking->unreadable) {
 		nft_goto(batch, looking->unreadable);

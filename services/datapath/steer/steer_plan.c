@@ -69,7 +69,12 @@ static size_t put_key(uint8_t *key, const struct steer_layer *layer, const struc
 		memcpy(key + at, remote, len);
 		at += len;
 	}
-	return at;
+	if (at > 0)
+		return at;
+	/* A line about all packets of its family; a map has to have a key. */
+	memset(key, 0, STEER_KEY_FAMILY);
+	key[0] = layer->family;
+	return STEER_KEY_FAMILY;
 }
 
 /* The next key; from the last one to all zero. */

@@ -17,6 +17,7 @@
 #define STEER_LIST_MAX	 64 /* so many lines stand in a list */
 #define STEER_LAYERS_MAX 128
 #define STEER_KEY_MAX	 40 /* octets */
+#define STEER_KEY_FAMILY 4 /* octets of a key that has none of the fields: the family, three zero */
 #define STEER_TH_LEN	 4 /* octets of the transport header that lines look at */
 
 /*

@@ -416,6 +416,8 @@ void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *m
 			memcmp(layer->th_mask, whole, sizeof(whole)) ? layer->th_mask : NULL);
 	add_address(batch, &key, layer, outbound, layer->local_bits);
 	add_address(batch, &key, layer, !outbound, layer->remote_bits);
+	if (key.len == 0)
+		nft_key_family(batch, &key);
 	nft_decide(batch, map);
 	nft_rule_end(batch);
 }
