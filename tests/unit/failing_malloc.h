@@ -23,6 +23,8 @@ void *real_reallocarray(void *old, size_t count, size_t size) __asm__("__real_re
 void *failing_reallocarray(void *old, size_t count, size_t size) __asm__("__wrap_reallocarray");
 char *real_strdup(const char *str) __asm__("__real_strdup");
 char *failing_strdup(const char *str) __asm__("__wrap_strdup");
+void *real_aligned_alloc(size_t align, size_t size) __asm__("__real_aligned_alloc");
+void *failing_aligned_alloc(size_t align, size_t size) __asm__("__wrap_aligned_alloc");
 
 void *failing_malloc(size_t size)
 {
@@ -47,6 +49,11 @@ void *failing_reallocarray(void *old, size_t count, size_t size)
 char *failing_strdup(const char *str)
 {
 	return fails() ? NULL : real_strdup(str);
+}
+
+void *failing_aligned_alloc(size_t align, size_t size)
+{
+	return fails() ? NULL : real_aligned_alloc(align, size);
 }
 
 /* As many times as @run allocates, each time with another of the allocations failing. Returns how many. */

@@ -339,6 +339,51 @@ START_TEST(crowds_of_new_flows)
 }
 END_TEST
 
+/* The same under a rule that protects: each goes by the SA of its own destination. */
+START_TEST(crowds_find_their_sas)
+{
+	static const struct {
+		const char *dst;
+		uint32_t spi;
+	} ways[] = { { THERE, 0x1001 }, { "192.0.2.77", 0x1002 }, { "192.0.2.78", 0x1003 },
+		{ "192.0.2.79", 0 } };
+	static struct test_packet t[ENGINE_BATCH];
+	static struct host host;
+	static struct engine_result results[ENGINE_BATCH];
+	const struct action second = esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE);
+	struct packet *pkts[ENGINE_BATCH];
+
+	host_init(&host);
+	add_rule(&host, "", IPPROTO_UDP, esp_action(AES, SHA256), &second);
+	add_sa(&host, &cbc, 0x1001, SA_MODE_TRANSPORT, "0.0.0.0", ways[0].dst);
+	add_sa(&host, &cbc, 0x1002, SA_MODE_TRANSPORT, "0.0.0.0", ways[1].dst);
+	add_sa(&host, &gcm, 0x1003, SA_MODE_TRANSPORT, "0.0.0.0", ways[2].dst); /* the second way */
+	host_start(&host, HERE, HERE6);
+	for (unsigned int round = 0; round < 20; round++) {
+		for (unsigned int i = 0; i < ENGINE_BATCH; i++) {
+			char src[ADDRESS_TEXT_MAX];
+
+			ck_assert_int_eq(
+				text_fixed(src, sizeof(src), "10.0.%u.%u", round, i / 4), 0);
+			test_udp(&t[i], src, ways[i % 4].dst, 20);
+			pkts[i] = &t[i].pkt;
+		}
+		engine_outbound(host.engine, pkts, ENGINE_BATCH, -1, results);
+		for (unsigned int i = 0; i < ENGINE_BATCH; i++) {
+			uint32_t spi = ways[i % 4].spi;
+
+			expect(results[i], spi ? ENGINE_TO_WIRE : ENGINE_DROP,
+				spi ? VERDICT_OUT_PROTECTED : VERDICT_SADB_ACQUIRE,
+				ways[i % 4].dst);
+			if (spi)
+				ck_assert_uint_eq(load_be32(pkts[i]->data + 20), spi);
+		}
+	}
+	ck_assert_uint_ge(host.engine->new_flows, ENGINE_BATCH / 2);
+	host_done(&host);
+}
+END_TEST
+
 /* Section 3: alternatives in their order, both SAs from one, and no way out through `or pass`. */
 START_TEST(sender_takes_the_first_that_works)
 {
@@ -516,6 +561,7 @@ int main(void)
 	tcase_add_test(tc, kept_choices_end);
 	tcase_add_test(tc, kept_rules_end);
 	tcase_add_test(tc, crowds_of_new_flows);
+	tcase_add_test(tc, crowds_find_their_sas);
 	tcase_add_test(tc, sender_takes_the_first_that_works);
 	tcase_add_test(tc, asking_is_not_sending);
 	tcase_add_test(tc, asking_by_another_rule);

@@ -439,6 +439,51 @@ START_TEST(contexts)
 }
 END_TEST
 
+/* A batch finds what one after the other would, but leaves the state to its user. */
+START_TEST(inbound_batch)
+{
+	static const char *const dsts[] = { "192.0.2.2", "2001:db8::2", "239.1.1.1" };
+	static const char *const srcs[] = { "192.0.2.1", "2001:db8::1", "192.0.2.1" };
+	struct fixture f = fixture_new();
+	struct sad_inbound asked[SAD_BATCH];
+	struct address dst[3], src[3];
+	size_t found = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		dst[i] = addr(dsts[i]);
+		src[i] = addr(srcs[i]);
+	}
+	for (uint32_t spi = 1; spi <= 400; spi++)
+		if (spi % 5)
+			(void)add(&f, entry_new(spi, spi % 2 ? srcs[spi % 3] : NULL, dsts[spi % 3],
+					      spi % 7 ? SA_INBOUND : SA_OUTBOUND));
+	for (uint32_t first = 1; first <= 400; first += SAD_BATCH) {
+		size_t n = first + SAD_BATCH <= 401 ? SAD_BATCH : 401 - first;
+
+		for (uint32_t i = 0; i < n; i++)
+			asked[i] = (struct sad_inbound){ SA_PROTO_ESP, first + i,
+				&dst[(first + i + (i == 9)) % 3], &src[i % 4 ? (first + i) % 3 : 0],
+				NULL };
+		sad_find_inbound_batch(f.sad, asked, n);
+		for (uint32_t i = 0; i < n; i++) {
+			ck_assert_ptr_eq(
+				asked[i].entry, sad_find_inbound(f.sad, SA_PROTO_ESP, asked[i].spi,
+							asked[i].dst, asked[i].src));
+			found += asked[i].entry != NULL;
+		}
+	}
+	ck_assert_uint_gt(found, 100);
+	asked[0] = (struct sad_inbound){ SA_PROTO_ESP, 6, &dst[0], &src[0], NULL };
+	sad_find_inbound_batch(f.sad, asked, 1);
+	ck_assert_ptr_nonnull(asked[0].entry);
+	asked[0].entry->run->state = SA_DEAD;
+	sad_find_inbound_batch(f.sad, asked, 1);
+	ck_assert_ptr_nonnull(asked[0].entry);
+	ck_assert(!sad_is_usable(asked[0].entry));
+	fixture_done(&f);
+}
+END_TEST
+
 /* ---- readers beside the writer ---- */
 
 #define STABLE	512U /* always there */
@@ -473,6 +518,29 @@ static const char *look(
 	return sad_find_outbound(setup->f->sad, query) ? NULL : "no outbound SA";
 }
 
+static const char *look_at_batches(
+	struct reader_setup *setup, const struct address *dst, const struct sad_query *query)
+{
+	const struct sad_query queries[] = { *query, *query };
+	struct sad_entry *entries[2];
+	struct sad_inbound asked[SAD_BATCH];
+
+	for (uint32_t first = 1; first <= STABLE + CHURN; first += SAD_BATCH) {
+		for (uint32_t i = 0; i < SAD_BATCH; i++)
+			asked[i] = (struct sad_inbound){ SA_PROTO_ESP, first + i, dst, &query->src,
+				NULL };
+		sad_find_inbound_batch(setup->f->sad, asked, SAD_BATCH);
+		for (uint32_t i = 0; i < SAD_BATCH; i++) {
+			if (!asked[i].entry && first + i <= STABLE)
+				return "a stable SA was not in the batch";
+			if (asked[i].entry && asked[i].entry->sa->spi != first + i)
+				return "another SA was in the batch";
+		}
+	}
+	sad_find_outbound_batch(setup->f->sad, queries, 2, entries);
+	return entries[0] && entries[1] ? NULL : "no outbound SA in the batch";
+}
+
 static void *reader(void *userdata)
 {
 	struct reader_setup *setup = userdata;
@@ -488,6 +556,8 @@ static void *reader(void *userdata)
 	}
 	while (!atomic_load(setup->stop) && !setup->problem) {
 		setup->problem = look(setup, &dst, &query);
+		if (!setup->problem)
+			setup->problem = look_at_batches(setup, &dst, &query);
 		rcu_quiescent(setup->f->rcu, slot);
 		(void)atomic_fetch_add(setup->rounds, 1);
 	}
@@ -584,6 +654,7 @@ int main(void)
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, inbound);
 	tcase_add_test(tc, groups);
+	tcase_add_test(tc, inbound_batch);
 	tcase_add_loop_test(tc, outbound, 0, (int)ARRAY_SIZE(choices));
 	tcase_add_test(tc, request_id);
 	tcase_add_test(tc, claimed);

@@ -103,26 +103,43 @@ static bool plain_step(struct sad_entry *entry, void *userdata)
 	return true;
 }
 
+static void draw_query(uint32_t *state, struct flow *ret_flow, struct sad_query *ret_query)
+{
+	*ret_flow = (struct flow){ .direction = DIRECTION_OUT,
+		.local = host(next_random(state)),
+		.remote = host(next_random(state)),
+		.protocol = next_random(state) % 2 ? IPPROTO_UDP : IPPROTO_TCP,
+		.has_ports = next_random(state) % 4 != 0,
+		.local_port = (uint16_t)(next_random(state) % 4),
+		.remote_port = (uint16_t)(next_random(state) % 4) };
+	*ret_query = (struct sad_query){ .proto = SA_PROTO_ESP,
+		.mode = next_random(state) % 2 ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT,
+		.src = host(next_random(state)),
+		.dst = host(next_random(state)),
+		.flow = ret_flow };
+}
+
 static void compare(struct sadb_fixture *f, uint32_t *state)
 {
-	for (size_t i = 0; i < N_QUERIES; i++) {
-		struct flow flow = { .direction = DIRECTION_OUT,
-			.local = host(next_random(state)),
-			.remote = host(next_random(state)),
-			.protocol = next_random(state) % 2 ? IPPROTO_UDP : IPPROTO_TCP,
-			.has_ports = next_random(state) % 4 != 0,
-			.local_port = (uint16_t)(next_random(state) % 4),
-			.remote_port = (uint16_t)(next_random(state) % 4) };
-		struct sad_query query = { .proto = SA_PROTO_ESP,
-			.mode = next_random(state) % 2 ? SA_MODE_TUNNEL : SA_MODE_TRANSPORT,
-			.src = host(next_random(state)),
-			.dst = host(next_random(state)),
-			.flow = &flow };
-		struct search search = { .query = &query, .oldest_first = next_random(state) % 2 };
+	static struct flow flows[SAD_BATCH];
+	static struct sad_query queries[SAD_BATCH];
+	struct sad_entry *found[SAD_BATCH];
 
-		sad_prefer_oldest(f->sad, search.oldest_first);
-		sad_each(f->sad, plain_step, &search);
-		ck_assert_ptr_eq(sad_find_outbound(f->sad, &query), search.best);
+	for (size_t i = 0; i < N_QUERIES; i += SAD_BATCH) {
+		bool oldest_first = next_random(state) % 2;
+
+		sad_prefer_oldest(f->sad, oldest_first);
+		for (size_t k = 0; k < SAD_BATCH; k++)
+			draw_query(state, &flows[k], &queries[k]);
+		sad_find_outbound_batch(f->sad, queries, SAD_BATCH, found);
+		for (size_t k = 0; k < SAD_BATCH; k++) {
+			struct search search = { .query = &queries[k],
+				.oldest_first = oldest_first };
+
+			sad_each(f->sad, plain_step, &search);
+			ck_assert_ptr_eq(sad_find_outbound(f->sad, &queries[k]), search.best);
+			ck_assert_ptr_eq(found[k], search.best);
+		}
 	}
 }
 

@@ -4,7 +4,6 @@
 
 /* New flows in one batch from which on it pays to look at the next one as a whole first. */
 #define WARM_FLOWS 8U
-#define WARM_ROOM  32U /* looked up side by side */
 
 static void set_rule(const struct engine_view *view, uint32_t index, struct engine_match *match)
 {
@@ -61,20 +60,66 @@ void engine_classify(
 
 /* Flows of a batch that the cache does not know, with the notes that wait for their rules. */
 struct newcomers {
-	struct flow flows[WARM_ROOM];
-	struct classifier_query queries[WARM_ROOM];
-	struct flow_note *notes[WARM_ROOM];
-	uint32_t stamps[WARM_ROOM];
+	struct flow flows[ENGINE_PROSPECTS];
+	struct classifier_query queries[ENGINE_PROSPECTS];
+	struct flow_note *notes[ENGINE_PROSPECTS];
+	uint32_t stamps[ENGINE_PROSPECTS];
 	size_t n;
 };
 
-static void find_newcomers(struct engine *engine, struct newcomers *new)
+/* Whether the first way of a rule is one SA of ESP: what can be asked for without waiting. */
+static bool asks_for_one(const struct rule *rule)
+{
+	const struct action *first = &rule->actions[0];
+
+	return rule->n_actions > 0 && first->kind == ACTION_PROTECT &&
+	       (first->has_esp || first->has_esp_auth) && !first->has_ah;
+}
+
+/* The SAs of those that a rule protects, as their notes will be asked for them. */
+static void find_their_sas(struct engine *engine, const struct newcomers *new, int tunnel)
+{
+	const struct engine_view *view = engine->view;
+	struct engine_prospects *all = &engine->prospects;
+	uint64_t generation = sad_generation(view->sad);
+	size_t n = 0;
+
+	for (size_t i = 0; i < new->n; i++) {
+		struct flow_note *note = new->notes[i];
+		const struct rule *rule;
+
+		if (note->stamp != new->stamps[i] || note->rule == CLASSIFIER_NONE)
+			continue;
+		rule = view->spd->rules[note->rule];
+		if (!asks_for_one(rule))
+			continue;
+		engine_ask(tunnel < 0 ? NULL : &view->tunnels->tunnels[tunnel], rule,
+			&new->flows[i], &all->outers[n], &all->queries[n]);
+		all->queries[n].action = &rule->actions[0];
+		all->notes[n++] = note;
+	}
+	sad_find_outbound_batch(view->sad, all->queries, n, all->entries);
+	for (size_t i = 0; i < n; i++) {
+		if (!all->entries[i])
+			continue;
+		all->notes[i]->sad_generation = generation + 1;
+		all->notes[i]->esp = all->entries[i];
+		all->notes[i]->ah = NULL;
+		sad_ask_entry(all->entries[i], engine->setup.worker);
+	}
+	for (size_t i = 0; i < n; i++)
+		sad_ask_use(all->entries[i], engine->setup.worker);
+}
+
+static void find_newcomers(struct engine *engine, struct newcomers *new, int tunnel)
 {
 	engine->new_flows += (unsigned int)new->n;
 	classifier_find_batch(engine->view->classifier, new->queries, new->n);
 	for (size_t i = 0; i < new->n; i++)
 		if (new->notes[i]->stamp == new->stamps[i]) /* else it is another flow's by now */
 			new->notes[i]->rule = new->queries[i].rule;
+	if (engine->view->sad)
+		find_their_sas(engine, new, tunnel);
 	new->n = 0;
 }
 
@@ -104,10 +149,10 @@ void engine_warm(struct engine *engine, struct packet **pkts, size_t n, int tunn
 			continue;
 		new.stamps[new.n] = new.notes[new.n]->stamp;
 		new.queries[new.n] = (struct classifier_query){ .flow = flow, .head = head };
-		if (++new.n == WARM_ROOM)
-			find_newcomers(engine, &new);
+		if (++new.n == ENGINE_PROSPECTS)
+			find_newcomers(engine, &new, tunnel);
 	}
-	find_newcomers(engine, &new);
+	find_newcomers(engine, &new, tunnel);
 }
 
 void engine_audit(

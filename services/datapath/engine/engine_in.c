@@ -315,23 +315,20 @@ static bool open_ah(struct inbound *in)
 	return false;
 }
 
-static struct sad_entry *find_entry(
-	const struct engine *engine, const struct packet *pkt, const struct packet_view *view)
+/* Who is to be found for it, with the others of the batch. False: nobody can be. */
+static bool ask_for_sa(struct engine *engine, const struct packet *pkt, size_t i)
 {
-	const struct sad *sad = engine->view->sad;
+	const struct packet_view *view = &engine->views[i];
 	size_t at = esp_offset(view);
-	bool encapsulated = view->protocol == IPPROTO_UDP;
-	struct sad_entry *entry;
-	uint32_t state;
 
-	if (!sad || view->total_len < at + ESP_HEADER)
-		return NULL;
-	entry = sad_find_inbound(
-		sad, SA_PROTO_ESP, load_be32(pkt->data + at), &view->dst, &view->src);
-	if (!entry || encapsulated != ((entry->sa->flags & SA_FLAG_ENCAP) != 0))
-		return NULL;
-	state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
-	return state == SA_MATURE || state == SA_DYING ? entry : NULL;
+	if (!engine->view->sad || view->total_len < at + ESP_HEADER)
+		return false;
+	engine->asked_at[engine->n_asked] = (uint8_t)i;
+	engine->asked[engine->n_asked++] = (struct sad_inbound){ .proto = SA_PROTO_ESP,
+		.spi = load_be32(pkt->data + at),
+		.dst = &view->dst,
+		.src = &view->src };
+	return true;
 }
 
 /* It may have come before key management has filled in the SA whose SPI it gave away. */
@@ -354,7 +351,7 @@ static bool wait_for_sa(struct inbound *in)
 	return true;
 }
 
-/* What needs no cryptography is decided here; the rest has its entry noted. */
+/* What needs no cryptography is decided here; the rest waits for its SA. */
 static void sort(struct engine *engine, struct packet *pkt, size_t i, struct engine_result *result)
 {
 	struct packet_view *view = &engine->views[i];
@@ -390,14 +387,8 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 		}
 		if (view->protocol == IPPROTO_UDP)
 			engine->outer_port[i] = load_be16(pkt->data + view->upper);
-		engine->entries[i] = find_entry(engine, pkt, view);
-		if (!engine->entries[i]) {
-			if (!wait_for_sa(&in))
-				drop(&in, VERDICT_ESP_NO_SA);
-		} else if (is_for_control(&in, engine->entries[i])) {
-			engine->entries[i] = NULL;
-			hand_over(&in);
-		}
+		if (!ask_for_sa(engine, pkt, i))
+			drop(&in, VERDICT_ESP_NO_SA);
 		return;
 	case IPPROTO_IPIP:
 	case IPPROTO_IPV6:
@@ -406,6 +397,51 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 	default:
 		drop(&in, VERDICT_SPD_NO_POLICY);
 		return;
+	}
+}
+
+/* What was found for a packet: its entry is noted, or it goes another way. */
+static void take_sa(struct engine *engine, struct packet *pkt, const struct sad_inbound *asked,
+	size_t i, struct engine_result *result)
+{
+	struct sad_entry *entry = asked->entry;
+	struct inbound in = { .engine = engine,
+		.pkt = pkt,
+		.view = &engine->views[i],
+		.by = engine->secured[i],
+		.result = result };
+	bool encapsulated = in.view->protocol == IPPROTO_UDP;
+
+	if (!entry || encapsulated != ((entry->sa->flags & SA_FLAG_ENCAP) != 0) ||
+		!sad_is_usable(entry)) {
+		if (!wait_for_sa(&in))
+			drop(&in, VERDICT_ESP_NO_SA);
+	} else if (is_for_control(&in, entry)) {
+		hand_over(&in);
+	} else {
+		engine->entries[i] = entry;
+	}
+}
+
+/* The SAs of all packets that wait for theirs, and what is behind them on its way to the cache. */
+static void find_sas(struct engine *engine, struct packet **pkts, struct engine_result *results)
+{
+	const struct sad_entry *last = NULL;
+
+	if (engine->n_asked == 0)
+		return;
+	sad_find_inbound_batch(engine->view->sad, engine->asked, engine->n_asked);
+	for (size_t i = 0; i < engine->n_asked; i++)
+		sad_ask_entry(engine->asked[i].entry, engine->setup.worker);
+	for (size_t i = 0; i < engine->n_asked; i++) {
+		if (engine->asked[i].entry != last)
+			sad_ask_use(engine->asked[i].entry, engine->setup.worker);
+		last = engine->asked[i].entry;
+	}
+	for (size_t i = 0; i < engine->n_asked; i++) {
+		size_t at = engine->asked_at[i];
+
+		take_sa(engine, pkts[at], &engine->asked[i], at, &results[at]);
 	}
 }
 
@@ -483,10 +519,12 @@ void engine_inbound(
 	assert(n <= ENGINE_BATCH);
 	engine->view = view ? view : &nothing;
 	engine->now_usec = clock_boot_usec();
+	engine->n_asked = 0;
 	for (size_t i = 0; i < n; i++) {
 		ret_results[i] = (struct engine_result){ .tunnel = ENGINE_HOST };
 		sort(engine, pkts[i], i, &ret_results[i]);
 	}
+	find_sas(engine, pkts, ret_results);
 	for (size_t i = 0; i < n; i++) {
 		if (!engine->entries[i])
 			continue;

@@ -24,6 +24,14 @@ struct engine_group {
 	uint32_t seqs[ENGINE_BATCH], top;
 	size_t n;
 };
+/* New flows of a batch whose SAs are looked for side by side. */
+#define ENGINE_PROSPECTS 32U
+struct engine_prospects {
+	struct flow outers[ENGINE_PROSPECTS];
+	struct sad_query queries[ENGINE_PROSPECTS];
+	struct flow_note *notes[ENGINE_PROSPECTS];
+	struct sad_entry *entries[ENGINE_PROSPECTS];
+};
 struct engine {
 	struct engine_setup setup;
 	const struct engine_view *view; /* of the batch in work */
@@ -41,6 +49,10 @@ struct engine {
 	struct engine_secured secured[ENGINE_BATCH]; /* inbound: by what was around ESP */
 	struct address outer_src[ENGINE_BATCH], outer_dst[ENGINE_BATCH];
 	uint16_t outer_port[ENGINE_BATCH]; /* source, of ESP in UDP; else 0 */
+	struct sad_inbound asked[ENGINE_BATCH]; /* inbound: packets whose SAs are to be found */
+	uint8_t asked_at[ENGINE_BATCH]; /* which those are */
+	size_t n_asked;
+	struct engine_prospects prospects; /* outbound */
 	struct engine_group group;
 	/* Hits of one rule that are not in the view yet. */
 	struct rule_hits *hits; /* NULL: none */
@@ -72,7 +84,8 @@ struct engine_pair {
 void engine_classify(
 	struct engine *engine, int tunnel, const struct flow *flow, struct engine_match *ret_match);
 /*
- * Before a batch of outbound packets: when many flows are new, their rules are looked up side by side.
+ * Before a batch of outbound packets: when many flows are new, their rules are looked up side by side,
+ * and then the SAs that these ask for.
  * A hint only: what it leaves out is looked up when its turn comes.
  */
 void engine_warm(struct engine *engine, struct packet **pkts, size_t n, int tunnel);

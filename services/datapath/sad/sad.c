@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two hash tables of chains: every SA by (protocol, SPI, destination), outbound ones by (protocol,
- * destination) too, newest first. Growing builds the next pair of tables over the other set of
- * links and publishes it whole; it waits until nobody reads the former pair before it grows again.
+ * Two tables of cards: every SA by (protocol, SPI, destination), outbound ones by what they name of a
+ * packet too. What has one tag in a table is a chain of cards, the newest first; the tables know its
+ * first, so that they grow without a look at the others.
  */
 #include "services/datapath/sad/sad.h"
 
@@ -11,13 +11,6 @@
 #include <string.h>
 
 #include "services/datapath/sad/sad_parts.h"
-
-#define SAD_MIN_BUCKETS 64U
-
-struct retired {
-	struct sad_table *table;
-	struct sad *sad;
-};
 
 struct sad_entry *sad_entry_new(void)
 {
@@ -39,97 +32,71 @@ struct sad_entry *sad_entry_free(struct sad_entry *entry)
 	return NULL;
 }
 
-static uint64_t hash_of(
-	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
-{
-	/* Words, so that they are read as they were written: each packet waits for this. */
-	uint64_t key[3] = { spi | (uint64_t)proto << 32 | (uint64_t)dst->family << 40 };
-
-	memcpy(&key[1], dst->bytes, sizeof(dst->bytes));
-	return hash_keyed(&sad->hash_key, key, sizeof(key));
-}
-
-static _Atomic(struct sad_entry *) *key_bucket(const struct sad *sad, struct sad_table *table,
-	enum sa_proto proto, uint32_t spi, const struct address *dst)
-{
-	return &table->buckets[hash_of(sad, proto, spi, dst) & table->mask];
-}
-
-static _Atomic(struct sad_entry *) *out_bucket(struct sad_table *table, uint64_t hash)
-{
-	return &table->buckets[table->mask + 1 + (hash & table->mask)];
-}
-
-static struct sad_table *table_new(size_t buckets, unsigned int links)
-{
-	struct sad_table *table = calloc(
-		1, sizeof(*table) + 2 * buckets * sizeof(table->buckets[0]));
-
-	if (table) {
-		table->mask = buckets - 1;
-		table->links = links;
-	}
-	return table;
-}
-
 enum chain { CHAIN_KEY, CHAIN_OUT };
 
-static _Atomic(struct sad_entry *) *next_of(
-	struct sad_entry *entry, enum chain chain, unsigned int links)
+static struct sad_index *index_of(struct sad *sad, enum chain chain)
 {
-	return chain == CHAIN_KEY ? &entry->next_key[links] : &entry->next_out[links];
+	return chain == CHAIN_KEY ? &sad->by_key : &sad->by_names;
 }
 
-static struct sad_entry **prev_of(struct sad_entry *entry, enum chain chain, unsigned int links)
+static _Atomic uint32_t *next_of(struct sad_card *card, enum chain chain)
 {
-	return chain == CHAIN_KEY ? &entry->prev_key[links] : &entry->prev_out[links];
+	return chain == CHAIN_KEY ? &card->next_key : &card->next_out;
 }
 
-static _Atomic(struct sad_entry *) *bucket_of(const struct sad *sad, struct sad_table *table,
-	const struct sad_entry *entry, enum chain chain)
+static struct sad_card **prev_of(const struct sad_card *card, enum chain chain)
+{
+	return chain == CHAIN_KEY ? &card->entry->prev_key : &card->entry->prev_out;
+}
+
+static uint32_t tag_of(const struct sad *sad, const struct sad_entry *entry, enum chain chain)
 {
 	const struct sa *sa = entry->sa;
 
-	return chain == CHAIN_KEY ? key_bucket(sad, table, sa->proto, sa->spi, &sa->dst)
-				  : out_bucket(table, sad_shape_hash(sad, entry->shape, sa));
+	return chain == CHAIN_KEY ? sad_key_tag(sad, sa->proto, sa->spi, &sa->dst)
+				  : sad_index_tag(sad_shape_hash(sad, entry->shape, sa));
 }
 
-static void chain_link(
-	const struct sad *sad, struct sad_table *table, struct sad_entry *entry, enum chain chain)
+/* In front of those that are under its tag already. */
+static int chain_link(struct sad *sad, struct sad_card *card, enum chain chain)
 {
-	_Atomic(struct sad_entry *) *bucket = bucket_of(sad, table, entry, chain);
-	struct sad_entry *first = rcu_read(bucket);
+	struct sad_index *index = index_of(sad, chain);
+	uint32_t tag = tag_of(sad, card->entry, chain);
+	uint32_t first = sad_index_find(index, tag);
+	int r;
 
-	atomic_store(next_of(entry, chain, table->links), first);
-	*prev_of(entry, chain, table->links) = NULL;
-	if (first)
-		*prev_of(first, chain, table->links) = entry;
-	rcu_publish(bucket, entry);
+	atomic_store_explicit(next_of(card, chain), first, memory_order_relaxed);
+	*prev_of(card, chain) = NULL;
+	r = sad_index_set(index, tag, card->number);
+	if (r == 0 && first != SAD_INDEX_NONE)
+		*prev_of(sad_card_at(&sad->cards, first), chain) = card;
+	return r;
 }
 
-/* Put @next in the place of @entry, or nothing; a reader at @entry goes on from there as before. */
-static void chain_replace(const struct sad *sad, struct sad_table *table, struct sad_entry *entry,
-	struct sad_entry *next, enum chain chain)
+/* Put @next in the place of @card, or nothing; a reader at @card goes on from there as before. */
+static void chain_replace(
+	struct sad *sad, struct sad_card *card, struct sad_card *next, enum chain chain)
 {
-	struct sad_entry *after = rcu_read(next_of(entry, chain, table->links));
-	struct sad_entry *before = *prev_of(entry, chain, table->links);
+	uint32_t after = atomic_load_explicit(next_of(card, chain), memory_order_relaxed);
+	uint32_t in_place = next ? next->number : after;
+	struct sad_card *before = *prev_of(card, chain);
+	uint32_t tag;
 
 	if (next) {
-		atomic_store(next_of(next, chain, table->links), after);
-		*prev_of(next, chain, table->links) = before;
+		atomic_store_explicit(next_of(next, chain), after, memory_order_relaxed);
+		*prev_of(next, chain) = before;
 	}
-	if (after)
-		*prev_of(after, chain, table->links) = next ? next : before;
-	rcu_publish(
-		before ? next_of(before, chain, table->links) : bucket_of(sad, table, entry, chain),
-		next ? next : after);
-}
-
-static void table_link(const struct sad *sad, struct sad_table *table, struct sad_entry *entry)
-{
-	chain_link(sad, table, entry, CHAIN_KEY);
-	if (entry->directions & SA_OUTBOUND)
-		chain_link(sad, table, entry, CHAIN_OUT);
+	if (after != SAD_INDEX_NONE)
+		*prev_of(sad_card_at(&sad->cards, after), chain) = next ? next : before;
+	if (before) {
+		rcu_publish(next_of(before, chain), in_place);
+		return;
+	}
+	tag = tag_of(sad, card->entry, chain);
+	if (in_place == SAD_INDEX_NONE)
+		sad_index_clear(index_of(sad, chain), tag);
+	else
+		(void)!sad_index_set(index_of(sad, chain), tag, in_place); /* it stands there */
 }
 
 struct sad *sad_new(struct rcu *rcu)
@@ -141,8 +108,9 @@ struct sad *sad_new(struct rcu *rcu)
 	sad->rcu = rcu;
 	hash_key_random(&sad->hash_key);
 	hash_key_random(&sad->flow_key);
-	sad->table = table_new(SAD_MIN_BUCKETS, 0);
-	return sad->table ? STEAL(sad) : NULL;
+	if (sad_index_init(&sad->by_key, rcu) < 0 || sad_index_init(&sad->by_names, rcu) < 0)
+		return NULL;
+	return STEAL(sad);
 }
 
 struct sad *sad_free(struct sad *sad)
@@ -157,7 +125,9 @@ struct sad *sad_free(struct sad *sad)
 	}
 	for (size_t i = 0; i < SAD_MAX_WORKERS; i++)
 		(void)suite_lane_free(sad->lanes[i]);
-	free(sad->table);
+	sad_index_done(&sad->by_key);
+	sad_index_done(&sad->by_names);
+	sad_cards_done(&sad->cards);
 	free(sad);
 	return NULL;
 }
@@ -198,61 +168,62 @@ void sad_touch(struct sad *sad)
 	(void)atomic_fetch_add_explicit(&sad->generation, 1, memory_order_release);
 }
 
-static void table_retired(void *object)
+/* More room where it is needed. Failing to grow is no harm as long as there is some. */
+static bool reserve(struct sad *sad, uint8_t directions)
 {
-	struct retired *retired = object;
-
-	retired->sad->retiring = false;
-	free(retired->table);
-	free(retired);
+	return sad_cards_reserve(&sad->cards) && sad_index_reserve(&sad->by_key) &&
+	       (!(directions & SA_OUTBOUND) || sad_index_reserve(&sad->by_names));
 }
 
-/* More buckets when chains get long. Failing is no harm: chains are longer for a while. */
-static void grow(struct sad *sad)
+static void list_append(struct sad *sad, struct sad_entry *entry)
 {
-	struct sad_table *old = sad->table, *next;
-	struct retired *retired;
-
-	if (sad->count <= old->mask)
-		return;
-	(void)rcu_poll(sad->rcu);
-	if (sad->retiring) /* the other set of links is still being read */
-		return;
-	next = table_new((old->mask + 1) * 4, !old->links);
-	retired = malloc(sizeof(*retired));
-	if (!next || !retired) {
-		free(next);
-		free(retired);
-		return;
-	}
-	for (struct sad_entry *entry = sad->oldest; entry; entry = entry->newer)
-		table_link(sad, next, entry);
-	rcu_publish(&sad->table, next);
-	*retired = (struct retired){ old, sad };
-	sad->retiring = true;
-	if (rcu_defer(sad->rcu, table_retired, retired) < 0) {
-		rcu_barrier(sad->rcu);
-		if (rcu_defer(sad->rcu, table_retired, retired) < 0)
-			free(retired); /* the old table leaks, and this one never grows */
-	}
-}
-
-int sad_insert(struct sad *sad, struct sad_entry *entry)
-{
-	if (sad_find_same(sad, entry->sa))
-		return -EEXIST;
-	grow(sad);
-	entry->sad = sad;
-	if (entry->serial == 0)
-		entry->serial = ++sad->next_serial;
 	entry->older = sad->newest;
 	entry->newer = NULL;
 	*(sad->newest ? &sad->newest->newer : &sad->oldest) = entry;
 	sad->newest = entry;
 	sad->count++;
-	if (entry->directions & SA_OUTBOUND)
-		entry->shape = sad_shape_take(sad, entry->sa);
-	table_link(sad, sad->table, entry);
+}
+
+/* Its card, and by that into the table of those that go out. -ENOMEM: nothing was done. */
+static int introduce(struct sad *sad, struct sad_entry *entry)
+{
+	int r = 0;
+
+	entry->card = sad_cards_take(&sad->cards);
+	if (!entry->card) {
+		rcu_barrier(sad->rcu); /* cards come back, and one was kept for this */
+		entry->card = sad_cards_take(&sad->cards);
+	}
+	if (!entry->card)
+		return -ENOMEM;
+	sad_card_write(entry->card, entry);
+	if (!(entry->directions & SA_OUTBOUND))
+		return 0;
+	entry->shape = sad_shape_take(sad, entry->sa);
+	r = chain_link(sad, entry->card, CHAIN_OUT);
+	if (r < 0) {
+		sad_shape_drop(sad, entry->shape);
+		sad_cards_give(&sad->cards, STEAL(entry->card));
+	}
+	return r;
+}
+
+int sad_insert(struct sad *sad, struct sad_entry *entry)
+{
+	int r;
+
+	if (sad_find_same(sad, entry->sa))
+		return -EEXIST;
+	if (!reserve(sad, entry->directions))
+		return -ENOMEM;
+	entry->sad = sad;
+	if (entry->serial == 0)
+		entry->serial = ++sad->next_serial;
+	r = introduce(sad, entry);
+	if (r < 0)
+		return r;
+	(void)!chain_link(sad, entry->card, CHAIN_KEY); /* there is room */
+	list_append(sad, entry);
 	sad_touch(sad);
 	return 0;
 }
@@ -262,6 +233,7 @@ static void entry_retired(void *object)
 	struct sad_entry *entry = object;
 
 	sad_raised_forget(entry);
+	sad_cards_give(&entry->sad->cards, STEAL(entry->card));
 	if (entry->on_free)
 		entry->on_free(entry, entry->on_free_userdata);
 	sad_entry_free(entry);
@@ -281,9 +253,9 @@ static void entry_retire(struct sad *sad, struct sad_entry *entry,
 void sad_remove(struct sad *sad, struct sad_entry *entry,
 	void (*on_free)(struct sad_entry *entry, void *userdata), void *userdata)
 {
-	chain_replace(sad, sad->table, entry, NULL, CHAIN_KEY);
+	chain_replace(sad, entry->card, NULL, CHAIN_KEY);
 	if (entry->directions & SA_OUTBOUND) {
-		chain_replace(sad, sad->table, entry, NULL, CHAIN_OUT);
+		chain_replace(sad, entry->card, NULL, CHAIN_OUT);
 		sad_shape_drop(sad, entry->shape);
 	}
 	sad_cursors_pass(sad, entry, NULL);
@@ -299,23 +271,25 @@ int sad_replace(struct sad *sad, struct sad_entry *old, struct sad_entry *next,
 {
 	struct sa_key old_key = sa_key_of(old->sa), next_key = sa_key_of(next->sa);
 
+	int r;
+
 	if (!sa_key_equal(&old_key, &next_key))
 		return -EINVAL;
+	(void)(next->directions & SA_OUTBOUND && sad_index_reserve(&sad->by_names));
 	next->sad = sad;
 	next->serial = old->serial;
+	/* Another shape stands in another chain. The new one first: readers find one of them. */
+	r = introduce(sad, next);
+	if (r < 0)
+		return r;
 	next->older = old->older;
 	next->newer = old->newer;
 	*(old->older ? &old->older->newer : &sad->oldest) = next;
 	*(old->newer ? &old->newer->older : &sad->newest) = next;
-	chain_replace(sad, sad->table, old, next, CHAIN_KEY);
+	chain_replace(sad, old->card, next->card, CHAIN_KEY);
 	sad_cursors_pass(sad, old, next);
-	/* Another shape stands in another chain. The new one first: readers find one of them. */
-	if (next->directions & SA_OUTBOUND) {
-		next->shape = sad_shape_take(sad, next->sa);
-		chain_link(sad, sad->table, next, CHAIN_OUT);
-	}
 	if (old->directions & SA_OUTBOUND) {
-		chain_replace(sad, sad->table, old, NULL, CHAIN_OUT);
+		chain_replace(sad, old->card, NULL, CHAIN_OUT);
 		sad_shape_drop(sad, old->shape);
 	}
 	sad_touch(sad);
@@ -328,82 +302,9 @@ size_t sad_count(const struct sad *sad)
 	return sad->count;
 }
 
-static bool has_key(
-	const struct sad_entry *entry, enum sa_proto proto, uint32_t spi, const struct address *dst)
-{
-	return entry->sa->spi == spi && entry->sa->proto == proto &&
-	       address_equal(&entry->sa->dst, dst);
-}
-
-static struct sad_entry *find(
-	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
-{
-	struct sad_table *table = rcu_read(&sad->table);
-	struct sad_entry *entry = rcu_read(key_bucket(sad, table, proto, spi, dst));
-
-	while (entry && !has_key(entry, proto, spi, dst))
-		entry = rcu_read(&entry->next_key[table->links]);
-	return entry;
-}
-
-/* The same among those of one group that differ in their sources. */
-static struct sad_entry *find_source(const struct sad *sad, enum sa_proto proto, uint32_t spi,
-	const struct address *dst, const struct address *src)
-{
-	struct sad_table *table = rcu_read(&sad->table);
-	struct sad_entry *entry = rcu_read(key_bucket(sad, table, proto, spi, dst));
-
-	while (entry && !(has_key(entry, proto, spi, dst) && address_equal(&entry->sa->src, src)))
-		entry = rcu_read(&entry->next_key[table->links]);
-	return entry;
-}
-
-struct sad_entry *sad_find_same(const struct sad *sad, const struct sa *sa)
-{
-	return address_is_multicast(&sa->dst)
-		       ? find_source(sad, sa->proto, sa->spi, &sa->dst, &sa->src)
-		       : find(sad, sa->proto, sa->spi, &sa->dst);
-}
-
-struct sad_entry *sad_find(const struct sad *sad, const struct sa_key *key)
-{
-	return find(sad, key->proto, key->spi, &key->dst);
-}
-
 bool sad_is_usable(const struct sad_entry *entry)
 {
-	uint32_t state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
-
-	return state == SA_MATURE || state == SA_DYING;
-}
-
-bool sad_is_larval(
-	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst)
-{
-	const struct sad_entry *entry = find(sad, proto, spi, dst);
-
-	return entry && atomic_load_explicit(&entry->run->state, memory_order_relaxed) == SA_LARVAL;
-}
-
-struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,
-	const struct address *dst, const struct address *src)
-{
-	struct sad_entry *entry;
-
-	if (address_is_multicast(dst)) {
-		struct address any = address_any(dst->family);
-
-		entry = find_source(sad, proto, spi, dst, src);
-		if (!entry)
-			entry = find_source(sad, proto, spi, dst, &any);
-	} else {
-		entry = find(sad, proto, spi, dst);
-	}
-	if (!entry || !(entry->directions & SA_INBOUND) || !sad_is_usable(entry))
-		return NULL;
-	if (!address_is_unspecified(&entry->sa->src) && !address_equal(&entry->sa->src, src))
-		return NULL;
-	return entry;
+	return sad_run_is_usable(entry->run);
 }
 
 static bool make_context(
@@ -435,14 +336,6 @@ struct suite_mac *sad_mac(struct sad_entry *entry, unsigned int worker)
 	if (!mac && suite_mac_new(entry->suite.auth, secret_bytes(key), secret_len(key), &mac) == 0)
 		atomic_store_explicit(&entry->macs[worker], mac, memory_order_release);
 	return mac;
-}
-
-struct sad_entry *sad_outbound_first(const struct sad *sad, uint64_t hash, unsigned int *ret_links)
-{
-	struct sad_table *table = rcu_read(&sad->table);
-
-	*ret_links = table->links;
-	return rcu_read(out_bucket(table, hash));
 }
 
 uint64_t sad_flow_hash(const struct sad *sad, const struct flow *flow)

@@ -58,9 +58,9 @@ struct sad_control {
 
 struct sad_entry {
 	struct sa *sa; /* record; immutable, owned */
+	struct sa_run *run; /* in the arena */
 	struct suite suite;
 	const struct suite_provider *provider; /* of its contexts; NULL: the reference one */
-	struct sa_run *run; /* in the arena */
 	size_t arena_slot;
 	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as settled */
 	uint64_t serial; /* order of addition: the newest is the highest */
@@ -72,9 +72,8 @@ struct sad_entry {
 		_Atomic(struct suite_mac *) macs[SAD_MAX_WORKERS]; /* AH */
 	};
 	struct sad_control control;
-	/* Chains of the tables, one of each for every other generation of them; sad.c only. */
-	_Atomic(struct sad_entry *) next_key[2], next_out[2];
-	struct sad_entry *prev_key[2], *prev_out[2]; /* of the writer; NULL: first of its bucket */
+	struct sad_card *card; /* by which it is found; NULL: it is in no SAD; sad.c only */
+	struct sad_card *prev_key, *prev_out; /* in front of that one in its chains; NULL: none */
 	struct sad_entry *older, *newer;
 	_Atomic bool raised;
 	struct sad_entry *raised_next, *raised_prev;
@@ -167,6 +166,18 @@ struct sad_entry *sad_take_raised(struct sad *sad);
  */
 struct sad_entry *sad_find_inbound(const struct sad *sad, enum sa_proto proto, uint32_t spi,
 	const struct address *dst, const struct address *src);
+/*
+ * The same for the packets of a batch, n <= SAD_BATCH, whose loads from memory overlap. What is found
+ * may be in any state: whoever uses it asks sad_is_usable(), which takes the run state into the cache.
+ */
+#define SAD_BATCH 64U
+struct sad_inbound {
+	enum sa_proto proto;
+	uint32_t spi;
+	const struct address *dst, *src;
+	struct sad_entry *entry; /* answer */
+};
+void sad_find_inbound_batch(const struct sad *sad, struct sad_inbound *asked, size_t n);
 /* Is there an SA with this SPI that key management has not filled in yet? */
 bool sad_is_larval(
 	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst);
@@ -191,7 +202,32 @@ struct sad_query {
 	bool peek; /* nothing is sent: an SA that was never used does not become this flow's */
 };
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query);
+/* Side by side, n <= SAD_BATCH; one after the other where one answer hangs on another. */
+void sad_find_outbound_batch(const struct sad *sad, const struct sad_query *queries, size_t n,
+	struct sad_entry **ret_entries);
 
+/*
+ * What a packet under this SA (NULL: none) will need is asked for, so that it comes while others are
+ * worked: the entry, and, when that had the time to come, what it leads to.
+ */
+static inline void sad_ask_entry(const struct sad_entry *entry, unsigned int worker)
+{
+	if (entry) {
+		__builtin_prefetch(entry);
+		__builtin_prefetch(&entry->contexts[worker]);
+	}
+}
+static inline void sad_ask_use(const struct sad_entry *entry, unsigned int worker)
+{
+	if (entry) {
+		__builtin_prefetch(entry->run);
+		__builtin_prefetch(&entry->run->state);
+		__builtin_prefetch(entry->sa);
+		__builtin_prefetch(&entry->sa->flags);
+		__builtin_prefetch(
+			atomic_load_explicit(&entry->contexts[worker], memory_order_relaxed));
+	}
+}
 /* Context of this worker, built at first use; NULL: cannot be made. */
 struct suite_context *sad_context(struct sad_entry *entry, unsigned int worker);
 /* The same of an AH SA. */

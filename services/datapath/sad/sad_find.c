@@ -12,23 +12,24 @@ static bool algorithm_fits(const struct alg_need *need, uint8_t number, uint16_t
 	return need->number == number && key_bits >= need->min_bits;
 }
 
-static bool action_fits(const struct action *action, const struct sa *sa)
+static bool action_fits(const struct action *action, const struct sad_card *card)
 {
-	if (action->reqid != 0 && sa->reqid != action->reqid)
+	if (action->reqid != 0 && card->reqid != action->reqid)
 		return false;
-	if (sa->proto == SA_PROTO_AH)
-		return action->has_ah && algorithm_fits(&action->ah, sa->auth, sa->auth_key_bits);
-	if (!action->has_esp || !algorithm_fits(&action->esp, sa->encr, sa->encr_key_bits))
+	if (card->proto == SA_PROTO_AH)
+		return action->has_ah &&
+		       algorithm_fits(&action->ah, card->auth, card->auth_key_bits);
+	if (!action->has_esp || !algorithm_fits(&action->esp, card->encr, card->encr_key_bits))
 		return false;
 	/* Integrity that nobody asked for is welcome. */
 	return !action->has_esp_auth ||
-	       algorithm_fits(&action->esp_auth, sa->auth, sa->auth_key_bits);
+	       algorithm_fits(&action->esp_auth, card->auth, card->auth_key_bits);
 }
 
-static bool ends_fit(const struct sa *sa, const struct sad_query *query)
+static bool ends_fit(const struct sad_card *card, const struct sad_query *query)
 {
-	return address_equal(&sa->dst, &query->dst) &&
-	       (address_is_unspecified(&sa->src) || address_equal(&sa->src, &query->src));
+	return address_equal(&card->dst, &query->dst) &&
+	       (address_is_unspecified(&card->src) || address_equal(&card->src, &query->src));
 }
 
 static bool inner_fits(
@@ -43,143 +44,226 @@ static bool inner_fits(
 }
 
 /* The non-zero parts of a unique SA against the flow. */
-static bool flow_fits(const struct sa *sa, const struct flow *flow)
+static bool flow_fits(const struct sad_card *card, const struct flow *flow)
 {
-	bool tunnel = sa->mode == SA_MODE_TUNNEL;
-	uint8_t protocol = tunnel ? sa->inner_protocol : sa->protocol;
-	uint16_t src_port = tunnel ? sa->inner_src_port : sa->src_port;
-	uint16_t dst_port = tunnel ? sa->inner_dst_port : sa->dst_port;
-
-	if (protocol && protocol != flow->protocol)
+	if (card->protocol && card->protocol != flow->protocol)
 		return false;
-	if ((src_port || dst_port) && !flow->has_ports)
+	if ((card->src_port || card->dst_port) && !flow->has_ports)
 		return false;
-	return (!src_port || src_port == flow->local_port) &&
-	       (!dst_port || dst_port == flow->remote_port);
+	return (!card->src_port || card->src_port == flow->local_port) &&
+	       (!card->dst_port || card->dst_port == flow->remote_port);
 }
 
-static bool qualifies(const struct sad_entry *entry, const struct sad_query *query)
+static bool qualifies(const struct sad_card *card, const struct sad_query *query)
 {
 	const struct selector *selector = query->rule ? &query->rule->selector : NULL;
-	const struct sa *sa = entry->sa;
+	bool tunnel = card->flags & SAD_CARD_TUNNEL;
 
-	if (sa->proto != query->proto || sa->mode != query->mode || !ends_fit(sa, query))
+	if (card->proto != (uint8_t)query->proto || tunnel != (query->mode == SA_MODE_TUNNEL) ||
+		!ends_fit(card, query))
 		return false;
-	if (query->action && !action_fits(query->action, sa))
+	if (query->action && !action_fits(query->action, card))
 		return false;
-	if (query->between_ends && !sa_is_self_encapsulating(sa))
+	if (query->between_ends && !(card->flags & SAD_CARD_BETWEEN_ENDS))
 		return false;
-	if (sa->mode == SA_MODE_TUNNEL &&
-		(!inner_fits(
-			 &sa->inner_src, selector ? &selector->local : NULL, &query->flow->local) ||
-			!inner_fits(&sa->inner_dst, selector ? &selector->remote : NULL,
-				&query->flow->remote)))
+	if (tunnel && (!inner_fits(&card->inner_src, selector ? &selector->local : NULL,
+			       &query->flow->local) ||
+			      !inner_fits(&card->inner_dst, selector ? &selector->remote : NULL,
+				      &query->flow->remote)))
 		return false;
-	return !(sa->flags & SA_FLAG_UNIQUE) || flow_fits(sa, query->flow);
+	return !(card->flags & SAD_CARD_UNIQUE) || flow_fits(card, query->flow);
 }
 
 /* Make an SA that nobody has used this flow's own. */
-static bool claim(struct sad_entry *entry, uint64_t flow_hash)
+static bool claim(const struct sad_card *card, uint64_t flow_hash)
 {
 	uint64_t none = 0;
 
-	if (atomic_load_explicit(&entry->run->packets, memory_order_relaxed) != 0)
+	if (atomic_load_explicit(&card->run->packets, memory_order_relaxed) != 0)
 		return false;
-	return atomic_compare_exchange_strong(&entry->run->claim, &none, flow_hash) ||
+	return atomic_compare_exchange_strong(&card->run->claim, &none, flow_hash) ||
 	       none == flow_hash;
 }
 
-/* What one walk over the chain found. */
+/* What one walk over the chains found. */
 struct choice {
-	struct sad_entry *best; /* serves as it is */
+	const struct sad_card *best; /* serves as it is */
 	unsigned int best_rank;
-	struct sad_entry *spare; /* shared and never used: serves once it is claimed */
+	const struct sad_card *spare; /* shared and never used: serves once it is claimed */
 	unsigned int spare_rank;
 	bool oldest_first;
 };
 
-static bool is_better(const struct choice *choice, const struct sad_entry *entry, unsigned int rank,
-	const struct sad_entry *than, unsigned int than_rank)
+static bool is_better(const struct choice *choice, const struct sad_card *card, unsigned int rank,
+	const struct sad_card *than, unsigned int than_rank)
 {
 	return !than || rank > than_rank ||
-	       (rank == than_rank && (entry->serial > than->serial) != choice->oldest_first);
+	       (rank == than_rank && (card->serial > than->serial) != choice->oldest_first);
 }
 
 /*
  * Candidates that are unique to the flow come first; a shared one serves shared rules as it is and
  * unique rules only when it was never used.
  */
-static void consider(struct choice *choice, struct sad_entry *entry, bool rule_is_unique,
+static void consider(struct choice *choice, const struct sad_card *card, bool rule_is_unique,
 	uint64_t flow_hash, unsigned int rank)
 {
-	uint64_t owner = atomic_load_explicit(&entry->run->claim, memory_order_relaxed);
-	bool is_unique = entry->sa->flags & SA_FLAG_UNIQUE || owner;
+	uint64_t owner = atomic_load_explicit(&card->run->claim, memory_order_relaxed);
+	bool is_unique = card->flags & SAD_CARD_UNIQUE || owner;
 
 	if (owner && owner != flow_hash)
 		return;
 	if (is_unique)
 		rank |= RANK_UNIQUE;
 	if (is_unique || !rule_is_unique) {
-		if (is_better(choice, entry, rank, choice->best, choice->best_rank)) {
-			choice->best = entry;
+		if (is_better(choice, card, rank, choice->best, choice->best_rank)) {
+			choice->best = card;
 			choice->best_rank = rank;
 		}
-	} else if (atomic_load_explicit(&entry->run->packets, memory_order_relaxed) == 0 &&
-		   is_better(choice, entry, rank, choice->spare, choice->spare_rank)) {
-		choice->spare = entry;
+	} else if (atomic_load_explicit(&card->run->packets, memory_order_relaxed) == 0 &&
+		   is_better(choice, card, rank, choice->spare, choice->spare_rank)) {
+		choice->spare = card;
 		choice->spare_rank = rank;
 	}
 }
 
-/* The SAs of one shape that name what the packet has. */
-static void walk_shape(
-	const struct sad *sad, const struct sad_query *query, uint64_t hash, struct choice *choice)
+/* The SAs of one shape that name what the packet has, from card @number on. */
+static void walk_shape(const struct sad *sad, const struct sad_query *query, uint32_t number,
+	struct choice *choice)
 {
 	bool unique = query->action && query->action->unique;
 	uint64_t flow_hash = 0;
-	struct sad_entry *entry;
-	unsigned int links;
 
-	for (entry = sad_outbound_first(sad, hash, &links); entry;
-		entry = rcu_read(&entry->next_out[links])) {
-		uint32_t state = atomic_load_explicit(&entry->run->state, memory_order_relaxed);
+	while (number != SAD_INDEX_NONE) {
+		const struct sad_card *card = sad_card_at(&sad->cards, number);
+		uint32_t state;
 
-		if ((state != SA_MATURE && state != SA_DYING) || !qualifies(entry, query))
+		number = rcu_read(&card->next_out);
+		if (!qualifies(card, query))
+			continue;
+		state = atomic_load_explicit(&card->run->state, memory_order_relaxed);
+		if (state != SA_MATURE && state != SA_DYING)
 			continue;
 		if (flow_hash == 0 &&
-			atomic_load_explicit(&entry->run->claim, memory_order_relaxed) != 0)
+			atomic_load_explicit(&card->run->claim, memory_order_relaxed) != 0)
 			flow_hash = sad_flow_hash(sad, query->flow);
-		consider(choice, entry, unique, flow_hash,
+		consider(choice, card, unique, flow_hash,
 			(state == SA_MATURE ? RANK_MATURE : 0) |
-				(address_is_unspecified(&entry->sa->src) ? 0 : RANK_NAMED));
+				(address_is_unspecified(&card->src) ? 0 : RANK_NAMED));
 	}
 }
 
-static void walk(const struct sad *sad, const struct sad_query *query, struct choice *ret_choice)
+/* Where the SAs of the first shapes stand that a packet may meet. */
+#define ASKED_SHAPES 3U
+struct prospect {
+	uint32_t tags[ASKED_SHAPES]; /* then the cards in front */
+	size_t n;
+	size_t next_shape; /* that was not looked at */
+};
+
+static size_t shape_count(const struct sad *sad)
 {
-	size_t n = atomic_load_explicit(&sad->shapes.n, memory_order_acquire);
-	uint64_t hash;
+	return atomic_load_explicit(&sad->shapes.n, memory_order_acquire);
+}
+
+static bool probe(
+	const struct sad *sad, size_t shape, const struct sad_query *query, uint32_t *ret_tag)
+{
+	uint64_t code = atomic_load_explicit(&sad->shapes.codes[shape], memory_order_acquire);
+
+	return sad_shape_probe(sad, code, query, ret_tag);
+}
+
+static void walk(const struct sad *sad, const struct sad_query *query,
+	const struct prospect *prospect, struct choice *ret_choice)
+{
+	size_t n = shape_count(sad);
+	uint32_t tag;
 
 	*ret_choice = (struct choice){ .oldest_first = atomic_load_explicit(
 					       &sad->oldest_first, memory_order_relaxed) };
-	for (size_t i = 0; i < n; i++) {
-		uint64_t code = atomic_load_explicit(&sad->shapes.codes[i], memory_order_acquire);
+	for (size_t i = 0; i < prospect->n; i++)
+		walk_shape(sad, query, prospect->tags[i], ret_choice);
+	for (size_t i = prospect->next_shape; i < n; i++)
+		if (probe(sad, i, query, &tag))
+			walk_shape(sad, query, sad_index_find(&sad->by_names, tag), ret_choice);
+}
 
-		if (sad_shape_probe(sad, code, query, &hash))
-			walk_shape(sad, query, hash, ret_choice);
+static struct sad_entry *find(
+	const struct sad *sad, const struct sad_query *query, const struct prospect *prospect)
+{
+	static const struct prospect nothing = { .n = 0 };
+	UNINITIALISED struct choice choice;
+
+	for (;; prospect = &nothing) {
+		walk(sad, query, prospect, &choice);
+		if (choice.best || !choice.spare)
+			return choice.best ? choice.best->entry : NULL;
+		if (query->peek || claim(choice.spare, sad_flow_hash(sad, query->flow)))
+			return choice.spare->entry;
+		/* Another worker was faster; each round loses one candidate, so this ends. */
 	}
 }
 
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query)
 {
-	struct choice choice;
+	static const struct prospect nothing = { .n = 0 };
 
-	for (;;) {
-		walk(sad, query, &choice);
-		if (choice.best || !choice.spare)
-			return choice.best;
-		if (query->peek || claim(choice.spare, sad_flow_hash(sad, query->flow)))
-			return choice.spare;
-		/* Another worker was faster; each round loses one candidate, so this ends. */
+	return find(sad, query, &nothing);
+}
+
+/* The first line of the table for each of the first shapes. */
+static void ask_tags(
+	const struct sad *sad, const struct sad_query *query, struct prospect *ret_prospect)
+{
+	size_t n = shape_count(sad), i;
+
+	ret_prospect->n = 0;
+	for (i = 0; i < n && ret_prospect->n < ASKED_SHAPES; i++) {
+		uint32_t *tag = &ret_prospect->tags[ret_prospect->n];
+
+		if (!probe(sad, i, query, tag))
+			continue;
+		sad_index_ask(&sad->by_names, *tag);
+		ret_prospect->n++;
 	}
+	ret_prospect->next_shape = i;
+}
+
+static void ask_cards(const struct sad *sad, struct prospect *prospect)
+{
+	for (size_t i = 0; i < prospect->n; i++) {
+		uint32_t number = sad_index_find(&sad->by_names, prospect->tags[i]);
+		const struct sad_card *card;
+
+		prospect->tags[i] = number;
+		if (number == SAD_INDEX_NONE)
+			continue;
+		card = sad_card_at(&sad->cards, number);
+		__builtin_prefetch(card);
+		__builtin_prefetch(&card->next_out);
+	}
+}
+
+static void ask_runs(const struct sad *sad, const struct prospect *prospect)
+{
+	for (size_t i = 0; i < prospect->n; i++)
+		if (prospect->tags[i] != SAD_INDEX_NONE)
+			__builtin_prefetch(
+				&sad_card_at(&sad->cards, prospect->tags[i])->run->state);
+}
+
+void sad_find_outbound_batch(const struct sad *sad, const struct sad_query *queries, size_t n,
+	struct sad_entry **ret_entries)
+{
+	UNINITIALISED struct prospect prospects[SAD_BATCH];
+
+	for (size_t i = 0; i < n; i++)
+		ask_tags(sad, &queries[i], &prospects[i]);
+	for (size_t i = 0; i < n; i++)
+		ask_cards(sad, &prospects[i]);
+	for (size_t i = 0; i < n; i++)
+		ask_runs(sad, &prospects[i]);
+	for (size_t i = 0; i < n; i++)
+		ret_entries[i] = find(sad, &queries[i], &prospects[i]);
 }

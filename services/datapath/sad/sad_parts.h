@@ -8,12 +8,8 @@
 
 #include "common/base/hash.h"
 #include "services/datapath/sad/sad.h"
-
-struct sad_table {
-	size_t mask;
-	unsigned int links; /* which of the two sets of links its chains use */
-	_Atomic(struct sad_entry *) buckets[]; /* mask + 1 by key, then mask + 1 outbound */
-};
+#include "services/datapath/sad/sad_card.h"
+#include "services/datapath/sad/sad_index.h"
 
 /*
  * Outbound SAs are found by what they ask of a packet: which of its fields they name, and how many
@@ -32,18 +28,18 @@ struct sad_shapes {
 struct sad {
 	struct rcu *rcu;
 	struct hash_key hash_key, flow_key;
-	RCU_POINTER(struct sad_table) table;
+	struct sad_index by_key, by_names; /* every SA; outbound ones by what they name */
 	struct sad_shapes shapes;
 	size_t count;
 	uint64_t next_serial;
 	_Atomic uint64_t generation;
 	_Atomic bool oldest_first, managed;
 	struct sad_entry *oldest, *newest;
-	bool retiring; /* somebody may still read the former table */
 	_Atomic(struct sad_entry *) raised; /* by workers, the last one first */
 	struct sad_entry *gathered; /* of those, what the control thread has not seen to */
 	struct sad_cursor *cursors;
 	struct suite_lane *lanes[SAD_MAX_WORKERS]; /* of each worker, made by it */
+	struct sad_cards cards;
 };
 
 /* sad_shape.c */
@@ -52,12 +48,21 @@ uint64_t sad_shape_take(struct sad *sad, const struct sa *sa);
 void sad_shape_drop(struct sad *sad, uint64_t code);
 /* Of the values that an SA of this shape names. */
 uint64_t sad_shape_hash(const struct sad *sad, uint64_t code, const struct sa *sa);
-/* Of the same fields of what is looked for. False: no SA of the shape can fit. */
+/* Where those with the fields of what is looked for stand. False: no SA of the shape can fit. */
 bool sad_shape_probe(
-	const struct sad *sad, uint64_t code, const struct sad_query *query, uint64_t *ret_hash);
+	const struct sad *sad, uint64_t code, const struct sad_query *query, uint32_t *ret_tag);
 
-/* First of the chain that may hold outbound SAs with this hash. */
-struct sad_entry *sad_outbound_first(const struct sad *sad, uint64_t hash, unsigned int *ret_links);
+/* May packets use the SA? */
+static inline bool sad_run_is_usable(const struct sa_run *run)
+{
+	uint32_t state = atomic_load_explicit(&run->state, memory_order_relaxed);
+
+	return state == SA_MATURE || state == SA_DYING;
+}
+
+/* sad_key.c: under which an SA with this key stands in the table. */
+uint32_t sad_key_tag(
+	const struct sad *sad, enum sa_proto proto, uint32_t spi, const struct address *dst);
 /* What makes a flow itself, as a number that is not 0. */
 uint64_t sad_flow_hash(const struct sad *sad, const struct flow *flow);
 

@@ -16,13 +16,16 @@
 #define SRC_BITS_AT   8
 #define DST_BITS_AT   16
 
-/* What is hashed: fields that the shape does not name are zero. */
+/* What is hashed: fields that the shape does not name are NULL or zero. */
 struct named {
 	uint64_t code;
-	uint8_t dst[16], src[16], inner_src[16], inner_dst[16];
+	const struct address *dst, *src, *inner_src, *inner_dst;
 	uint16_t src_port, dst_port;
-	uint8_t proto, protocol, family, zero;
+	uint8_t proto, protocol;
 };
+
+/* In words, and of IPv4 addresses only what they have. */
+#define NAMED_WORDS 10U
 
 static bool is_tunnel(uint64_t code)
 {
@@ -104,28 +107,42 @@ void sad_shape_drop(struct sad *sad, uint64_t code)
 	atomic_store_explicit(&shapes->n, n, memory_order_release);
 }
 
-static uint64_t hash(const struct sad *sad, const struct named *named)
+/* Two addresses of one family; one that is not named is zeros. */
+static size_t put_pair(
+	uint64_t *words, uint8_t family, const struct address *a, const struct address *b)
 {
-	return hash_keyed(&sad->hash_key, named, sizeof(*named));
+	size_t bytes = family == AF_INET ? 4 : 16;
+	uint8_t *at = (uint8_t *)words;
+
+	memset(at, 0, 2 * bytes);
+	memcpy(at, a->bytes, bytes);
+	if (b)
+		memcpy(at + bytes, b->bytes, bytes);
+	return 2 * bytes / sizeof(*words);
 }
 
-static void begin(
-	struct named *named, uint64_t code, enum sa_proto proto, const struct address *dst)
+static uint64_t hash(const struct sad *sad, const struct named *named)
 {
-	memset(named, 0, sizeof(*named));
-	named->code = code;
-	named->proto = (uint8_t)proto;
-	named->family = dst->family;
-	memcpy(named->dst, dst->bytes, sizeof(named->dst));
+	uint64_t words[NAMED_WORDS];
+	size_t n = 2;
+
+	words[0] = named->code;
+	words[1] = named->proto | (uint64_t)named->protocol << 8 |
+		   (uint64_t)named->dst->family << 16 | (uint64_t)named->src_port << 32 |
+		   (uint64_t)named->dst_port << 48;
+	n += put_pair(&words[n], named->dst->family, named->dst, named->src);
+	if (named->inner_src)
+		n += put_pair(
+			&words[n], named->inner_src->family, named->inner_src, named->inner_dst);
+	return hash_keyed(&sad->hash_key, words, n * sizeof(*words));
 }
 
 uint64_t sad_shape_hash(const struct sad *sad, uint64_t code, const struct sa *sa)
 {
-	struct named named;
+	struct named named = { .code = code, .proto = (uint8_t)sa->proto, .dst = &sa->dst };
 
-	begin(&named, code, sa->proto, &sa->dst);
 	if (code & SHAPE_SOURCE)
-		memcpy(named.src, sa->src.bytes, sizeof(named.src));
+		named.src = &sa->src;
 	if (code & SHAPE_PROTO)
 		named.protocol = is_tunnel(code) ? sa->inner_protocol : sa->protocol;
 	if (code & SHAPE_SPORT)
@@ -133,51 +150,49 @@ uint64_t sad_shape_hash(const struct sad *sad, uint64_t code, const struct sa *s
 	if (code & SHAPE_DPORT)
 		named.dst_port = is_tunnel(code) ? sa->inner_dst_port : sa->dst_port;
 	if (code & SHAPE_INNER) {
-		memcpy(named.inner_src, sa->inner_src.addr.bytes, sizeof(named.inner_src));
-		memcpy(named.inner_dst, sa->inner_dst.addr.bytes, sizeof(named.inner_dst));
+		named.inner_src = &sa->inner_src.addr;
+		named.inner_dst = &sa->inner_dst.addr;
 	}
 	return hash(sad, &named);
 }
 
-static bool put_inner(struct named *named, uint64_t code, const struct flow *flow)
+/* What a flow has where an SA has prefixes. */
+static bool put_inner(
+	struct named *named, uint64_t code, const struct flow *flow, struct prefix inner[static 2])
 {
-	struct prefix src, dst;
-
 	if ((flow->local.family == AF_INET6) != ((code & SHAPE_INNER6) != 0) ||
-		prefix_make(&flow->local, (uint8_t)(code >> SRC_BITS_AT), &src) < 0 ||
-		prefix_make(&flow->remote, (uint8_t)(code >> DST_BITS_AT), &dst) < 0)
+		prefix_make(&flow->local, (uint8_t)(code >> SRC_BITS_AT), &inner[0]) < 0 ||
+		prefix_make(&flow->remote, (uint8_t)(code >> DST_BITS_AT), &inner[1]) < 0)
 		return false;
-	memcpy(named->inner_src, src.addr.bytes, sizeof(named->inner_src));
-	memcpy(named->inner_dst, dst.addr.bytes, sizeof(named->inner_dst));
+	named->inner_src = &inner[0].addr;
+	named->inner_dst = &inner[1].addr;
 	return true;
 }
 
 bool sad_shape_probe(
-	const struct sad *sad, uint64_t code, const struct sad_query *query, uint64_t *ret_hash)
+	const struct sad *sad, uint64_t code, const struct sad_query *query, uint32_t *ret_tag)
 {
 	const struct flow *flow = query->flow;
-	struct named named;
+	struct named named = { .code = code, .proto = (uint8_t)query->proto, .dst = &query->dst };
+	UNINITIALISED struct prefix inner[2];
 
 	if (code == SAD_SHAPE_FREE)
 		return false;
-	begin(&named, code, query->proto, &query->dst);
-	if (code == NAMES_NOTHING) {
-		*ret_hash = hash(sad, &named);
-		return true;
+	if (code != NAMES_NOTHING) {
+		if (is_tunnel(code) != (query->mode == SA_MODE_TUNNEL) ||
+			(code & (SHAPE_SPORT | SHAPE_DPORT) && !flow->has_ports))
+			return false;
+		if (code & SHAPE_SOURCE)
+			named.src = &query->src;
+		if (code & SHAPE_PROTO)
+			named.protocol = flow->protocol;
+		if (code & SHAPE_SPORT)
+			named.src_port = flow->local_port;
+		if (code & SHAPE_DPORT)
+			named.dst_port = flow->remote_port;
+		if (code & SHAPE_INNER && !put_inner(&named, code, flow, inner))
+			return false;
 	}
-	if (is_tunnel(code) != (query->mode == SA_MODE_TUNNEL) ||
-		(code & (SHAPE_SPORT | SHAPE_DPORT) && !flow->has_ports))
-		return false;
-	if (code & SHAPE_SOURCE)
-		memcpy(named.src, query->src.bytes, sizeof(named.src));
-	if (code & SHAPE_PROTO)
-		named.protocol = flow->protocol;
-	if (code & SHAPE_SPORT)
-		named.src_port = flow->local_port;
-	if (code & SHAPE_DPORT)
-		named.dst_port = flow->remote_port;
-	if (code & SHAPE_INNER && !put_inner(&named, code, flow))
-		return false;
-	*ret_hash = hash(sad, &named);
+	*ret_tag = sad_index_tag(hash(sad, &named));
 	return true;
 }
