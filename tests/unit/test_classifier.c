@@ -29,12 +29,15 @@ static const struct rule *find(const struct classifier *classifier, const struct
 	const char *head, const struct flow *flow)
 {
 	int number = classifier_head(classifier, head);
+	struct classifier_query query = { .flow = flow, .head = number };
 	uint32_t found;
 
 	if (number == CLASSIFIER_NO_HEAD)
 		return NULL;
 	found = classifier_find(classifier, number, flow);
 	ck_assert(found == CLASSIFIER_NONE || found < spd->count);
+	classifier_find_batch(classifier, &query, 1);
+	ck_assert_uint_eq(query.rule, found);
 	return found == CLASSIFIER_NONE ? NULL : spd->rules[found];
 }
 
@@ -201,6 +204,39 @@ START_TEST(crowded_shapes)
 }
 END_TEST
 
+/* A packet with more keys in a group than a search keeps: all but the last are of the other direction. */
+START_TEST(many_keys_of_one_packet)
+{
+	struct flow flow = { .direction = DIRECTION_OUT,
+		.protocol = IPPROTO_TCP,
+		.has_ports = true,
+		.local = rules_addr("10.129.66.36"),
+		.remote = rules_addr("10.1.2.3"),
+		.local_port = 1000,
+		.remote_port = 2000 };
+	struct rule *rules[40];
+	CLEANUP(spd_freep) struct spd *spd = NULL;
+	CLEANUP(classifier_freep) struct classifier *classifier = NULL;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		struct selector s = { .family = AF_INET };
+
+		if (_i == 0)
+			s.remote = rules_prefix("10.0.0.0", 8); /* all under one prefix */
+		s.protocol = i & 1 ? IPPROTO_TCP : 0;
+		s.local_port = i & 2 ? 1000 : 0;
+		s.remote_port = i & 4 ? 2000 : 0;
+		rules[i] = rules_make(s, rules_drop, i);
+		rules[i]->directions = i % 20 == 7 ? DIRECTION_BIT_OUT : DIRECTION_BIT_IN;
+	}
+	ck_assert_int_eq(spd_new(rules, ARRAY_SIZE(rules), SPD_FIRST_MATCH, &spd), 0);
+	ck_assert_int_eq(classifier_new(spd->rules, spd->count, &classifier), 0);
+	ck_assert_ptr_eq(find(classifier, spd, "", &flow), spd->rules[7]);
+	flow.direction = DIRECTION_IN;
+	ck_assert_ptr_eq(find(classifier, spd, "", &flow), spd->rules[0]);
+}
+END_TEST
+
 START_TEST(heads_are_told)
 {
 	struct rule *rules[] = { rules_make((struct selector){ .protocol = 6 }, rules_esp, 0),
@@ -236,6 +272,7 @@ int main(void)
 	tcase_add_loop_test(tc, same_as_explained, 0, 10);
 	tcase_add_loop_test(tc, crowded_shapes, 0, 8);
 	tcase_add_loop_test(tc, batches, 0, 12);
+	tcase_add_loop_test(tc, many_keys_of_one_packet, 0, 2);
 	tcase_add_test(tc, heads_are_told);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
