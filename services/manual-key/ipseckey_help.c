@@ -77,7 +77,9 @@ int ipseckey_monitor(struct ipseckey *tool, bool actively)
 			r = -errno;
 	}
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	if (r != -EINTR)
+	if (r == -EPERM)
+		fputs("ipseckey: Insufficient privileges to open PF_KEY socket.\n", stderr);
+	else if (r != -EINTR)
 		fprintf(stderr, "ipseckey: PF_KEY: %s\n", strerror(-r));
 	tool->client = pfkey_client_free(tool->client); /* a listener is no longer one who asks */
 	return r;

@@ -71,6 +71,8 @@ static int refused(const struct sending *s, const struct pfkey_message *asked,
 	const char *text = pfkey_diagnostic_text(answer->diagnostic);
 	const struct conf_loc at = s->command->at;
 
+	if (answer->error == EPERM) /* it is not about this command: the door is closed to us */
+		return -EPERM;
 	name_association(asked, &name);
 	if (!name.str)
 		return -ENOMEM;

@@ -254,6 +254,7 @@ static const struct {
 		"found" },
 	{ "dump", { .error = EINVAL, .diagnostic = PFKEY_DIAG_NO_EXT }, -EBADMSG,
 		"pfkey-refused: PF_KEY Diagnostic code 7: No extension may be present" },
+	{ ADD, { .error = EPERM }, -EPERM, "" },
 	{ ADD, { .hang_up = true }, -ECONNRESET, "" },
 	{ "flush", { .noise = true }, 0, "" },
 	{ "delete" LOOKUP, { .noise = true }, 0, "" },
