@@ -2,6 +2,7 @@
 #include "common/daemon/manager.h"
 
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #include "common/base/clock.h"
 #include "common/base/instance.h"
@@ -120,4 +121,9 @@ bool manager_stops_unit(struct bus *bus, const char *unit)
 		return access(stop_file, F_OK) == 0;
 	return job_is_stop(bus, unit, until) &&
 	       !property_is(bus, ROOT_PATH, MANAGER ".Manager", "SystemState", "stopping", until);
+}
+
+void manager_tell(const char *message)
+{
+	(void)sd_notifyf(0, "STATUS=%.*s", (int)strcspn(message, "\n"), message);
 }

@@ -20,4 +20,7 @@ bool manager_stops_unit(struct bus *bus, const char *unit);
  */
 bool manager_leaves_unit(struct bus *bus, const char *unit);
 
+/* The status line of a unit that is no daemon: the first line, since the protocol has no room for more. */
+void manager_tell(const char *message);
+
 #endif

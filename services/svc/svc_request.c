@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <pwd.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/daemon/audit.h"
+#include "common/daemon/manager.h"
 #include "services/svc/svc.h"
 
 #define UNIT_NAME_MAX 255 /* of the service manager */
@@ -101,10 +101,9 @@ int svc_request_split(char *text, const char **ret_user, char **ret_words, size_
 	return -E2BIG;
 }
 
-/* The first line: the protocol has no room for more, and the journal has it all. */
 void svc_request_tell(const char *message)
 {
-	(void)sd_notifyf(0, "STATUS=%.*s", (int)strcspn(message, "\n"), message);
+	manager_tell(message);
 }
 
 void svc_request_audit(
