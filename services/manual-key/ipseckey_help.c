@@ -59,7 +59,7 @@ int ipseckey_monitor(struct ipseckey *tool, bool actively)
 {
 	CLEANUP(fd_closep) int stop_fd = -1;
 	sigset_t interrupt, before;
-	int r = actively ? pfkey_client_listen(tool->client) : 0;
+	int r = pfkey_client_listen(tool->client, actively);
 
 	(void)sigemptyset(&interrupt);
 	(void)sigaddset(&interrupt, SIGINT);

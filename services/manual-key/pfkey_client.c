@@ -142,7 +142,7 @@ int pfkey_client_receive(struct pfkey_client *client, struct pfkey_message **ret
 	}
 }
 
-int pfkey_client_listen(struct pfkey_client *client)
+int pfkey_client_listen(struct pfkey_client *client, bool to_all)
 {
 	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_new();
 	CLEANUP(pfkey_message_freep) struct pfkey_message *answer = NULL;
@@ -150,12 +150,13 @@ int pfkey_client_listen(struct pfkey_client *client)
 
 	if (!msg)
 		return -ENOMEM;
-	msg->type = PFKEY_X_PROMISC;
-	msg->satype = 1; /* there, it is a switch */
+	/* A request for nothing in particular: who may not even look is told so now. */
+	msg->type = to_all ? PFKEY_X_PROMISC : PFKEY_GET;
+	msg->satype = to_all ? 1 : PFKEY_SATYPE_ESP; /* of the former it is a switch */
 	r = pfkey_client_send(client, msg);
 	if (r == 0)
 		r = pfkey_client_receive(client, &answer);
-	if (r == 0 && answer && answer->error != 0)
+	if (r == 0 && answer && (to_all ? answer->error != 0 : answer->error == EPERM))
 		r = -answer->error;
 	return r;
 }

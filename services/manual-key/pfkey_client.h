@@ -21,8 +21,8 @@ int pfkey_client_send(struct pfkey_client *client, struct pfkey_message *msg) MU
  * Return: 0, -ETIMEDOUT after 10 s of silence, -ECONNRESET, -EBADMSG (not understood), -ENOMEM.
  */
 int pfkey_client_receive(struct pfkey_client *client, struct pfkey_message **ret_msg) MUST_CHECK;
-/* Ask for everybody's messages as well. Return: 0 or negative errno. */
-int pfkey_client_listen(struct pfkey_client *client) MUST_CHECK;
+/* Before pfkey_client_hear(); @to_all: to what others ask, too. Return: 0, -EPERM, other errno. */
+int pfkey_client_listen(struct pfkey_client *client, bool to_all) MUST_CHECK;
 /*
  * Whatever comes next, waiting for it until @stop_fd can be read. *ret_msg is NULL for a message
  * that is not understood.

@@ -96,7 +96,7 @@ def test_fingerprints_need_no_right_to_see_keys(alpha):
     told = alpha.exec("ipseckey", "fingerprint")
     assert alpha.exec("ipseckey", "fingerprint", user="operator") == told
     assert "EKY" not in alpha.exec("ipseckey", "-n", "dump", user="operator")
-    for words in ("fingerprint", "flush", "monitor"):
+    for words in ("fingerprint", "flush", "monitor", "passive_monitor"):
         done = alpha.run("ipseckey", words, user="somebody")
         assert done.returncode == 1 and "Insufficient privileges to open PF_KEY socket." in done.stderr, words
     for words in ("save all", "--wireshark dump", "--json --reveal-keys dump"):
