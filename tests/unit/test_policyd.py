@@ -577,7 +577,7 @@ class TestCommand:
 
 def test_check_names_the_file_and_speaks_json(world):
     done = world.run("ipsecconf", "-c", "/nonexistent")
-    assert done.returncode == 1 and "/nonexistent: No such file" in done.stderr
+    assert done.returncode == 1 and "/nonexistent: error: No such file" in done.stderr
     source = world.root / "bad.conf"
     source.write_text("{lport x} drop {}\n")
     done = world.run("ipsecconf", "-c", str(source), "--json")
