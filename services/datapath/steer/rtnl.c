@@ -158,8 +158,6 @@ int rtnl_address_add(struct netlink *nl, int ifindex, const struct address *addr
 		&msg, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ifa));
 
 	ifa->ifa_index = (uint32_t)ifindex;
-	/* A TUN has no neighbours to ask; until the kernel has found that out, it takes no packets. */
-	ifa->ifa_flags = IFA_F_NODAD;
 	return change_address(nl, &msg, ifa, addr, bits);
 }
 
