@@ -11,8 +11,8 @@
 #include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 #include "services/datapath/pfkey/pfkey_door.h"
-#include "services/datapath/plant_policy.h"
-#include "services/datapath/plant_ways.h"
+#include "services/datapath/plant/plant_policy.h"
+#include "services/datapath/plant/plant_ways.h"
 
 #define TICK_USEC      USEC_PER_SEC
 #define ADDRESSES_USEC (USEC_PER_SEC / 5) /* in which changes of addresses are gathered */

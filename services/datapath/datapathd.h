@@ -7,8 +7,8 @@
 #include "common/daemon/status.h"
 #include "services/datapath/bus/keys_door.h"
 #include "services/datapath/bus/natt_door.h"
-#include "services/datapath/plant.h"
-#include "services/datapath/policy_log.h"
+#include "services/datapath/plant/plant.h"
+#include "services/datapath/drops/policy_log.h"
 #include "services/datapath/bus/section.h"
 
 #define DATAPATH_ERROR_MAX 512

@@ -5,7 +5,7 @@
 
 #include "common/base/clock.h"
 #include "services/datapath/datapathd.h"
-#include "services/datapath/drop_words.h"
+#include "services/datapath/drops/drop_words.h"
 
 #define PAUSE_USEC  (USEC_PER_SEC / 20) /* between two gatherings: a flood must not own the loop */
 #define SIGNAL_USEC (USEC_PER_SEC / 10) /* between two signals */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The share of the CPUs: what is paid, what comes back with time, how long who overdraws waits. */
-#include "services/datapath/budget.h"
+#include "services/datapath/workers/budget.h"
 
 #include <pthread.h>
 #include <time.h>

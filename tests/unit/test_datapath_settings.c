@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/settings.h"
+#include "services/datapath/settings/settings.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "services/datapath/settings_tunnel.h"
+#include "services/datapath/settings/settings_tunnel.h"
 #include "tests/unit/suite.h"
 
 static char path[] = "/tmp/netipsec-datapath-XXXXXX";

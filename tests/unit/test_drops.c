@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "services/datapath/drops.h"
+#include "services/datapath/drops/drops.h"
 
 #define FLOOD 200000U
 

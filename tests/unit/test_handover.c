@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a worker to the control thread: everything comes over, once and in order, however full it is. */
-#include "services/datapath/handover.h"
+#include "services/datapath/workers/handover.h"
 
 #include <poll.h>
 #include <pthread.h>

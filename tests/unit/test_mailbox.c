@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#include "services/datapath/mailbox.h"
+#include "services/datapath/workers/mailbox.h"
 
 #define MESSAGES 200000U
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rules beside the policy section: they stand behind it, and the section's stay what they are. */
-#include "services/datapath/plant_annex.h"
+#include "services/datapath/plant/plant_annex.h"
 
 #include <netinet/in.h>
 

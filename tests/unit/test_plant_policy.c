@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "services/datapath/plant_policy.h"
+#include "services/datapath/plant/plant_policy.h"
 
 #include "tests/unit/rules.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "services/datapath/tunables.h"
+#include "services/datapath/settings/tunables.h"
 
 static const struct {
 	const char *name;

@@ -4,7 +4,7 @@
 #define DATAPATH_LISTING_H
 
 #include "common/base/text.h"
-#include "services/datapath/plant.h"
+#include "services/datapath/plant/plant.h"
 
 /* @table: for names of algorithms; NULL: numbers. */
 int listing_rules(

@@ -5,7 +5,7 @@
 #include "common/base/clock.h"
 #include "services/datapath/bus/listing.h"
 #include "services/datapath/bus/listing_json.h"
-#include "services/datapath/drop_words.h"
+#include "services/datapath/drops/drop_words.h"
 
 static void add_end(struct json_object *entry, const char *key, const char *port_key,
 	const struct flow *flow, bool local)

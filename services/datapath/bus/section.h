@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/base/text.h"
-#include "services/datapath/plant.h"
+#include "services/datapath/plant/plant.h"
 
 enum publish_verdict {
 	PUBLISH_OK,

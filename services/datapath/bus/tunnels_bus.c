@@ -7,7 +7,7 @@
 #include "common/daemon/log.h"
 #include "services/datapath/bus/datapath_bus_parts.h"
 #include "services/datapath/bus/listing.h"
-#include "services/datapath/settings_tunnel.h"
+#include "services/datapath/settings/settings_tunnel.h"
 
 #define MAX_LIST 64
 

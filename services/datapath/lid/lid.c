@@ -12,7 +12,7 @@
 #include "common/daemon/log-ids.h"
 #include "common/daemon/log.h"
 #include "services/datapath/lid/lid_store.h"
-#include "services/datapath/plant.h"
+#include "services/datapath/plant/plant.h"
 
 #define OPEN_OPTION "--open"
 

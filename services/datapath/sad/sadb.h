@@ -20,7 +20,7 @@
 #include "services/datapath/sad/forecast.h"
 #include "services/datapath/sad/sad.h"
 #include "services/datapath/sad/seqstore.h"
-#include "services/datapath/tunables.h"
+#include "services/datapath/settings/tunables.h"
 
 /* Why a request was refused; numbers of PF_KEY's diagnostics (pfkey reference). */
 struct sadb_refusal {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/base/memfd.h"
-#include "services/datapath/settings.h"
+#include "services/datapath/settings/settings.h"
 #include "services/datapath/stat/stat_table.h"
 
 #define SYSFS_BYTES 64
