@@ -69,11 +69,11 @@ def lab_fixture(labs, tmp_path_factory):
     return labs(top / "errors.lab")
 
 
-def protect(lab, family):
+def protect(lab, family, port=SECURE):
     """One UDP port of beta's is protected, all else is clear."""
     here, there = ENDS[family]
-    load(lab["alpha"], f"{{raddr {there} rport {SECURE} ulp udp}} {PROTECT}\n")
-    load(lab["beta"], f"{{raddr {here} lport {SECURE} ulp udp}} {PROTECT}\n")
+    load(lab["alpha"], f"{{raddr {there} rport {port} ulp udp}} {PROTECT}\n")
+    load(lab["beta"], f"{{raddr {here} lport {port} ulp udp}} {PROTECT}\n")
 
 
 def talker(lab, family, port):
@@ -182,13 +182,17 @@ def test_policy_may_ask_for_the_error_too(lab, family):
     lab["alpha"].exec("ipsecstat", "--set", "_icmp_accept_clear_messages=1")
 
 
+@pytest.mark.parametrize("secure", [SECURE, 500], ids=["a port", "key exchange"])
 @families
-def test_errors_go_as_their_packets_came(lab, family):
-    """Nobody listens at beta: the answer about the protected port is protected, the other is clear."""
+def test_errors_go_as_their_packets_came(lab, family, secure):
+    """
+    Nobody listens at beta: the answer about the protected port is protected, the other is clear. The
+    hole for key exchange is for key exchange, not for what quotes a datagram that nobody wanted.
+    """
     here, there = ENDS[family]
     protocol = wire.ICMP if family == 4 else wire.ICMPV6
-    protect(lab, family)
-    for port, sealed in ((SECURE, True), (CLEAR, False)):
+    protect(lab, family, secure)
+    for port, sealed in ((secure, True), (CLEAR, False)):
         with wire.Capture(lab["router"], "right") as capture, talker(lab, family, port) as sock:
             sock.send(b"x")
             assert error_of(sock, WAIT_MSEC) == errno.ECONNREFUSED

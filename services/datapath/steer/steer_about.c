@@ -248,18 +248,23 @@ static void accept_sealed(const struct looking *looking, const char *chain)
 	lead(looking, NULL);
 }
 
-/* So are those about key exchange, and about ESP in UDP. */
+/*
+ * So are those about key exchange, and about ESP in UDP. One that we send ourselves quotes what may have
+ * come protected, and nobody listened to it: policy decides about that.
+ */
 static void accept_keying(const struct looking *looking, const char *chain)
 {
 	const struct shape *shape = looking->shape;
 	struct nft_batch *batch = looking->loading->batch;
-	uint32_t port_at = shape->upper_at + (looking->side->outbound ? 2 : 0);
+	uint32_t port_at = shape->upper_at; /* of the source: what we sent */
 
+	if (looking->side->outbound)
+		return;
 	nft_rule_begin(batch, chain);
 	match_protocol(batch, shape, IPPROTO_UDP);
 	nft_match_ports(batch, port_at, IKE_PORT, IKE_PORT);
 	lead(looking, NULL);
-	if (looking->side->outbound || looking->frame->no_sockets)
+	if (looking->frame->no_sockets)
 		return;
 	nft_rule_begin(batch, chain);
 	match_protocol(batch, shape, IPPROTO_UDP);
