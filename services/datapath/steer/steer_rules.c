@@ -222,6 +222,11 @@ static void add_about(struct nft_batch *batch, const struct steer_frame *frame)
 {
 	accept_opened(batch, ABOUT, frame);
 	accept_interface(batch, ABOUT, true, "lo");
+	/* IPv6 is not whole yet: what a later fragment begins with is no type. The first one has it. */
+	nft_rule_begin(batch, ABOUT);
+	nft_match_ipv6_later_fragment(batch);
+	nft_accept(batch);
+	nft_rule_end(batch);
 	judge_errors(batch, ABOUT, frame->errors_in_chain);
 }
 
