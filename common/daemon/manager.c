@@ -86,7 +86,7 @@ static bool job_is_stop(struct bus *bus, const char *unit, uint64_t until)
 {
 	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
-	const char *path, *job_path;
+	const char *path, *job_path = NULL;
 	uint32_t job = 0;
 
 	unit_reply = ask_unit(bus, unit, until, &path);
@@ -101,7 +101,7 @@ bool manager_leaves_unit(struct bus *bus, const char *unit)
 	CLEANUP(bus_reply_freep) struct bus_reply *unit_reply = NULL;
 	CLEANUP(bus_reply_freep) struct bus_reply *job_reply = NULL;
 	uint64_t until = clock_monotonic_usec() + ASK_USEC;
-	const char *path, *job_path;
+	const char *path, *job_path = NULL;
 	uint32_t job = 0;
 
 	unit_reply = ask_unit(bus, unit, until, &path);

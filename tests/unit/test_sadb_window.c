@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Inbound windows and the disk: what came in is never taken again, whatever is lost when. */
-#include <stdlib.h>
 
 #include "services/datapath/replay/replay.h"
+#include "tests/unit/random_policy.h"
 #include "tests/unit/sadb_fixture.h"
 
 #define SPI    0x1002U
@@ -60,21 +60,20 @@ START_TEST(nothing_is_taken_twice)
 	struct sadb_fixture *f = fixture_new();
 	struct sad_entry *entry = fixture_add(f, fixture_sa_in(SPI));
 	bool *taken = calloc(SENT_MAX, sizeof(*taken));
-	uint64_t sent = 0;
+	uint64_t sent = 0, random = (uint64_t)_i + 1;
 	size_t n_taken = 0;
 
 	ck_assert_ptr_nonnull(taken);
-	srand((unsigned int)_i + 1);
 	for (int death = 0; death < DEATHS; death++) {
 		/* The peer goes on, and nothing else happens but a tick now and then. */
-		for (int i = rand() % 3000; i > 0; i--) {
+		for (uint32_t i = random_below(&random, 3000); i > 0; i--) {
 			sent++;
 			taken[sent] = take(entry, sent) == REPLAY_OK;
 			n_taken += taken[sent];
-			if (rand() % 300 == 0)
-				fixture_pass(f, (uint64_t)(rand() % 2));
+			if (random_below(&random, 300) == 0)
+				fixture_pass(f, random_below(&random, 2));
 		}
-		fixture_crash(f, rand() % 2);
+		fixture_crash(f, random_below(&random, 2) == 0);
 		entry = fixture_find(f, SPI);
 		if (!entry)
 			entry = fixture_add(f, fixture_sa_in(SPI));
@@ -112,7 +111,7 @@ START_TEST(losses_do_not_add_up)
 	take_all(entry, 1, 5);
 	for (int i = 0; i < 10; i++) {
 		fixture_crash(f, false);
-		entry = fixture_add(f, fixture_sa_in(SPI));
+		(void)fixture_add(f, fixture_sa_in(SPI));
 		fixture_pass(f, 1);
 		fixture_crash(f, true);
 		fixture_pass(f, 1);

@@ -8,9 +8,7 @@
 #define BAD_ICV	   "known SPI, bad ICV: keys differ"
 #define REPLAYED   "replay: a duplicated packet, a second sender, or memory was lost just before"
 #define USED_UP	   "the SA must be replaced: nothing is ever sent twice under one number"
-#define NOT_KEPT                                                                           \
-	"a leap of the peer's numbers, or windows cannot be kept: is the state directory " \
-	"writable?"
+#define NOT_KEPT   "windows are kept on disk ahead of use: is the state directory writable?"
 #define NO_NUMBERS "numbers are reserved on disk ahead of use: is the state directory writable?"
 
 static const char *const hints[VERDICT_COUNT] = {
