@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/daemon/manager.h"
 #include "services/svc/svc.h"
 
 #define EXIT_USAGE   2
@@ -239,7 +240,7 @@ static int report(const char *what, struct text *why, int r)
 
 	(void)fprintf(stderr, "ipsecsvc: %s%s%s%s", what ? what : "", what ? ": " : "",
 		len ? why->str : strerror(-r), len && why->str[len - 1] == '\n' ? "" : "\n");
-	svc_request_tell(len ? why->str : strerror(-r));
+	manager_tell(len ? why->str : strerror(-r));
 	return EXIT_FAILURE;
 }
 

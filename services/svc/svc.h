@@ -101,8 +101,6 @@ int svc_request(struct svc_manager *manager, const char *verb, char *const *word
 /* What came with a request: who asks, verb and words, all in @text. Return: how many words, or negative errno. */
 int svc_request_split(
 	char *text, const char **ret_user, char **ret_words, size_t max_words) MUST_CHECK;
-/* To who asked, by way of the unit's status line. */
-void svc_request_tell(const char *message);
 /* @user: who asked for it; NULL: root himself. */
 void svc_request_audit(
 	const char *user, const char *verb, char *const *words, size_t count, bool done);

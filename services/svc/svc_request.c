@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "common/daemon/audit.h"
-#include "common/daemon/manager.h"
 #include "services/svc/svc.h"
 
 #define UNIT_NAME_MAX 255 /* of the service manager */
@@ -99,11 +98,6 @@ int svc_request_split(char *text, const char **ret_user, char **ret_words, size_
 		at += len + 1;
 	}
 	return -E2BIG;
-}
-
-void svc_request_tell(const char *message)
-{
-	manager_tell(message);
 }
 
 void svc_request_audit(

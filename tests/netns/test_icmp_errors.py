@@ -10,9 +10,9 @@ import time
 
 import pytest
 from lablib import wire
+from nettest.across import ENDS, LAB
 from nettest.policy import PLAIN, Counted, kind_of, load
 
-ENDS = {4: ("10.1.0.2", "10.2.0.2"), 6: ("fd00:1::2", "fd00:2::2")}
 ROUTER = {4: "10.1.0.1", 6: "fd00:1::1"}
 PROTECT = "ipsec {encr_algs aes-gcm16 sa shared}"
 SECURE, CLEAR = 7000, 7001
@@ -22,29 +22,6 @@ families = pytest.mark.parametrize("family", ENDS, ids=["ipv4", "ipv6"])
 # Kinds, codes and what a connected socket makes of them; the last is about the path.
 UNREACHABLE = {4: (3, 3, errno.ECONNREFUSED), 6: (1, 4, errno.ECONNREFUSED)}
 TOO_BIG = {4: (3, 4, errno.EMSGSIZE), 6: (2, 0, errno.EMSGSIZE)}
-
-LAB = """
-host alpha
-	address  eth0 10.1.0.2/24 fd00:1::2/64
-	route    default via 10.1.0.1
-	route    default via fd00:1::1
-	files    alpha
-	services all
-host router
-	address  left 10.1.0.1/24 fd00:1::1/64
-	address  right 10.2.0.1/24 fd00:2::1/64
-	forward
-	files    router
-	services all
-host beta
-	address  eth0 10.2.0.2/24 fd00:2::2/64
-	route    default via 10.2.0.1
-	route    default via fd00:2::1
-	files    beta
-	services all
-link alpha:eth0 router:left
-link router:right beta:eth0
-"""
 
 
 def keys():

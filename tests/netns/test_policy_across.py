@@ -6,36 +6,13 @@ import socket
 
 import pytest
 from lablib import wire
+from nettest.across import ENDS, LAB
 from nettest.policy import COUNT, PLAIN, arrives, kind_of, load
 
-ENDS = {4: ("10.1.0.2", "10.2.0.2"), 6: ("fd00:1::2", "fd00:2::2")}
 INNER = {4: ("10.8.0.1", "10.8.0.2"), 6: ("fd00:8::1", "fd00:8::2")}
 PROTECT = "ipsec {encr_algs aes-gcm16 sa shared}"
 WAIT_SEC = 10
 families = pytest.mark.parametrize("family", ENDS, ids=["ipv4", "ipv6"])
-
-LAB = """
-host alpha
-	address  eth0 10.1.0.2/24 fd00:1::2/64
-	route    default via 10.1.0.1
-	route    default via fd00:1::1
-	files    alpha
-	services all
-host router
-	address  left 10.1.0.1/24 fd00:1::1/64
-	address  right 10.2.0.1/24 fd00:2::1/64
-	forward
-	files    router
-	services all
-host beta
-	address  eth0 10.2.0.2/24 fd00:2::2/64
-	route    default via 10.2.0.1
-	route    default via fd00:2::1
-	files    beta
-	services all
-link alpha:eth0 router:left
-link router:right beta:eth0
-"""
 # What is forwarded is not the router's own: this rule has nothing to say about it.
 ROUTER = "{laddr 10.0.0.0/8 ulp tcp} drop {}\n{laddr fd00::/16 ulp tcp} drop {}\n"
 

@@ -54,22 +54,6 @@ static const struct {
 	{ AF_INET6, 47, 0, BY_NOBODY },
 };
 
-static uint32_t sum16(const uint8_t *bytes, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < len; i += 2)
-		sum += load_be16(bytes + i);
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 /* Twelve octets behind an IP header. Return: the packet's length. */
 static size_t make_packet(size_t kind, const char *from, const char *to, uint8_t *ip)
 {
@@ -88,14 +72,13 @@ static size_t make_packet(size_t kind, const char *from, const char *to, uint8_t
 	memcpy(upper - 2 * len, src.bytes, len);
 	memcpy(upper - len, dst.bytes, len);
 	if (v4)
-		store_be16(ip + 10, fold(sum16(ip, head)));
+		store_be16(ip + 10, packet_checksum(ip, head, 0));
 	upper[0] = kinds[kind].type;
 	if (kinds[kind].protocol == IPPROTO_ICMP)
-		store_be16(upper + 2, fold(sum16(upper, UPPER_LEN)));
+		store_be16(upper + 2, packet_checksum(upper, UPPER_LEN, 0));
 	if (kinds[kind].protocol == IPPROTO_ICMPV6)
-		store_be16(
-			upper + 2, fold(sum16(upper, UPPER_LEN) + sum16(upper - 2 * len, 2 * len) +
-					   UPPER_LEN + IPPROTO_ICMPV6));
+		store_be16(upper + 2, packet_checksum(upper - 2 * len, 2 * len + UPPER_LEN,
+					      UPPER_LEN + IPPROTO_ICMPV6));
 	return head + UPPER_LEN;
 }
 
@@ -146,7 +129,7 @@ static void await_last(int udp)
 	char got;
 
 	memcpy(last + 12, (const uint8_t[]){ 192, 0, 2, 9, 192, 0, 2, 1 }, 8);
-	store_be16(last + 10, fold(sum16(last, 20)));
+	store_be16(last + 10, packet_checksum(last, 20, 0));
 	store_be16(last + 20, 7);
 	store_be16(last + 22, IKE_PORT);
 	store_be16(last + 24, 9);

@@ -16,6 +16,7 @@
 
 #include "common/base/bytes.h"
 #include "services/datapath/io/tun.h"
+#include "services/datapath/packet/packet.h"
 #include "services/datapath/steer/rtnl.h"
 #include "services/datapath/steer/steer.h"
 #include "services/datapath/steer/steer_plan.h"
@@ -132,22 +133,6 @@ static void teardown(void)
 	netlink_close(&lab.route);
 }
 
-static uint32_t sum16(const uint8_t *bytes, size_t len)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += load_be16(bytes + i);
-	return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static void write_upper(const struct flow *flow, bool sent, uint8_t *upper)
 {
 	memset(upper, 0, ERROR_LEN);
@@ -176,7 +161,7 @@ static size_t write_header(const struct flow *flow, bool sent, size_t payload, u
 	memcpy(from, (sent ? &flow->local : &flow->remote)->bytes, len);
 	memcpy(from + len, (sent ? &flow->remote : &flow->local)->bytes, len);
 	if (v4)
-		store_be16(ip + 10, fold(sum16(ip, head)));
+		store_be16(ip + 10, packet_checksum(ip, head, 0));
 	return head;
 }
 
@@ -233,11 +218,10 @@ static size_t make_packet(const struct sample *sample, uint32_t number, uint8_t 
 	(void)write_header(flow, flow->direction == DIRECTION_OUT, len, ip);
 	addresses = 2 * address_len(flow->local.family);
 	if (flow->protocol == IPPROTO_ICMP)
-		store_be16(upper + 2, fold(sum16(upper, len)));
+		store_be16(upper + 2, packet_checksum(upper, len, 0));
 	if (flow->protocol == IPPROTO_ICMPV6)
-		store_be16(upper + 2,
-			fold(sum16(upper, len) + sum16(ip + head - addresses, addresses) +
-				(uint32_t)len + IPPROTO_ICMPV6));
+		store_be16(upper + 2, packet_checksum(upper - addresses, addresses + len,
+					      (uint32_t)len + IPPROTO_ICMPV6));
 	return head + len;
 }
 

@@ -117,14 +117,11 @@ static void add_address(struct nft_batch *batch, struct nft_key *key, const stru
 	uint32_t at, uint8_t bits)
 {
 	uint32_t len = (uint32_t)address_len(shape->family);
-	uint8_t mask[16] = { 0 };
+	uint8_t mask[16];
 
 	if (bits == 0)
 		return;
-	memset(mask, 0xff, bits / 8U);
-	if (bits % 8)
-		mask[bits / 8] = (uint8_t)(0xff00U >> bits % 8);
-	nft_key_transport(batch, key, at, len, bits == len * 8 ? NULL : mask);
+	nft_key_transport(batch, key, at, len, steer_rules_mask(bits, len, mask));
 }
 
 /* Where a layer looks at the transport header: are there ICMP types among its keys, or ports? */

@@ -390,21 +390,29 @@ void steer_rules_family(struct nft_batch *batch, const char *chain, int family, 
 	nft_rule_end(batch);
 }
 
+const uint8_t *steer_rules_mask(uint8_t bits, size_t len, uint8_t mask[static 16])
+{
+	if (bits == len * 8)
+		return NULL;
+	memset(mask, 0, len);
+	memset(mask, 0xff, bits / 8U);
+	if (bits % 8)
+		mask[bits / 8] = (uint8_t)(0xff00U >> bits % 8);
+	return mask;
+}
+
 /* An address of the packet, masked to its first bits; nothing when there are none. */
 static void add_address(struct nft_batch *batch, struct nft_key *key,
 	const struct steer_layer *layer, bool source, uint8_t bits)
 {
 	static const uint32_t at[2][2] = { { 12, 16 }, { 8, 24 } };
 	uint32_t len = (uint32_t)address_len(layer->family);
-	uint8_t mask[16] = { 0 };
+	uint8_t mask[16];
 
 	if (bits == 0)
 		return;
-	memset(mask, 0xff, bits / 8U);
-	if (bits % 8)
-		mask[bits / 8] = (uint8_t)(0xff00U >> bits % 8);
 	nft_key_network(batch, key, at[layer->family == AF_INET6][!source], len,
-		bits == len * 8 ? NULL : mask);
+		steer_rules_mask(bits, len, mask));
 }
 
 void steer_rules_layer(struct nft_batch *batch, const char *chain, const char *map,

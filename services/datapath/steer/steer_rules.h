@@ -50,4 +50,7 @@ void steer_rules_match(struct nft_batch *batch, const struct steer_line *line);
 void steer_rules_line(struct nft_batch *batch, const char *chain, const struct steer_line *line,
 	const char *counter, const char *target);
 
+/* Of the first @bits of an address of @len octets, in @mask; NULL: all of it counts. */
+const uint8_t *steer_rules_mask(uint8_t bits, size_t len, uint8_t mask[static 16]);
+
 #endif
