@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "netns"))
+for beside in ("netns", "unit"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / beside))
 from nettest.lab import Lab  # noqa: E402
 
 HERE = Path(__file__).resolve().parent

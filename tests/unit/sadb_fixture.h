@@ -28,6 +28,7 @@ struct sadb_fixture {
 	enum sadb_event_kind events[SADB_FIXTURE_EVENTS];
 	uint32_t event_spis[SADB_FIXTURE_EVENTS];
 	uint32_t event_seqs[SADB_FIXTURE_EVENTS];
+	enum sa_proto asked[SADB_FIXTURE_EVENTS]; /* of ACQUIRE */
 	size_t n_events;
 };
 
@@ -82,6 +83,8 @@ static inline void fixture_event(const struct sadb_event *event, void *userdata)
 	f->events[f->n_events] = event->kind;
 	f->event_spis[f->n_events] = event->entry ? event->entry->sa->spi : 0;
 	f->event_seqs[f->n_events] = event->seq;
+	if (event->acquire)
+		f->asked[f->n_events] = event->acquire->proto;
 	f->n_events++;
 }
 
@@ -227,16 +230,22 @@ static inline struct sa *fixture_sa_gcm(uint32_t spi, uint8_t fill)
 	return sa;
 }
 
-/* Consumed. */
-static inline struct sad_entry *fixture_add(struct sadb_fixture *f, struct sa *sa)
+/* Consumed. @seq: of the question that it answers. */
+static inline struct sad_entry *fixture_answer(struct sadb_fixture *f, struct sa *sa, uint32_t seq)
 {
-	struct sadb_request request = { .owner = 1, .seq = 7, .pid = 8 };
+	struct sadb_request request = { .owner = 1, .seq = seq, .pid = 8 };
 	struct sa_key key = sa_key_of(sa);
 	struct sadb_refusal refusal = { 0 };
 	int r = sadb_add(f->sadb, sa, &request, &refusal);
 
 	ck_assert_msg(r == 0, "%d, diagnostic %u", r, refusal.diagnostic);
 	return sad_find(f->sad, &key);
+}
+
+/* Consumed; of no question. */
+static inline struct sad_entry *fixture_add(struct sadb_fixture *f, struct sa *sa)
+{
+	return fixture_answer(f, sa, 7);
 }
 
 static inline struct sad_entry *fixture_find(struct sadb_fixture *f, uint32_t spi)

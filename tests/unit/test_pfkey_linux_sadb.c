@@ -86,6 +86,38 @@ START_TEST(supported)
 }
 END_TEST
 
+/* Nobody who numbers as Linux repeats the number of a question: by its ends an SA answers it. */
+START_TEST(an_sa_answers_by_its_ends)
+{
+	struct world *w = world_new();
+	CLEANUP(sa_freep) struct sa *sa = fixture_sa(0x2002);
+	struct pfkey_message *reg = pfkey_message_new(), *msg, *heard;
+	struct sadb_acquire acquire = { .proto = SA_PROTO_ESP, .src = sa->src, .dst = sa->dst };
+
+	reg->type = PFKEY_REGISTER;
+	reg->satype = PFKEY_SATYPE_ESP;
+	tell(w, 0, reg);
+	pfkey_message_free(told(w, 0, PFKEY_REGISTER, 0));
+	acquire.packet = calloc(1, sizeof(*acquire.packet) + 1);
+	acquire.packet->len = 1;
+	sadb_need(w->lab->f->sadb, &acquire);
+	heard = told(w, 0, PFKEY_ACQUIRE, 0);
+	say_sa(w->lab, 0, PFKEY_ADD,
+		fixture_sa(0x2001)); /* in the other numbering that is no answer */
+	pfkey_message_free(told(w, 0, PFKEY_ADD, 0));
+	ck_assert_uint_eq(w->lab->f->n_released, 0);
+	msg = pfkey_message_of_sa(PFKEY_ADD, sa, true);
+	msg->seq = heard->seq + 1;
+	tell(w, 0, msg);
+	pfkey_message_free(told(w, 0, PFKEY_ADD, 0));
+	ck_assert_uint_eq(w->lab->f->n_released, 1);
+	pfkey_message_free(heard);
+	pfkey_message_free(msg);
+	pfkey_message_free(reg);
+	world_done(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pfkey_linux_sadb");
@@ -94,6 +126,7 @@ int main(void)
 	tcase_add_test(tc, one_database);
 	tcase_add_test(tc, flush_is_for_managed_keys);
 	tcase_add_test(tc, supported);
+	tcase_add_test(tc, an_sa_answers_by_its_ends);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

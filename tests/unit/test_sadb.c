@@ -453,7 +453,7 @@ START_TEST(asked_once)
 	sadb_need(f->sadb, &acquire);
 	ck_assert_uint_eq(f->n_events, 4);
 	/* An SA that comes is an answer. */
-	(void)fixture_add(f, fixture_sa(0x1001));
+	(void)fixture_answer(f, fixture_sa(0x1001), f->event_seqs[3]);
 	sadb_need(f->sadb, &acquire);
 	ck_assert_uint_eq(f->n_events, 6);
 	fixture_done(f);

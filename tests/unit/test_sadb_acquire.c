@@ -14,6 +14,17 @@ static struct sadb_packet *packet(uint8_t first)
 	return made;
 }
 
+static struct sa *fixture_sa_ah(uint32_t spi)
+{
+	struct sa *sa = fixture_sa(spi);
+
+	sa->proto = SA_PROTO_AH;
+	sa->encr = ALG_ENCR_NONE;
+	sa->encr_key = secret_unref(sa->encr_key);
+	sa->encr_key_bits = 0;
+	return sa;
+}
+
 static struct sadb_acquire question(uint8_t first)
 {
 	return (struct sadb_acquire){ .proto = SA_PROTO_ESP,
@@ -31,11 +42,29 @@ static void need(struct sadb_fixture *f, uint8_t first)
 	sadb_need(f->sadb, &acquire);
 }
 
+static void need_of_rule(struct sadb_fixture *f, uint8_t first, uint64_t rule_id)
+{
+	struct sadb_acquire acquire = question(first);
+
+	acquire.rule_id = rule_id;
+	sadb_need(f->sadb, &acquire);
+}
+
+/* A packet whose rule wants both, and whose SA of ESP is there. */
+static void need_ah(struct sadb_fixture *f, uint8_t first)
+{
+	struct sadb_acquire acquire = question(first);
+
+	acquire.proto = SA_PROTO_AH;
+	acquire.behind_esp = true;
+	sadb_need(f->sadb, &acquire);
+}
+
 static struct sadb_fixture *managed(void)
 {
 	struct sadb_fixture *f = fixture_new();
 
-	sadb_managers_changed(f->sadb, true);
+	sadb_managers_changed(f->sadb, SADB_MANAGED(SA_PROTO_AH) | SADB_MANAGED(SA_PROTO_ESP));
 	return f;
 }
 
@@ -54,7 +83,7 @@ START_TEST(four_wait_in_their_order)
 		need(f, i);
 	ck_assert_uint_eq(f->n_events, 1); /* asked once */
 	ck_lost(f, 2, VERDICT_SADB_ACQUIRE_TOOFULL);
-	(void)fixture_add(f, fixture_sa(0x1001));
+	(void)fixture_answer(f, fixture_sa(0x1001), f->event_seqs[0]);
 	ck_assert_uint_eq(f->n_released, 4);
 	for (uint8_t i = 0; i < 4; i++)
 		ck_assert_uint_eq(f->released[i], 3 + i);
@@ -64,17 +93,123 @@ START_TEST(four_wait_in_their_order)
 }
 END_TEST
 
-START_TEST(another_destination_answers_nothing)
+/* Number, destination and protocol: all three. */
+START_TEST(only_its_own_answer_takes_a_question)
 {
 	struct sadb_fixture *f = managed();
-	struct sa *other = fixture_sa(0x1001);
+	struct sa *elsewhere = fixture_sa(0x1001);
+	uint32_t first, second;
 
 	need(f, 1);
-	other->dst = fixture_addr("192.0.2.18");
-	(void)fixture_add(f, other);
+	first = f->event_seqs[0];
+	need_of_rule(f, 2, 6);
+	second = f->event_seqs[1];
+	elsewhere->dst = fixture_addr("192.0.2.18");
+	(void)fixture_answer(f, elsewhere, first);
+	(void)fixture_answer(f, fixture_sa_ah(0x1002), first);
+	(void)fixture_add(f, fixture_sa(0x1003));
+	(void)fixture_answer(f, fixture_sa(0x1004), 0);
 	ck_assert_uint_eq(f->n_released, 0);
-	(void)fixture_add(f, fixture_sa(0x1002));
+	need(f, 3); /* still no second question */
+	ck_assert_uint_eq(f->n_events, 6);
+	(void)fixture_answer(f, fixture_sa(0x1005), second);
 	ck_assert_uint_eq(f->n_released, 1);
+	ck_assert_uint_eq(f->released[0], 2);
+	(void)fixture_answer(f, fixture_sa(0x1006), first);
+	ck_assert_uint_eq(f->n_released, 3);
+	ck_assert_uint_eq(f->released[1], 1);
+	ck_assert_uint_eq(f->released[2], 3);
+	(void)fixture_answer(f, fixture_sa(0x1007), first); /* nobody waits any more */
+	ck_assert_uint_eq(f->n_released, 3);
+	ck_lost(f, 0, VERDICT_COUNT);
+	fixture_done(f);
+}
+END_TEST
+
+/* Who numbers as Linux does never repeats the question's number. */
+START_TEST(ends_are_enough_where_numbers_are_not_known)
+{
+	struct sadb_fixture *f = managed();
+	struct sadb_request request = { .owner = 1, .seq = 7, .by_ends = true };
+	struct sa *elsewhere = fixture_sa(0x1001), *other = fixture_sa_ah(0x1002);
+	struct sadb_refusal refusal;
+
+	need(f, 1);
+	need_of_rule(f, 2, 6);
+	elsewhere->dst = fixture_addr("192.0.2.18");
+	ck_assert_int_eq(sadb_add(f->sadb, elsewhere, &request, &refusal), 0);
+	ck_assert_int_eq(sadb_add(f->sadb, other, &request, &refusal), 0);
+	ck_assert_uint_eq(f->n_released, 0);
+	ck_assert_int_eq(sadb_add(f->sadb, fixture_sa(0x1003), &request, &refusal), 0);
+	ck_assert_uint_eq(f->n_released, 2);
+	fixture_done(f);
+}
+END_TEST
+
+/* What was to be the answer cannot be added. */
+START_TEST(failed_answers_end_the_waiting)
+{
+	struct sadb_fixture *f = managed();
+	CLEANUP(sa_freep) struct sa *sa = fixture_sa(0x1001), *elsewhere = fixture_sa(0x1001);
+
+	need(f, 1);
+	elsewhere->dst = fixture_addr("192.0.2.18");
+	sadb_answer_failed(f->sadb, elsewhere, f->event_seqs[0]);
+	sadb_answer_failed(f->sadb, sa, f->event_seqs[0] - 1);
+	ck_lost(f, 0, VERDICT_COUNT);
+	sadb_answer_failed(f->sadb, sa, f->event_seqs[0]);
+	ck_lost(f, 1, VERDICT_SADB_ACQUIRE);
+	need(f, 2);
+	ck_assert_uint_eq(f->n_events, 2);
+	fixture_done(f);
+}
+END_TEST
+
+/* The SA of ESP is there, that of AH is not: ESP is asked for again, and then AH. */
+START_TEST(esp_first_then_ah)
+{
+	struct sadb_fixture *f = managed();
+
+	need_ah(f, 1);
+	ck_assert_uint_eq(f->n_events, 1);
+	ck_assert_int_eq(f->asked[0], SA_PROTO_ESP);
+	need_ah(f, 2);
+	ck_assert_uint_eq(f->n_events, 1);
+	/* Of AH nothing was asked, so nothing is answered. */
+	(void)fixture_answer(f, fixture_sa_ah(0x1001), f->event_seqs[0]);
+	ck_assert_uint_eq(f->n_released, 0);
+	(void)fixture_answer(f, fixture_sa(0x1002), f->event_seqs[0]);
+	ck_assert_uint_eq(f->n_released, 2);
+	need_ah(f, 1); /* which the engine asks when they come by again */
+	need_ah(f, 2);
+	ck_assert_uint_eq(f->n_events, 4);
+	ck_assert_int_eq(f->asked[3], SA_PROTO_AH);
+	ck_assert_uint_eq(f->event_seqs[3], f->event_seqs[0] - 1);
+	(void)fixture_answer(f, fixture_sa(0x1003), f->event_seqs[3]);
+	ck_assert_uint_eq(f->n_released, 2);
+	(void)fixture_answer(f, fixture_sa_ah(0x1004), f->event_seqs[3]);
+	ck_assert_uint_eq(f->n_released, 4);
+	need_ah(f, 3); /* that SA of AH has gone, too */
+	ck_assert_int_eq(f->asked[6], SA_PROTO_ESP);
+	fixture_done(f);
+}
+END_TEST
+
+/* Leave to ask for AH does not last; a rule without ESP needs none. */
+START_TEST(ah_alone_and_ah_too_late)
+{
+	struct sadb_fixture *f = managed();
+	struct sadb_acquire alone = question(1);
+
+	need_ah(f, 2);
+	(void)fixture_answer(f, fixture_sa(0x1001), f->event_seqs[0]);
+	fixture_wait(f, 15);
+	need_ah(f, 3);
+	ck_assert_int_eq(f->asked[2], SA_PROTO_ESP);
+	alone.proto = SA_PROTO_AH;
+	alone.rule_id = 9;
+	sadb_need(f->sadb, &alone);
+	ck_assert_int_eq(f->asked[3], SA_PROTO_AH);
 	fixture_done(f);
 }
 END_TEST
@@ -106,8 +241,13 @@ START_TEST(no_is_an_answer)
 	sadb_acquire_failed(f->sadb, f->event_seqs[0]);
 	ck_lost(f, 1, VERDICT_SADB_ACQUIRE);
 	need(f, 2);
-	sadb_flush(f->sadb, 0, NULL);
+	sadb_flush(f->sadb, SA_PROTO_AH, NULL); /* those of AH, of which there are none */
+	ck_lost(f, 1, VERDICT_SADB_ACQUIRE);
+	sadb_flush(f->sadb, SA_PROTO_ESP, NULL);
 	ck_lost(f, 2, VERDICT_SADB_ACQUIRE);
+	need(f, 3);
+	sadb_flush(f->sadb, 0, NULL);
+	ck_lost(f, 3, VERDICT_SADB_ACQUIRE);
 	fixture_done(f);
 }
 END_TEST
@@ -120,8 +260,20 @@ START_TEST(without_managers)
 	need(f, 1);
 	ck_lost(f, 1, VERDICT_SADB_ACQUIRE);
 	ck_assert_uint_eq(f->n_events, 1);
-	(void)fixture_add(f, fixture_sa(0x1001));
-	ck_assert_uint_eq(f->n_released, 0);
+	/* Who answers for AH is not asked for ESP. */
+	sadb_managers_changed(f->sadb, SADB_MANAGED(SA_PROTO_AH));
+	need(f, 2);
+	ck_lost(f, 2, VERDICT_SADB_ACQUIRE);
+	ck_assert_uint_eq(f->n_events, 1);
+	/* Who comes later is asked, though the question has been put to nobody already. */
+	sadb_managers_changed(f->sadb, SADB_MANAGED(SA_PROTO_ESP));
+	need(f, 3);
+	ck_lost(f, 2, VERDICT_SADB_ACQUIRE);
+	ck_assert_uint_eq(f->n_events, 2);
+	need(f, 4);
+	ck_assert_uint_eq(f->n_events, 2);
+	(void)fixture_answer(f, fixture_sa(0x1001), f->event_seqs[1]);
+	ck_assert_uint_eq(f->n_released, 2);
 	fixture_done(f);
 }
 END_TEST
@@ -196,7 +348,11 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, four_wait_in_their_order);
-	tcase_add_test(tc, another_destination_answers_nothing);
+	tcase_add_test(tc, only_its_own_answer_takes_a_question);
+	tcase_add_test(tc, ends_are_enough_where_numbers_are_not_known);
+	tcase_add_test(tc, failed_answers_end_the_waiting);
+	tcase_add_test(tc, esp_first_then_ah);
+	tcase_add_test(tc, ah_alone_and_ah_too_late);
 	tcase_add_test(tc, nobody_answers);
 	tcase_add_test(tc, no_is_an_answer);
 	tcase_add_test(tc, without_managers);

@@ -163,6 +163,8 @@ static void acquire(struct outbound *out, const struct sad_query *query, const s
 		drop(out, VERDICT_IP_IPSEC_NOT_LOADED);
 		return;
 	}
+	request.behind_esp = query->proto == SA_PROTO_AH &&
+			     (query->action->has_esp || query->action->has_esp_auth);
 	if (wait_for_sa(out, &request)) {
 		settle(out, ENGINE_HELD, VERDICT_OUT_WAITING);
 		return;

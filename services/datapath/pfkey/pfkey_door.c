@@ -43,11 +43,25 @@ static void peer_close(struct pfkey_peer *peer)
 	(void)sd_event_source_set_enabled(peer->source, SD_EVENT_OFF);
 }
 
+void pfkey_count_managers(struct pfkey_door *door)
+{
+	const unsigned int ah = SADB_MANAGED(SA_PROTO_AH), esp = SADB_MANAGED(SA_PROTO_ESP);
+	unsigned int protos = 0;
+
+	for (const struct pfkey_peer *peer = door->peers; peer; peer = peer->next) {
+		if (peer->extended || peer->registered & 1U << PFKEY_SATYPE_AH)
+			protos |= ah;
+		if (peer->extended || peer->registered & 1U << PFKEY_SATYPE_ESP)
+			protos |= esp;
+	}
+	sadb_managers_changed(door->sadb, protos);
+}
+
 /* Free who has gone; never while somebody walks the list or handles one of them. */
 static void sweep(struct pfkey_door *door)
 {
 	struct pfkey_peer **link = &door->peers, *peer;
-	bool was_manager = false, has_managers = false, was_policy = false;
+	bool was_manager = false, was_policy = false;
 
 	while ((peer = *link)) {
 		if (!peer->gone) {
@@ -66,10 +80,8 @@ static void sweep(struct pfkey_door *door)
 	}
 	if (was_policy)
 		pfkey_linux_enforce_rest(door);
-	for (peer = door->peers; peer; peer = peer->next)
-		has_managers |= peer->registered != 0;
-	if (was_manager && !has_managers)
-		sadb_managers_changed(door->sadb, false);
+	if (was_manager)
+		pfkey_count_managers(door);
 }
 
 void pfkey_peer_wake(struct pfkey_peer *peer)

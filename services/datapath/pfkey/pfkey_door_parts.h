@@ -106,6 +106,8 @@ static inline bool pfkey_is_stranger(const struct pfkey_peer *peer)
 
 /* pfkey_door.c: bytes to one, or to all that @wants (NULL: everybody). */
 void pfkey_send(struct pfkey_peer *peer, const void *bytes, size_t len);
+/* Somebody has registered, or has gone: who is left to answer questions for SAs? */
+void pfkey_count_managers(struct pfkey_door *door);
 /* Something for this peer can be written when it is ready. */
 void pfkey_peer_wake(struct pfkey_peer *peer);
 
@@ -153,9 +155,11 @@ static inline bool pfkey_has(const struct pfkey_message *msg, enum pfkey_extensi
 static inline struct sadb_request pfkey_request_of(
 	const struct pfkey_peer *peer, const struct pfkey_message *msg)
 {
-	return (struct sadb_request){
-		.owner = peer->number, .seq = msg->seq, .pid = msg->pid, .type = msg->type
-	};
+	return (struct sadb_request){ .owner = peer->number,
+		.seq = msg->seq,
+		.pid = msg->pid,
+		.type = msg->type,
+		.by_ends = peer->dialect == PFKEY_LINUX };
 }
 
 /* pfkey_updates.c */

@@ -22,7 +22,7 @@ static int on_add(struct pfkey_peer *peer, struct pfkey_message *msg, struct sad
 	if (r == 0)
 		msg->sa = NULL; /* consumed; the answer went out as an event, to all */
 	else /* who answers a question badly has answered it */
-		sadb_acquire_failed(peer->door->sadb, msg->seq);
+		sadb_answer_failed(peer->door->sadb, msg->sa, msg->seq);
 	return r;
 }
 
@@ -141,7 +141,7 @@ static int register_extended(
 		return pfkey_door_refuse(refusal, EINVAL, PFKEY_DIAG_SATYPE_NEEDED);
 	peer->registered = registered;
 	peer->extended = true;
-	sadb_managers_changed(peer->door->sadb, true);
+	pfkey_count_managers(peer->door);
 	for (size_t i = 0; r == 0 && i < sizeof(msg->extended_register) && types[i]; i++)
 		r = tell_algorithms(peer, msg, types[i], false);
 	return r < 0 ? pfkey_door_refuse(refusal, -r, PFKEY_DIAG_NONE) : 0;
@@ -159,7 +159,7 @@ static int on_register(
 	if (peer->extended)
 		return pfkey_door_refuse(refusal, EBUSY, PFKEY_DIAG_NONE);
 	peer->registered |= 1U << msg->satype;
-	sadb_managers_changed(peer->door->sadb, true);
+	pfkey_count_managers(peer->door);
 	r = tell_algorithms(peer, msg, msg->satype, true);
 	return r < 0 ? pfkey_door_refuse(refusal, -r, PFKEY_DIAG_NONE) : 0;
 }

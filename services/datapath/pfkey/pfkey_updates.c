@@ -43,7 +43,7 @@ int pfkey_on_update(
 		return sadb_update_pair(peer->door->sadb, &wish, refusal);
 	r = sadb_update(peer->door->sadb, &wish, refusal);
 	if (r < 0)
-		sadb_acquire_failed(peer->door->sadb, msg->seq);
+		sadb_answer_failed(peer->door->sadb, msg->sa, msg->seq);
 	return r;
 }
 

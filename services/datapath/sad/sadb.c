@@ -35,7 +35,7 @@ struct sadb *sadb_free(struct sadb *sadb)
 	if (!sadb)
 		return NULL;
 	rcu_barrier(sad_rcu(sadb->parts.sad)); /* what was removed comes back to us */
-	sadb_acquires_drop(sadb);
+	sadb_acquires_flush(sadb, 0);
 	sad_each(sadb->parts.sad, drop_held, sadb);
 	free(sadb->keys);
 	free(sadb->due.heap);
@@ -136,7 +136,7 @@ static void installed(struct sadb *sadb, struct sad_entry *entry, enum sadb_even
 	sadb_entry_grant(entry);
 	sadb_arm(sadb, entry);
 	sadb_pair_link(sadb, entry);
-	sadb_answered(sadb, entry->sa);
+	sadb_answered(sadb, entry->sa, request);
 	sadb_emit_entry(sadb, kind, entry, request);
 }
 
@@ -290,7 +290,7 @@ static void flush(struct selection *selection, const struct sadb_request *reques
 	struct sadb_event event = { .kind = SADB_EVENT_FLUSHED, .proto = selection->proto };
 
 	sad_each(sadb->parts.sad, flush_selected, selection);
-	sadb_answered(sadb, NULL);
+	sadb_acquires_flush(sadb, selection->proto);
 	if (request) {
 		event.seq = request->seq;
 		event.pid = request->pid;

@@ -58,6 +58,7 @@ struct sadb_acquire {
 	enum sa_mode mode;
 	struct address src, dst;
 	struct flow flow; /* of the packet that asked */
+	bool behind_esp; /* AH, where the rule wants both: the SA of ESP is there */
 	uint64_t rule_id;
 	const struct rule *rule; /* borrowed during the event */
 	struct sadb_packet *packet; /* consumed by whom the request is put to; NULL: none */
@@ -126,6 +127,8 @@ struct sadb_request { /* who asks, echoed in events */
 	uint64_t owner;
 	uint32_t seq, pid;
 	uint8_t type;
+	/* What it brings answers by its ends also questions whose number it does not know. */
+	bool by_ends;
 };
 
 /* SPIs, both included; host order. */
@@ -197,8 +200,9 @@ int sadb_apply_keys(struct sadb *sadb, const struct sa_list *list, struct text *
 
 /*
  * A worker needs an SA. The event goes out once; while the question stands (the tunable's time, or
- * until an SA between the two is added) repetitions are swallowed, and their packets wait: so many,
- * later ones displace the oldest. While nobody manages keys (sad_set_managed()) none waits.
+ * until an SA is added with its number and destination) repetitions are swallowed, and their packets
+ * wait: so many, later ones displace the oldest. While nobody manages keys of the protocol none waits.
+ * Where a rule wants AH and ESP, ESP is asked for first, even if just AH is missing: AH when ESP came.
  */
 #define SADB_ACQUIRE_SEC     15 /* as the tunable begins */
 #define SADB_ACQUIRE_PACKETS 4U
@@ -207,10 +211,13 @@ void sadb_hold(struct sadb *sadb, const struct sadb_acquire *early);
 /* Its rule is not in force any more: the packet that came along is lost. */
 void sadb_drop_packet(struct sadb *sadb, const struct sadb_acquire *acquire);
 void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire);
-/* Somebody is there who answers such questions, or nobody is any more. */
-void sadb_managers_changed(struct sadb *sadb, bool any);
+/* For the SAs of these somebody is there who answers such questions (SADB_MANAGED()), or nobody is. */
+#define SADB_MANAGED(proto) ((proto) == SA_PROTO_AH ? 1U : 2U)
+void sadb_managers_changed(struct sadb *sadb, unsigned int protos);
 /* Key management gives up on the question with this number: it may be asked again. */
 void sadb_acquire_failed(struct sadb *sadb, uint32_t seq);
+/* What was to answer this question could not be added, which is an answer too. */
+void sadb_answer_failed(struct sadb *sadb, const struct sa *sa, uint32_t seq);
 /* Lifetimes, reservations, window tops: called by the loop every second and on worker events. */
 void sadb_tick(struct sadb *sadb);
 /* Why numbers cannot be reserved ahead, negative errno; 0: they can. SAs run dry of them otherwise. */

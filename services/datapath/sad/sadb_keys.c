@@ -283,7 +283,6 @@ static void commit_change(struct plan *plan, struct change *change)
 		sadb_left(sadb, old);
 	sadb_arm(sadb, fresh);
 	fresh->control.mark = plan->mark;
-	sadb_answered(sadb, fresh->sa);
 	sadb_emit_entry(sadb, old ? SADB_EVENT_UPDATED : SADB_EVENT_ADDED, fresh, NULL);
 }
 

@@ -13,9 +13,17 @@ struct sadb_listener {
 	void *userdata;
 };
 
+/* What a question still is. */
+enum sadb_stage {
+	SADB_ASKED,
+	SADB_UNHEARD, /* nobody was there to answer: until somebody is */
+	SADB_ESP_CAME /* answered for ESP: AH may be asked for behind it */
+};
+
 /* A question that stands. */
 struct sadb_question {
 	uint32_t seq; /* 0: free */
+	enum sadb_stage stage;
 	uint64_t asked_usec;
 	enum sa_proto proto;
 	enum sa_mode mode;
@@ -49,6 +57,7 @@ struct sadb {
 	size_t n_dummies; /* SAs that may have dummy packets to send */
 	struct sadb_question questions[SADB_MAX_ACQUIRES];
 	size_t n_questions; /* that stand */
+	unsigned int managed; /* SADB_MANAGED(): somebody answers for these */
 	uint32_t next_acquire;
 };
 
@@ -173,10 +182,10 @@ void sadb_keys_remove(struct sadb *sadb, struct sad_entry *entry);
 /* An SA with the same counter-mode key and salt. */
 struct sad_entry *sadb_keys_find(const struct sadb *sadb, const struct sad_entry *entry);
 
-/* sadb_acquire.c: an SA was added, or all were flushed (NULL). */
-void sadb_answered(struct sadb *sadb, const struct sa *sa);
+/* sadb_acquire.c: an SA was added (@request: NULL is nobody's); all of a protocol, 0: all, were flushed. */
+void sadb_answered(struct sadb *sadb, const struct sa *sa, const struct sadb_request *request);
+void sadb_acquires_flush(struct sadb *sadb, int proto);
 void sadb_acquires_expire(struct sadb *sadb, uint64_t now);
-void sadb_acquires_drop(struct sadb *sadb); /* all of them */
 /* What became of a packet that waited; consumed, NULL allowed. */
 void sadb_packet_release(struct sadb *sadb, struct sadb_packet *packet);
 void sadb_packet_lost(struct sadb *sadb, struct sadb_packet *packet, enum verdict why);
