@@ -291,6 +291,30 @@ START_TEST(batch_of_jobs)
 }
 END_TEST
 
+/* What is cut off behind some octets could be guessed. */
+START_TEST(whole_icv)
+{
+	enum { TEXT = 16 };
+	CLEANUP(sa_freep) struct sa *sa = test_sa(
+		&suites[_i], SA_MODE_TRANSPORT, "192.0.2.1", "192.0.2.2");
+	CLEANUP(suite_context_freep) struct suite_context *context = NULL;
+	uint8_t esp[8 + SUITE_MAX_IV + TEXT + SUITE_MAX_ICV];
+	struct suite_job job = { .esp = esp, .text_len = TEXT };
+	size_t icv = 8 + suites[_i].iv + TEXT;
+
+	ck_assert_int_eq(test_context_new(sa, &context), 0);
+	for (size_t k = 0; k < suites[_i].icv; k++) {
+		memset(esp, 0, sizeof(esp));
+		job.seq = k + 1;
+		suite_seal(context, &job, 1);
+		ck_assert(job.ok);
+		esp[icv + k] ^= 0x80;
+		suite_open(context, &job, 1);
+		ck_assert_msg(!job.ok, "octet %zu of the ICV is not looked at", k);
+	}
+}
+END_TEST
+
 static size_t allocations;
 
 static void *count_malloc(size_t size, const char *file, int line)
@@ -372,6 +396,7 @@ int main(void)
 	tcase_add_loop_test(tc, rows_agree, 0, (int)ARRAY_SIZE(suites));
 	tcase_add_loop_test(tc, refusals, 0, (int)ARRAY_SIZE(suites));
 	tcase_add_loop_test(tc, batch_of_jobs, 0, (int)ARRAY_SIZE(suites));
+	tcase_add_loop_test(tc, whole_icv, 0, (int)ARRAY_SIZE(suites));
 	tcase_add_test(tc, both_null);
 	tcase_add_test(tc, known_algorithms_have_rows);
 	suite_add_tcase(suite, tc);
