@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "common/model/selector.h"
 
+#define ICMPV6_INFOS 128U /* types from here on are no errors */
+
 bool protocol_has_ports(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
@@ -10,6 +12,13 @@ bool protocol_is_icmp(uint8_t protocol, int family)
 {
 	return (protocol == IPPROTO_ICMP && family == AF_INET) ||
 	       (protocol == IPPROTO_ICMPV6 && family == AF_INET6);
+}
+
+bool icmp_type_is_error(uint8_t type, int family)
+{
+	if (family == AF_INET6)
+		return type < ICMPV6_INFOS;
+	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
 static bool in_range(uint8_t x, uint8_t low, uint8_t high)

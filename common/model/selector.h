@@ -44,6 +44,8 @@ struct flow {
 
 bool protocol_has_ports(uint8_t protocol); /* TCP, UDP, SCTP */
 bool protocol_is_icmp(uint8_t protocol, int family); /* 1 with AF_INET, 58 with AF_INET6 */
+/* Of a family's own ICMP: a type that brings back a part of another packet; redirects do not count. */
+bool icmp_type_is_error(uint8_t type, int family);
 
 /* From the flow's view: does @port, one of @first to @last (0: @first alone), agree? 0: any. */
 static inline bool selector_port_matches(uint16_t first, uint16_t last, uint16_t port)

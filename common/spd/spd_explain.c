@@ -177,8 +177,10 @@ static enum spd_treatment treatment_of(
 enum spd_treatment spd_decide(
 	const struct spd *spd, const struct spd_query *query, const struct rule **ret_rule)
 {
-	const struct rule *rule = query->forward ? NULL
-						 : spd_match(spd, query->tunnel, &query->flow);
+	const struct rule *rule = NULL;
+
+	if (!spd_query_is_forwarded(query))
+		rule = spd_match(spd, query->tunnel, spd_query_subject(query));
 
 	if (ret_rule)
 		*ret_rule = rule;
@@ -187,11 +189,12 @@ enum spd_treatment spd_decide(
 
 int spd_explain(const struct spd *spd, const struct spd_query *query, struct spd_explanation *ret)
 {
-	struct spd_explanation e = { .not_subject = query->forward };
+	struct spd_explanation e = { .not_subject = spd_query_is_forwarded(query) };
+	const struct flow *subject = spd_query_subject(query);
 	const struct rule *decides = NULL;
 
 	*ret = e;
-	if (query->forward)
+	if (e.not_subject)
 		return 0;
 	e.missed = calloc(spd->count + 1, sizeof(*e.missed));
 	if (!e.missed)
@@ -202,14 +205,14 @@ int spd_explain(const struct spd *spd, const struct spd_query *query, struct spd
 
 		if (strcmp(rule->tunnel, query->tunnel) != 0)
 			continue;
-		why = spd_miss_of(rule, &query->flow);
+		why = spd_miss_of(rule, subject);
 		if (why == SPD_MISS_NONE)
 			decides = rule;
 		else
 			e.missed[e.n_missed++] = (struct spd_missed){ rule, why };
 	}
 	e.rule = decides;
-	e.audit = spd_match_audit(spd, query->tunnel, &query->flow);
+	e.audit = spd_match_audit(spd, query->tunnel, subject);
 	e.treatment = treatment_of(spd, query, decides);
 	*ret = e;
 	return 0;

@@ -17,6 +17,7 @@ struct flow_parser {
 	const char *text;
 	size_t len, at;
 	struct spd_query query;
+	struct flow *flow; /* of the query: what is being read */
 	struct spd_flow_error *error; /* NULL: nobody asks */
 	bool icmp_of_family;
 	bool has_code;
@@ -155,7 +156,7 @@ static int parse_protocol(struct flow_parser *p)
 
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
 		if (is_word(&word, protocols[i].name)) {
-			p->query.flow.protocol = protocols[i].number;
+			p->flow->protocol = protocols[i].number;
 			p->icmp_of_family = protocols[i].number == IPPROTO_ICMP;
 			return 0;
 		}
@@ -164,7 +165,7 @@ static int parse_protocol(struct flow_parser *p)
 	if (!number(word.text, UINT8_MAX, &value) || value == 0)
 		return wrong(
 			p, &word, "a protocol expected: tcp, udp, sctp, icmp, icmp6 or 1 to 255");
-	p->query.flow.protocol = (uint8_t)value;
+	p->flow->protocol = (uint8_t)value;
 	return 0;
 }
 
@@ -182,7 +183,7 @@ static int parse_octet(struct flow_parser *p, uint8_t *ret)
 /* `type N` and `code N`, wherever they stand. */
 static int parse_icmp(struct flow_parser *p)
 {
-	struct flow *flow = &p->query.flow;
+	struct flow *flow = p->flow;
 	struct word word = peek(p);
 	int r;
 
@@ -209,7 +210,7 @@ static int parse_port(
 {
 	unsigned int port;
 
-	if (!protocol_has_ports(p->query.flow.protocol))
+	if (!protocol_has_ports(p->flow->protocol))
 		return wrong(p, word, "this protocol has no ports");
 	if (!number(digits, UINT16_MAX, &port))
 		return wrong(p, word, "a port from 0 to 65535 expected behind the colon");
@@ -246,7 +247,7 @@ static int parse_end(struct flow_parser *p, struct end *end)
 
 static int parse_ends(struct flow_parser *p)
 {
-	struct flow *flow = &p->query.flow;
+	struct flow *flow = p->flow;
 	struct end src = { 0 }, dst = { 0 };
 	bool out = flow->direction == DIRECTION_OUT;
 	struct word word;
@@ -275,7 +276,7 @@ static int parse_ends(struct flow_parser *p)
 
 static int check_family(struct flow_parser *p, const struct word *word)
 {
-	struct flow *flow = &p->query.flow;
+	struct flow *flow = p->flow;
 
 	if (p->icmp_of_family && flow->local.family == AF_INET6)
 		flow->protocol = IPPROTO_ICMPV6;
@@ -284,26 +285,76 @@ static int check_family(struct flow_parser *p, const struct word *word)
 	return 0;
 }
 
+static int parse_packet(struct flow_parser *p)
+{
+	struct word protocol = peek(p);
+	int r;
+
+	p->icmp_of_family = p->has_code = false;
+	r = parse_protocol(p);
+	if (r == 0)
+		r = parse_icmp(p);
+	if (r == 0)
+		r = parse_ends(p);
+	if (r == 0)
+		r = parse_icmp(p);
+	return r < 0 ? r : check_family(p, &protocol);
+}
+
+static bool is_error(const struct flow *flow)
+{
+	return flow->has_icmp && icmp_type_is_error(flow->icmp_type, flow->local.family);
+}
+
+static int check_about(struct flow_parser *p, const struct word *packet)
+{
+	const struct flow *about = &p->query.about;
+
+	if (about->local.family != p->query.flow.local.family)
+		return wrong(p, packet, "an error and the packet in it are of one family");
+	if (protocol_has_ports(about->protocol) && !about->has_ports)
+		return wrong(p, packet, "the packet in an error shows its ports");
+	if (protocol_is_icmp(about->protocol, about->local.family) && !about->has_icmp)
+		return wrong(p, packet, "the packet in an error shows its type");
+	return 0;
+}
+
+/* `about PACKET`, which went the other way. */
+static int parse_about(struct flow_parser *p)
+{
+	enum direction direction = p->query.flow.direction;
+	struct word word = peek(p), packet;
+	int r;
+
+	if (!is_word(&word, "about"))
+		return 0;
+	if (p->query.tunnel[0] != '\0')
+		return wrong(p, &word, "rules of a tunnel judge errors as any other packet");
+	if (!is_error(&p->query.flow))
+		return wrong(p, &word, "only an ICMP error is about another packet");
+	take(p, &word);
+	packet = peek(p);
+	p->flow = &p->query.about;
+	p->flow->direction = direction == DIRECTION_OUT ? DIRECTION_IN : DIRECTION_OUT;
+	r = parse_packet(p);
+	p->flow->direction = direction;
+	p->query.has_about = true;
+	return r < 0 ? r : check_about(p, &packet);
+}
+
 int spd_flow_parse(const char *text, size_t len, struct spd_query *ret_query, size_t *ret_used,
 	struct spd_flow_error *ret_error)
 {
 	struct flow_parser p = { .text = text, .len = len, .error = ret_error };
-	struct word protocol, rest;
+	struct word rest;
 	int r;
 
+	p.flow = &p.query.flow;
 	r = parse_direction(&p);
-	if (r < 0)
-		return r;
-	protocol = peek(&p);
-	r = parse_protocol(&p);
 	if (r == 0)
-		r = parse_icmp(&p);
+		r = parse_packet(&p);
 	if (r == 0)
-		r = parse_ends(&p);
-	if (r == 0)
-		r = parse_icmp(&p);
-	if (r == 0)
-		r = check_family(&p, &protocol);
+		r = parse_about(&p);
 	if (r < 0)
 		return r;
 	rest = peek(&p);
@@ -324,4 +375,24 @@ void spd_flow_print(const struct spd_query *query, struct text *text)
 	else
 		text_add(text, query->flow.direction == DIRECTION_OUT ? "out " : "in ");
 	flow_print(&query->flow, text);
+	if (query->has_about) {
+		struct flow about = query->about;
+
+		/* As it was sent. */
+		about.direction = about.direction == DIRECTION_OUT ? DIRECTION_IN : DIRECTION_OUT;
+		text_add(text, " about ");
+		flow_print(&about, text);
+	}
+}
+
+bool spd_query_is_forwarded(const struct spd_query *query)
+{
+	return query->forward || (query->has_about && query->flow.direction == DIRECTION_OUT &&
+					 spd_about_forwarded(&query->about, &query->flow.local));
+}
+
+bool spd_query_lacks_about(const struct spd_query *query)
+{
+	return !query->has_about && !query->forward && query->tunnel[0] == '\0' &&
+	       is_error(&query->flow);
 }

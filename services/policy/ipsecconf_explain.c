@@ -27,7 +27,7 @@ static bool add_missed(const struct explaining *ex)
 		CLEANUP(text_done) struct text why = { 0 };
 		struct json_object *row = conf_rule_json(ex->spd, missed->rule, ex->algs);
 
-		spd_miss_print(missed, &ex->query.flow, &why);
+		spd_miss_print(missed, spd_query_subject(&ex->query), &why);
 		if (!row || json_object_array_add(list, row) < 0 || why.failed ||
 			!conf_json_add(row, "why", json_object_new_string(why.str)))
 			return false;
@@ -117,9 +117,11 @@ static void print_explanation(const struct explaining *ex)
 			     "host policy protects its packets cannot be told\n",
 			ex->asked.tunnel);
 	if (ex->found.not_subject)
-		(void)printf("host policy does not apply to packets that are forwarded\n");
+		(void)printf("host policy does not apply to packets that are forwarded%s\n",
+			ex->query.has_about ? ", nor to errors about them" : "");
 	else if (!rule)
 		(void)printf("no rule matches\n");
+	conf_explain_print_notes(ex->out);
 	print_rule("decided by ", rule);
 	print_alternatives(json_object_object_get(ex->out, "alternatives"));
 	conf_explain_print_sas(ex->out);
@@ -133,7 +135,7 @@ static bool describe(struct explaining *ex)
 {
 	return conf_json_add(ex->out, "verdict",
 		       json_object_new_string(spd_treatment_name(ex->found.treatment))) &&
-	       add_rule(ex->out, "rule", ex, ex->found.rule) &&
+	       conf_explain_notes(ex) && add_rule(ex->out, "rule", ex, ex->found.rule) &&
 	       add_rule(ex->out, "audit", ex, ex->found.audit) && add_alternatives(ex) &&
 	       add_missed(ex) && (ex->found.treatment != SPD_PROTECT || conf_explain_sas(ex));
 }

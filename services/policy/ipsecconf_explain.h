@@ -29,4 +29,9 @@ bool conf_explain_sas(const struct explaining *ex);
 /* The same for people. */
 void conf_explain_print_sas(struct json_object *out);
 
+/* ---- ipsecconf_notes.c ---- */
+/* What besides the rules decides about such a packet. False: no memory. */
+bool conf_explain_notes(const struct explaining *ex);
+void conf_explain_print_notes(struct json_object *out);
+
 #endif

@@ -3,7 +3,7 @@
  * Expectations: comment lines that say what the policy shall do with a packet. They are held
  * against the rules of the text before those are given to anybody.
  *
- *	#expect [tunnel NAME] in|out|forward FLOW ipsec|bypass|drop|none ["RULE"]
+ *	#expect [tunnel NAME] in|out|forward PACKET [about PACKET] ipsec|bypass|drop|none ["RULE"]
  */
 #include <errno.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static int parse_rule(const char *line, size_t len, size_t at, struct conf_loc l
 static int parse_expectation(const char *line, size_t len, struct conf_loc line_at,
 	struct conf_diags *diags, struct expectation *ret)
 {
-	size_t at = skip_blanks(line, len, 0) + sizeof(expect_word) - 1, used, word = 0;
+	size_t at = skip_blanks(line, len, 0) + sizeof(expect_word) - 1, used, flow_len, word = 0;
 	struct spd_flow_error error = { 0 };
 
 	*ret = (struct expectation){ 0 };
@@ -95,7 +95,15 @@ static int parse_expectation(const char *line, size_t len, struct conf_loc line_
 		return conf_error(diags,
 			loc_of(line_at, at + error.offset, error.length ? error.length : 1),
 			"expect-syntax", "%s", error.text);
-	ret->flow_at = loc_of(line_at, at, used);
+	for (flow_len = used; is_blank(line[at + flow_len - 1]);)
+		flow_len--;
+	ret->flow_at = loc_of(line_at, at, flow_len);
+	if (spd_query_lacks_about(&ret->query)) {
+		(void)conf_warning(diags, ret->flow_at, "expect-about",
+			"an ICMP error is judged by the packet in it, which is not named");
+		conf_hint(
+			diags, "add 'about PROTOCOL SOURCE DESTINATION', as that packet was sent");
+	}
 	at += used;
 	while (at + word < len && !is_blank(line[at + word]))
 		word++;

@@ -80,6 +80,26 @@ static const struct {
 		0, 1 },
 };
 
+/* Whoever asks with the words of the packet inside asks about what the engine looks at. */
+static void expect_same_words(
+	const struct test_packet *error, const struct packet_view *view, const struct flow *subject)
+{
+	struct spd_query asked = { .has_about = true, .about = *subject }, read;
+	CLEANUP(text_done) struct text text = { 0 };
+	const struct flow *about = &read.about;
+
+	packet_flow(&error->pkt, view, subject->direction, &asked.flow);
+	spd_flow_print(&asked, &text);
+	ck_assert_msg(spd_flow_parse(text.str, text.len, &read, NULL, NULL) == 0, "%s", text.str);
+	ck_assert(read.has_about && about->direction == subject->direction);
+	ck_assert(address_equal(&about->local, &subject->local) &&
+		  address_equal(&about->remote, &subject->remote));
+	ck_assert(about->protocol == subject->protocol &&
+		  about->local_port == subject->local_port &&
+		  about->remote_port == subject->remote_port);
+	ck_assert(about->has_icmp == subject->has_icmp && about->icmp_type == subject->icmp_type);
+}
+
 /* Both ways the local end is where the error comes to, or goes out from. */
 START_TEST(what_can_be_read)
 {
@@ -113,6 +133,8 @@ START_TEST(what_can_be_read)
 	ck_assert_uint_eq(out.direction, DIRECTION_OUT);
 	ck_assert(address_equal(&out.local, &in.remote) && address_equal(&out.remote, &in.local));
 	ck_assert(out.local_port == in.remote_port && out.remote_port == in.local_port);
+	expect_same_words(&error, &view, &in);
+	expect_same_words(&error, &view, &out);
 }
 END_TEST
 

@@ -463,6 +463,14 @@ START_TEST(asking_is_not_sending)
 	ck_assert_uint_ne(atomic_load(&host.entries[1]->run->claim), 0);
 	ck_assert_uint_eq(chosen_spi(&host, other), 0x2001);
 	ck_assert_uint_eq(chosen_spi(&host, "out udp " HERE ":1 > 192.0.2.9:2"), 0);
+	/* Errors leave by the SAs of what they are about; about what is forwarded by none. */
+	ck_assert_uint_eq(chosen_spi(&host, "out icmp type 3 code 3 " HERE " " THERE
+					    " about udp " THERE ":2 " HERE ":3"),
+		0x2001);
+	none = asked_of(
+		"out icmp type 3 code 3 192.0.2.77 " THERE " about udp " THERE ":2 " HERE ":3");
+	ck_assert_int_eq(engine_choose(rcu_read(&host.view), &none, &choice), -ENOENT);
+	none = asked_of("in udp " THERE ":1 > " HERE ":2");
 	ck_assert_uint_eq(host.n_asked, 0);
 	ck_assert_int_eq(engine_choose(rcu_read(&host.view), &none, &choice), -ENOENT);
 	none = asked_of("out tcp " HERE ":1 > " THERE ":2");

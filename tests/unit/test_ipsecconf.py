@@ -229,6 +229,29 @@ EXPLAINED = [
     ("out udp 10.0.0.5:53 203.0.113.1:53", "none", None),
     ("forward tcp 192.0.2.1:80 198.51.100.1:80", "none", None),
     ("out tcp [2001:db8::1]:22 [2001:db8::2]:5", "bypass", 1),
+    ("out icmp type 3 code 3 10.0.0.5 192.0.2.7 about tcp 192.0.2.7:80 10.0.0.5:22", "bypass", 1),
+    ("in icmp type 3 code 4 203.0.113.1 10.0.0.5 about tcp 10.0.0.5:41000 192.0.2.7:80", "ipsec", 2),
+    ("in icmp type 11 198.51.100.1 10.0.0.5 about udp 10.0.0.5:1 203.0.113.9:2", "none", None),
+    ("in icmp type 11 203.0.113.1 10.0.0.5 about udp 10.0.0.5:1 198.51.100.1:2", "drop", 4),
+]
+
+# Where more than the rules decides, or something else is looked at: how the note begins.
+NOTES = [
+    ("out icmp 10.0.0.5 198.51.100.1 type 3 code 3", "host policy judges an ICMP error by"),
+    ("in icmp6 2001:db8::1 2001:db8::2 type 2", "host policy judges an ICMP error by"),
+    ("out icmp 10.0.0.5 198.51.100.1 type 5 code 1", None),
+    ("in icmp 198.51.100.1 10.0.0.5 type 3 about esp 10.0.0.5 198.51.100.1", "errors about ESP"),
+    ("in icmp 198.51.100.1 10.0.0.5 type 3 about gre 10.0.0.5 198.51.100.1", "while the tunable _icmp_accept"),
+    ("out icmp6 fe80::1 fe80::2 type 135", "discovery of neighbours"),
+    ("in udp 192.0.2.7:500 10.0.0.5:500", "key exchange from and to"),
+    ("in udp 192.0.2.7:500 10.0.0.5:501", None),
+    ("in icmp 192.0.2.7 10.0.0.5 type 8", "while the tunable _icmp_accept_clear_messages is 1"),
+    ("out icmp 10.0.0.5 192.0.2.7 type 8", None),
+    ("out icmp 10.0.0.5 192.0.2.7 type 0", "the answer to a request"),
+    ("in igmp 192.0.2.7 10.0.0.5", "while the tunable _igmp_accept"),
+    ("in pim 192.0.2.7 10.0.0.5", "while the tunable _pim_accept"),
+    ("tunnel t0 in icmp 192.0.2.7 10.0.0.5 type 8", None),
+    ("forward icmp 192.0.2.7 10.0.0.5 type 3", None),
 ]
 
 
@@ -262,6 +285,21 @@ earlier rules that do not match:
 sa shared }}\x20
     protocol 17 is not 6
 """
+
+    @pytest.mark.parametrize("flow,note", NOTES, ids=[row[0] for row in NOTES])
+    def test_notes(self, world, flow, note):
+        words = ["--with", "-", "--explain", flow]
+        said = json.loads(conf(world, "--json", *words, source=POLICY).stdout)
+        text = conf(world, *words, source=POLICY).stdout
+        assert said.get("note", "").startswith(note or "") and ("note" in said) == bool(note)
+        assert ("\nnote: " + said["note"] + "\n" in text) if note else ("\nnote: " not in text)
+
+    def test_an_error_about_what_is_forwarded(self, world):
+        flow = "out icmp type 11 10.0.0.9 192.0.2.7 about tcp 192.0.2.7:9 10.0.0.5:80"
+        text = conf(world, "--with", "-", "--explain", flow, source=POLICY).stdout
+        assert text.splitlines()[:2] == [
+            "out icmp 10.0.0.9 > 192.0.2.7 type 11 code 0 about tcp 192.0.2.7:9 > 10.0.0.5:80: none",
+            "host policy does not apply to packets that are forwarded, nor to errors about them"]
 
     def test_a_bad_flow(self, world):
         done = conf(world, "--explain", "out tcp 10.0.0.5:41000 192.0.2.x:80")

@@ -38,6 +38,13 @@ static const struct {
 		"tunnel tun0 in tcp 10.0.0.5:1 > 192.0.2.7:2" },
 	{ "out protocol 47 10.0.0.5 > 192.0.2.7", NULL },
 	{ "out gre 10.0.0.5 > 192.0.2.7", "out protocol 47 10.0.0.5 > 192.0.2.7" },
+	{ "out icmp type 3 code 3 10.0.0.5 192.0.2.7 about udp 192.0.2.7:9 10.0.0.5:53",
+		"out icmp 10.0.0.5 > 192.0.2.7 type 3 code 3 about udp 192.0.2.7:9 > 10.0.0.5:53" },
+	{ "in icmp 2001:db8::9 2001:db8::1 type 2 about icmp type 128 2001:db8::1 2001:db8::2",
+		"in icmp6 2001:db8::9 > 2001:db8::1 type 2 code 0 about icmp6 2001:db8::1 > "
+		"2001:db8::2 type 128 code 0" },
+	{ "in icmp 192.0.2.9 > 10.0.0.5 type 11 code 0 about protocol 47 10.0.0.5 > 192.0.2.7",
+		NULL },
 };
 
 START_TEST(flows_are_read)
@@ -100,6 +107,22 @@ static const struct {
 	{ "out icmp type 256 1.2.3.4 1.2.3.5", 14, 3, "a number from 0 to 255 expected" },
 	{ "out icmp type 8 code 0 1.2.3.4 1.2.3.5 code 1", 39, 4, "nothing more expected" },
 	{ "out tcp 1.2.3.4 1.2.3.5 ipsec", 24, 5, "nothing more expected" },
+	{ "in icmp 1.2.3.4 1.2.3.5 about udp 1.2.3.5:1 1.2.3.4:2", 24, 5,
+		"only an ICMP error is about another packet" },
+	{ "in icmp type 5 1.2.3.4 1.2.3.5 about udp 1.2.3.5:1 1.2.3.4:2", 31, 5,
+		"only an ICMP error is about another packet" },
+	{ "in icmp type 130 ::1 ::2 about udp [::2]:1 [::1]:2", 25, 5,
+		"only an ICMP error is about another packet" },
+	{ "tunnel t in icmp type 3 1.2.3.4 1.2.3.5 about udp 1.2.3.5:1 1.2.3.4:2", 40, 5,
+		"rules of a tunnel judge errors as any other packet" },
+	{ "in icmp type 3 1.2.3.4 1.2.3.5 about", 36, 0,
+		"a protocol expected: tcp, udp, sctp, icmp, icmp6 or 1 to 255" },
+	{ "in icmp type 3 1.2.3.4 1.2.3.5 about udp 1.2.3.5 1.2.3.4", 37, 3,
+		"the packet in an error shows its ports" },
+	{ "in icmp type 3 1.2.3.4 1.2.3.5 about icmp 1.2.3.5 1.2.3.4", 37, 4,
+		"the packet in an error shows its type" },
+	{ "in icmp type 3 1.2.3.4 1.2.3.5 about udp [::1]:1 [::2]:2", 37, 3,
+		"an error and the packet in it are of one family" },
 };
 
 START_TEST(wrong_texts_are_told)
@@ -214,6 +237,19 @@ static const struct {
 	{ "out udp 10.0.0.5:1 192.0.2.7:80", 0, SPD_BYPASS, 0, false },
 	{ "out icmp 10.0.0.5 192.0.2.7", -1, SPD_NOT_COVERED, 4, false },
 	{ "forward tcp 10.0.0.5:1 192.0.2.7:80", -1, SPD_NOT_COVERED, 0, false },
+	/* Errors: about what came, about what was sent, and about what is forwarded. */
+	{ "out icmp type 3 10.0.0.5 192.0.2.7 about tcp 192.0.2.7:80 10.0.0.5:9", 2, SPD_PROTECT, 2,
+		false },
+	{ "out icmp type 3 10.0.0.5 192.0.2.7 about tcp 192.0.2.7:443 10.0.0.5:9", 2, SPD_PROTECT,
+		2, true },
+	{ "out icmp type 3 10.0.0.5 192.0.2.7 about udp 192.0.2.7:80 10.0.0.5:9", 0, SPD_BYPASS, 0,
+		false },
+	{ "in icmp type 3 10.0.0.5 192.0.2.7 about tcp 192.0.2.7:1 10.0.0.5:80", 1, SPD_DISCARD, 1,
+		false },
+	{ "in icmp type 3 203.0.113.1 192.0.2.7 about tcp 192.0.2.7:1 10.0.0.5:80", 1, SPD_DISCARD,
+		1, false },
+	{ "out icmp type 3 10.0.0.6 192.0.2.7 about tcp 192.0.2.7:1 10.0.0.5:80", -1,
+		SPD_NOT_COVERED, 0, false },
 	{ "tunnel tun0 out udp 10.0.0.5:1 192.0.2.7:80", 4, SPD_PROTECT, 0, false },
 	{ "tunnel tun0 out tcp 10.0.0.5:1 192.0.2.7:80", -1, SPD_DISCARD, 1, false },
 	{ "tunnel tun1 out tcp 10.0.0.5:1 192.0.2.7:80", -1, SPD_NOT_COVERED, 0, false },
@@ -234,7 +270,7 @@ START_TEST(decisions_are_explained)
 	ck_assert_int_eq(e.treatment, decisions[_i].treatment);
 	ck_assert_uint_eq(e.n_missed, decisions[_i].n_missed);
 	ck_assert_int_eq(e.audit != NULL, decisions[_i].audited);
-	ck_assert_int_eq(e.not_subject, q.forward);
+	ck_assert_int_eq(e.not_subject, spd_query_is_forwarded(&q));
 	for (size_t i = 0; i < e.n_missed; i++)
 		ck_assert_int_ne(e.missed[i].why, SPD_MISS_NONE);
 	ck_assert_int_eq(spd_decide(spd, &q, &decided), e.treatment);

@@ -133,7 +133,7 @@ static void find_rule(const struct engine_view *view, int at, const struct flow 
 int engine_choose_by(const struct engine_view *view, const struct spd_query *asked,
 	const struct rule *rule, struct engine_choice *ret_choice)
 {
-	const struct flow *flow = &asked->flow;
+	const struct flow *flow = spd_query_subject(asked);
 	const struct tunnel *tunnel;
 	struct flow outer, host;
 	struct engine_pair pair = { .esp = NULL };
@@ -142,7 +142,7 @@ int engine_choose_by(const struct engine_view *view, const struct spd_query *ask
 	int at;
 
 	*ret_choice = (struct engine_choice){ .missing = SA_PROTO_ESP };
-	if (flow->direction != DIRECTION_OUT || (asked->forward && asked->tunnel[0] == '\0') ||
+	if (flow->direction != DIRECTION_OUT || spd_query_is_forwarded(asked) ||
 		find_head(view, asked, &at) < 0)
 		return -ENOENT;
 	tunnel = at == ENGINE_HOST ? NULL : &view->tunnels->tunnels[at];
@@ -209,7 +209,7 @@ enum verdict engine_would_take(const struct engine_view *view, const struct engi
 	const struct engine_secured by = { .ah = arrival->ah ? arrival->ah->sa : NULL,
 		.esp = arrival->esp ? arrival->esp->sa : NULL };
 	struct engine_match match = { .rule = arrival->rule };
-	struct flow flow = asked->flow;
+	struct flow flow = *spd_query_subject(asked);
 	enum verdict verdict;
 	int at;
 

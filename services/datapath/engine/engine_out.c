@@ -294,7 +294,7 @@ static void decide_host(struct outbound *out)
 	struct flow flow;
 	enum packet_subject subject = packet_subject(out->pkt, out->view, DIRECTION_OUT, &flow);
 	bool was_forwarded = subject == PACKET_ANOTHER &&
-			     !address_equal(&flow.local, &out->view->src);
+			     spd_about_forwarded(&flow, &out->view->src);
 
 	if (!was_forwarded) {
 		engine_classify(out->engine, ENGINE_HOST, &flow, &match);

@@ -4,23 +4,15 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define ICMP_HEADER  8U
-#define ABOUT_MAX    256U /* headers of an enclosed packet that are looked at */
-#define ABOUT_UPPER  8U /* octets of its transport header that every error brings (RFC 792) */
-#define ICMPV6_INFOS 128U /* types from here on are no errors */
-
-static bool is_error_type(uint8_t family, uint8_t type)
-{
-	if (family == AF_INET6)
-		return type < ICMPV6_INFOS;
-	return type == 3 || type == 4 || type == 11 || type == 12;
-}
+#define ICMP_HEADER 8U
+#define ABOUT_MAX   256U /* headers of an enclosed packet that are looked at */
+#define ABOUT_UPPER 8U /* octets of its transport header that every error brings (RFC 792) */
 
 bool packet_is_error(const struct packet *pkt, const struct packet_view *view)
 {
 	return protocol_is_icmp(view->protocol, view->family) &&
 	       (!view->is_fragment || view->is_first_fragment) && view->upper < view->total_len &&
-	       is_error_type(view->family, pkt->data[view->upper]);
+	       icmp_type_is_error(pkt->data[view->upper], view->family);
 }
 
 /* The enclosed packet, as far as it came, with a length that says so. */
