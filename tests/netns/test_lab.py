@@ -104,6 +104,23 @@ def test_killed_service_comes_back_with_its_descriptors(left):
     assert log(left, "ipsec-datapath").endswith("descriptors arena mine True\nstored kept\n")
 
 
+def test_some_exit_statuses_are_final(left):
+    """What comes of no accident is not tried again, and whoever waits is told."""
+    starts = left.facts("ipsec-datapath")["starts"]
+    left.write("/etc/inet/bad", "95")
+    try:
+        done = left.systemctl("restart", "ipsec-datapath", ok=False)
+        assert done.returncode == 1 and "ipsec-datapath is failed" in done.stderr
+        facts = left.facts("ipsec-datapath")
+        assert (facts["state"], facts["starts"], facts["stored"]) == ("failed", starts + 1, [])
+        assert facts["last_end"] == "exit status 95"
+    finally:
+        left.exec("rm", "/etc/inet/bad")
+    left.systemctl("start", "ipsec-datapath")
+    assert left.facts("ipsec-datapath")["state"] == "active"
+    assert log(left, "ipsec-datapath").endswith("descriptors none mine False\n")
+
+
 def test_held_service_stays_down_until_released(left):
     starts = left.facts("ipsec-datapath")["starts"]
     left.hold("ipsec-datapath")
@@ -201,8 +218,9 @@ def test_mistakes_are_told_with_their_lines(tmp_path):
     assert not (tmp_path / "state").exists()
 
 
-def test_service_that_does_not_start_fails_the_lab(stage, tmp_path):
-    (tmp_path / "bad").write_text("")
+@pytest.mark.parametrize("status", ["", "95"])
+def test_service_that_does_not_start_fails_the_lab(stage, tmp_path, status):
+    (tmp_path / "bad").write_text(status)
     path = write(tmp_path, PAIR.replace("services", "file /etc/inet/bad bad\n\tservices"))
     with pytest.raises(RuntimeError, match="does not start"):
         Lab(path, tmp_path / "state", stage=stage)

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from lablib.units import FINAL_STATUSES
 from service import STAGE
 
 SYSTEMD = STAGE / "usr/lib/systemd"
@@ -120,6 +121,8 @@ def test_life_of_a_service(unit):
     assert found["Service.ExecReload"] == [f"{program} --reload"]
     assert found["Service.Type"] == ["notify"] and found["Service.Restart"] == ["always"]
     assert found["Unit.StartLimitIntervalSec"] == ["0"] and found["Service.LimitCORE"] == ["0"]
+    # The lab's own service manager does as much.
+    assert found["Service.RestartPreventExitStatus"] == [" ".join(map(str, FINAL_STATUSES))]
     # Stopping one must not stop another, and a bus that is restarted stops nobody.
     assert not {"Unit.Requires", "Unit.BindsTo", "Unit.PartOf", "Unit.Requisite"} & set(found)
     assert "dbus.socket" in found["Unit.After"][0].split()

@@ -18,10 +18,12 @@ STORE_MAX = 4096
 
 
 class Service:
-    """States: inactive, activating, active, deactivating, restarting (waits to be started again)."""
+    """States: inactive, activating, active, deactivating, restarting (waits to be started again), failed."""
 
-    def __init__(self, name, argv, loop, environment):
+    def __init__(self, name, argv, loop, environment, final=()):
+        """final: exit statuses after which it is not started again by itself."""
         self.name = name
+        self.final = final
         self.argv = argv
         self.loop = loop
         self.environment = environment
@@ -63,7 +65,7 @@ class Service:
                 self.spawn()
 
     def stop(self, done, job="stop"):
-        if self.state in ("inactive", "restarting"):
+        if self.state in ("inactive", "restarting", "failed"):
             self._cancel_timer()
             self.state = "inactive"
             if job == "restart":
@@ -172,6 +174,12 @@ class Service:
             self._answer("inactive")
         elif self.state == "deactivating":
             self.spawn()
+        elif code in self.final:
+            self.state = "failed"
+            self.failures += 1
+            print(f"{self.name}: {self.last_end}, stays down", file=sys.stderr)
+            self._drop_store()
+            self._answer("failed")
         else:
             self.state = "restarting"
             self.failures += 1

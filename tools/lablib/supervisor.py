@@ -72,7 +72,7 @@ class Supervisor:
         self.services = {"dbus": Service("dbus", bus, self.loop, self.env)}
         for name in units.UNITS:
             argv = [f"{units.STAGE}/usr/sbin/{units.UNITS[name]}"]
-            self.services[name] = Service(name, argv, self.loop, self.env)
+            self.services[name] = Service(name, argv, self.loop, self.env, units.FINAL_STATUSES)
         self.control = place.listen(units.HOME)
         self.control.setblocking(False)
         self.loop.watch(self.control.fileno(), select.EPOLLIN, self.on_connect)
@@ -85,8 +85,9 @@ class Supervisor:
         """The bus, then all services at once: they must not care for their order."""
         waiting = set(self.host.services)
 
-        def ready(name):
-            waiting.discard(name)
+        def ready(good, name):
+            if good:  # what is not, watch_start() tells
+                waiting.discard(name)
             if not waiting:
                 self.run_after()
 
@@ -96,7 +97,7 @@ class Supervisor:
             elif not waiting:
                 self.run_after()
             for name in self.host.services:
-                self.services[name].start(lambda good, text, name=name: ready(name))
+                self.services[name].start(lambda good, text, name=name: ready(good, name))
         self.services["dbus"].start(bus_ready)
         self.watch_start()
 
@@ -116,9 +117,10 @@ class Supervisor:
         self.tell(state="ready")
 
     def watch_start(self):
-        """While the lab comes up: tell the keeper of a service that dies again and again."""
+        """While the lab comes up: tell the keeper of a service that dies again and again, or for good."""
         for service in self.services.values():
-            if service.failures >= GIVE_UP_AFTER and service.state != "active":
+            again = service.failures >= GIVE_UP_AFTER and service.state != "active"
+            if again or service.state == "failed":
                 with open(f"{units.HOME}/log/{service.name}.log", errors="replace",
                           encoding="utf-8") as log:
                     tail = "".join(log.readlines()[-10:]).rstrip()

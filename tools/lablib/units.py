@@ -12,6 +12,9 @@ UNITS = {
     "ipsec-datapath": "ipsec-datapathd",
 }
 
+# RestartPreventExitStatus= of each: a wrong command line, configuration, permission
+FINAL_STATUSES = (2, 95, 100)
+
 # names in a `files` directory, and where the services read them
 FILE_PLACES = {
     "ipsecinit.conf": "/etc/inet/ipsecinit.conf",
