@@ -195,6 +195,28 @@ START_TEST(esp_first_then_ah)
 }
 END_TEST
 
+/* Sent when there was no SA, heard when there is one: that is no reason to ask again. */
+START_TEST(what_was_on_its_way)
+{
+	struct sadb_fixture *f = managed();
+	struct sadb_acquire late = question(2);
+
+	need(f, 1);
+	late.generation = sad_generation(f->sad);
+	(void)fixture_answer(f, fixture_sa(0x1001), f->event_seqs[0]);
+	sadb_need(f->sadb, &late);
+	ck_assert_uint_eq(f->n_events, 2);
+	ck_assert_uint_eq(f->n_released, 2);
+	ck_assert_uint_eq(f->released[1], 2);
+	late = question(3);
+	late.generation = sad_generation(f->sad);
+	sadb_need(f->sadb, &late);
+	ck_assert_uint_eq(f->n_events, 3);
+	ck_assert_uint_eq(f->n_released, 2);
+	fixture_done(f);
+}
+END_TEST
+
 /* Leave to ask for AH does not last; a rule without ESP needs none. */
 START_TEST(ah_alone_and_ah_too_late)
 {
@@ -353,6 +375,7 @@ int main(void)
 	tcase_add_test(tc, failed_answers_end_the_waiting);
 	tcase_add_test(tc, esp_first_then_ah);
 	tcase_add_test(tc, ah_alone_and_ah_too_late);
+	tcase_add_test(tc, what_was_on_its_way);
 	tcase_add_test(tc, nobody_answers);
 	tcase_add_test(tc, no_is_an_answer);
 	tcase_add_test(tc, without_managers);

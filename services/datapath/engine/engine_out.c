@@ -120,6 +120,7 @@ static bool find_sas(const struct outbound *out, struct sad_query *query,
 	const struct sad *sad = out->engine->view->sad;
 	uint64_t generation = sad ? sad_generation(sad) : 0;
 
+	query->generation = generation;
 	if (match->latched == 0 && engine_recall(out->engine, match, ret_pair))
 		return true;
 	if (!engine_pick(sad, out->tunnel, query, match, ret_pair))
@@ -157,6 +158,7 @@ static void acquire(struct outbound *out, const struct sad_query *query, const s
 		.flow = *query->flow,
 		.rule_id = rule->id,
 		.rule = rule,
+		.generation = query->generation,
 	};
 
 	if (!query->action) {

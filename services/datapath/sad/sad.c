@@ -106,6 +106,7 @@ struct sad *sad_new(struct rcu *rcu)
 	if (!sad)
 		return NULL;
 	sad->rcu = rcu;
+	atomic_init(&sad->generation, 1); /* none is 0 */
 	hash_key_random(&sad->hash_key);
 	hash_key_random(&sad->flow_key);
 	if (sad_index_init(&sad->by_key, rcu) < 0 || sad_index_init(&sad->by_names, rcu) < 0)

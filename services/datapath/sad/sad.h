@@ -200,6 +200,7 @@ struct sad_query {
 	const struct action *action;
 	bool between_ends; /* tunnel mode: by an SA for packets of its own ends alone */
 	bool peek; /* nothing is sent: an SA that was never used does not become this flow's */
+	uint64_t generation; /* of the SAD, before it was looked into */
 };
 struct sad_entry *sad_find_outbound(const struct sad *sad, const struct sad_query *query);
 /* Side by side, n <= SAD_BATCH; one after the other where one answer hangs on another. */

@@ -60,6 +60,7 @@ struct sadb_acquire {
 	struct flow flow; /* of the packet that asked */
 	bool behind_esp; /* AH, where the rule wants both: the SA of ESP is there */
 	uint64_t rule_id;
+	uint64_t generation; /* of the SAD that lacked it, 0: not known */
 	const struct rule *rule; /* borrowed during the event */
 	struct sadb_packet *packet; /* consumed by whom the request is put to; NULL: none */
 };

@@ -177,6 +177,12 @@ void sadb_need(struct sadb *sadb, const struct sadb_acquire *acquire)
 		keep(sadb, question, packet);
 		return;
 	}
+	/* It was on its way to us when the answer came: by now it may have what it needs. */
+	if (packet && acquire->generation &&
+		acquire->generation != sad_generation(sadb->parts.sad)) {
+		sadb_packet_release(sadb, packet);
+		return;
+	}
 	question = note(sadb, &standing, &asked, now);
 	event.seq = asked.seq;
 	keep(sadb, question, packet);
