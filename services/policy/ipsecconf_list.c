@@ -275,6 +275,35 @@ static int print_table(
 	return r;
 }
 
+/* Neither policy nor the system knows the name. Those that policy knows are in the listing. */
+static int refuse_tunnel(const struct conf_request *request, struct json_object *listing)
+{
+	const struct conf_request all = { .command = COMMAND_LIST_ALL };
+	const char *last = "", *between = "  hint: there are rules for ";
+	CLEANUP(freep) struct json_object **rows = NULL;
+	size_t count;
+	int r = select_rows(&all, listing, &rows, &count);
+
+	if (r < 0)
+		return r;
+	(void)fprintf(stderr,
+		"ipsecconf: Tunnel not found: no rule in force is for a tunnel %s, and there is "
+		"no such interface\n",
+		request->interface);
+	for (size_t i = 0; i < count; i++) {
+		const char *name = row_string(rows[i], "tunnel");
+
+		if (*name == '\0' || strcmp(name, last) == 0)
+			continue;
+		(void)fprintf(stderr, "%s%s", between, name);
+		between = ", ";
+		last = name;
+	}
+	if (*last)
+		(void)fputc('\n', stderr);
+	return -ENOENT;
+}
+
 static int print_listing(const struct conf_request *request, struct json_object *listing)
 {
 	CLEANUP(freep) struct json_object **rows = NULL;
@@ -283,10 +312,8 @@ static int print_listing(const struct conf_request *request, struct json_object 
 
 	if (r < 0)
 		return r;
-	/* Perhaps the name is wrong; and perhaps it is a tunnel that was flushed. */
 	if (count == 0 && request->interface && if_nametoindex(request->interface) == 0)
-		(void)fprintf(stderr, "ipsecconf: note: no rule in force is for a tunnel %s\n",
-			request->interface);
+		return refuse_tunnel(request, listing);
 	if (request->json)
 		return print_json(listing, rows, count);
 	return request->table ? print_table(request, rows, count)
@@ -314,7 +341,7 @@ int conf_list(const struct conf_request *request)
 	if (r < 0)
 		return conf_bus_failed(r, &error, "ipsec-datapath.service");
 	r = print_listing(request, listing);
-	if (r < 0)
+	if (r < 0 && r != -ENOENT) /* which was told */
 		(void)fprintf(
 			stderr, "ipsecconf: cannot read the list of rules: %s\n", strerror(-r));
 	return r;

@@ -238,6 +238,10 @@ static void describe(const void *userdata, const char *state, struct text *text)
 
 	uint32_t count = policyd_rule_count(policyd_in_force(d));
 
+	if (d->gone_back) {
+		text_addf(text, "the policy before a trial, not known here, is %s", state);
+		return;
+	}
 	if (d->absent)
 		text_addf(text, "%s does not exist: ", d->settings.config_file);
 	text_addf(text, "%" PRIu32 " rule%s %s", count, count == 1 ? "" : "s", state);

@@ -32,6 +32,7 @@ enum change_kind {
 	CHANGE_DELETE, /* one SPD entry */
 	CHANGE_REMOVE, /* entries by their text */
 	CHANGE_EXPAND, /* the same entries, names looked up again */
+	CHANGE_RESTORE, /* what was in force before a trial that a former process began */
 	CHANGE_FRAGMENT_ADD,
 	CHANGE_FRAGMENT_REMOVE,
 };
@@ -172,10 +173,19 @@ struct policy_input policyd_input(const struct policyd *d, const struct resolver
 
 /* ---- policyd_trial.c ---- */
 /* Before a reload on trial is published; nothing for other changes. Return: 0 or negative errno. */
-int policyd_trial_mark(const struct policy_change *change) MUST_CHECK;
+int policyd_trial_mark(const struct policyd *d, const struct policy_change *change) MUST_CHECK;
 void policyd_trial_unmark(void);
 /* Is this text on trial, or was it rolled back, and nobody has asked for it since? */
 bool policyd_trial_is_of(const char *source, size_t len);
+
+/* ---- policyd_former.c ---- */
+/* What is configured, for a process that comes after this one. Return: 0 or negative errno. */
+int policyd_former_write(const struct policyd *d) MUST_CHECK;
+void policyd_former_forget(void);
+/* Its text. Return: 0, -ENOENT, other errno. */
+int policyd_former_read(char **ret_source, size_t *ret_len) MUST_CHECK;
+/* Tell what was read from it where it was written, and its numbers. 0, -EBADMSG or -ENOMEM. */
+int policyd_former_place(const char *source, size_t len, struct policy_file *file) MUST_CHECK;
 
 /* ---- policyd_index.c ---- */
 /*

@@ -65,6 +65,7 @@ static int reply(struct policy_change *change, uint64_t generation)
 		return bus_call_reply(call, "tuus", generation, (uint32_t)change->removal.removed,
 			(uint32_t)change->removal.unmatched, warnings);
 	case CHANGE_EXPAND:
+	case CHANGE_RESTORE:
 		return bus_call_reply(call, "");
 	}
 	return -EINVAL;
@@ -136,6 +137,27 @@ static void former_done(struct policyd_former *former)
 	*former = (struct policyd_former){ 0 };
 }
 
+/* A former process knew what is in force again, and has left it on disk. */
+static void enqueue_restore(struct policyd *d)
+{
+	CLEANUP(policy_change_freep) struct policy_change *change = policy_change_new(
+		CHANGE_RESTORE);
+
+	if (change)
+		change->label = strdup("policy before the trial");
+	if (change && change->label)
+		policyd_enqueue(d, STEAL(change));
+	else
+		log_warning("the policy before the trial is not read: %s", strerror(ENOMEM));
+}
+
+static int on_restore(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	policyd_start(userdata);
+	return 0;
+}
+
 /* From now on this is the policy. What waits to be confirmed leaves the way back open. */
 static void take_over(struct policyd *d, struct policy_change *change)
 {
@@ -145,12 +167,13 @@ static void take_over(struct policyd *d, struct policy_change *change)
 	if (change->next)
 		d->unheld = NULL;
 	d->gone_back = publisher_gone_back(d->service.publisher);
-	if (d->gone_back)
-		log_warning("the policy of %s was rolled back: one is in force that is not known "
-			    "here, until the next reload",
+	if (d->gone_back) {
+		log_warning("the policy of %s was rolled back: the one before it is in force",
 			d->settings.config_file);
-	else if (change->kind == CHANGE_RELOAD && !on_trial)
+		enqueue_restore(d);
+	} else if (change->kind == CHANGE_RELOAD && !on_trial) {
 		policyd_trial_unmark();
+	}
 	if (on_trial && change->next && d->configured) {
 		d->former = (struct policyd_former){ .valid = true, .absent = d->absent };
 		d->former.in_force = STEAL(d->in_force);
@@ -185,10 +208,17 @@ static void catch_up(struct policyd *d)
 
 void policyd_rolled_back(struct policyd *d)
 {
+	int r;
+
 	if (!d->former.valid) {
 		d->gone_back = true;
-		log_warning("nobody confirmed the policy: one is in force again that is not known "
-			    "here; a reload takes the file over");
+		log_warning("nobody confirmed the policy: the one before it is in force again");
+		enqueue_restore(d);
+		/* The publisher is still busy with what it told. */
+		r = sd_event_add_defer(daemon_event(d->service.daemon), NULL, on_restore, d);
+		if (r < 0)
+			log_warning("the policy before the trial waits for the next change: %s",
+				strerror(-r));
 		return;
 	}
 	log_warning("nobody confirmed the policy: the former one is in force again");
@@ -361,7 +391,7 @@ static void carry_out(struct policyd *d, struct policy_change *change)
 	/* On disk before it is in force: what was promised to stay does. */
 	r = write_fragment(change->fragment, change->fragment_name);
 	if (r == 0)
-		r = policyd_trial_mark(change);
+		r = policyd_trial_mark(d, change);
 	if (r == 0)
 		r = publish(d, change);
 	if (r < 0)
@@ -409,6 +439,7 @@ static bool needs_datapath(const struct policy_change *change)
 	switch (change->kind) {
 	case CHANGE_RELOAD:
 	case CHANGE_EXPAND:
+	case CHANGE_RESTORE:
 	case CHANGE_FRAGMENT_ADD:
 	case CHANGE_FRAGMENT_REMOVE:
 		return change->confirm_usec > 0;
@@ -426,7 +457,7 @@ static bool needs_datapath(const struct policy_change *change)
 /* What would publish the policy that nobody confirmed, without saying so. */
 static bool brings_back(const struct policyd *d, const struct policy_change *change)
 {
-	return d->gone_back && change->kind != CHANGE_RELOAD &&
+	return d->gone_back && change->kind != CHANGE_RELOAD && change->kind != CHANGE_RESTORE &&
 	       change->kind != CHANGE_REPLACE_ALL &&
 	       (change->kind != CHANGE_FLUSH || change->scope != POLICY_ALL);
 }

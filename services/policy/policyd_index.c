@@ -94,6 +94,16 @@ static int give_new(struct policyd *d, struct rule *rule)
 	return 0;
 }
 
+/* A number that a former process gave is not given again either. */
+static int keep_off(struct policyd *d, const struct rule *rule)
+{
+	struct policy_counter *counter = find_counter(d, rule->tunnel);
+
+	if (counter && counter->last < rule->index)
+		counter->last = rule->index;
+	return counter ? 0 : -ENOMEM;
+}
+
 int policyd_give_indexes(struct policyd *d, struct policy_file *next)
 {
 	struct known_rules known = { 0 };
@@ -104,6 +114,9 @@ int policyd_give_indexes(struct policyd *d, struct policy_file *next)
 		if (r == 0 && next->rules[i]->index != 0)
 			(void)take_known(&known, next->rules[i]->id, next->rules[i]->index);
 	}
+	for (size_t i = 0; r == 0 && i < next->n_rules; i++)
+		if (next->rules[i]->index != 0)
+			r = keep_off(d, next->rules[i]);
 	for (size_t i = 0; r == 0 && i < next->n_rules; i++) {
 		struct rule *rule = next->rules[i];
 

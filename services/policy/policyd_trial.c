@@ -19,7 +19,7 @@ static int trial_path(char **ret_path)
 	return file_system_path(TRIAL_FILE, ret_path);
 }
 
-int policyd_trial_mark(const struct policy_change *change)
+int policyd_trial_mark(const struct policyd *d, const struct policy_change *change)
 {
 	CLEANUP(freep) char *path = NULL;
 	uint8_t hash[MEMFD_HASH_BYTES];
@@ -30,6 +30,9 @@ int policyd_trial_mark(const struct policy_change *change)
 	r = trial_path(&path);
 	if (r == 0)
 		r = policyd_state_directory();
+	/* Where what is in force is not known here, the disk still has it. */
+	if (r == 0 && d->configured && !d->gone_back)
+		r = policyd_former_write(d);
 	if (r == 0)
 		r = memfd_hash(change->source ? change->source : "", change->len, hash);
 	return r < 0 ? r : file_replace(path, hash, sizeof(hash), TRIAL_MODE);
@@ -44,6 +47,7 @@ void policyd_trial_unmark(void)
 		r = -errno;
 	if (r < 0)
 		log_warning("%s: %s", TRIAL_FILE, strerror(-r));
+	policyd_former_forget();
 }
 
 bool policyd_trial_is_of(const char *source, size_t len)

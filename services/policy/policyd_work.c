@@ -77,6 +77,8 @@ int policyd_prepare(struct policyd *d, struct policy_change *change, struct conf
 		r = read_again(d, change, diags);
 	else if (change->kind == CHANGE_EXPAND)
 		r = write_out(d->configured, change);
+	else if (change->kind == CHANGE_RESTORE)
+		r = policyd_former_read(&change->source, &change->len);
 	if (r == 0 && has_text(change))
 		r = add_names(&list, change->source, change->len);
 	if (r == 0 && change->fragment)
@@ -234,6 +236,14 @@ static int flush(const struct policyd *d, struct policy_change *change)
 	return policy_file_without(d->configured, change->scope, change->tunnel, &change->next);
 }
 
+/* The words of the former process, in their places. */
+static int restore(const struct policyd *d, struct policy_change *change, struct conf_diags *diags)
+{
+	int r = parse_source(d, change, NULL, diags);
+
+	return r < 0 ? r : policyd_former_place(change->source, change->len, change->next);
+}
+
 static int make_next(struct policyd *d, struct policy_change *change, struct conf_diags *diags)
 {
 	switch (change->kind) {
@@ -253,6 +263,8 @@ static int make_next(struct policyd *d, struct policy_change *change, struct con
 		return remove_entries(d, change, diags);
 	case CHANGE_EXPAND:
 		return expand_again(d, change, diags);
+	case CHANGE_RESTORE:
+		return restore(d, change, diags);
 	case CHANGE_FRAGMENT_ADD:
 	case CHANGE_FRAGMENT_REMOVE:
 		return 0;
@@ -368,7 +380,7 @@ int policyd_work_out(struct policyd *d, struct policy_change *change, struct con
 
 	if (r == 0 && !change->next) /* else it was made at the start */
 		r = make_next(d, change, diags);
-	if (r == 0 && change->next && !d->settings.enforce)
+	if (r == 0 && change->next && !d->settings.enforce && change->kind != CHANGE_RESTORE)
 		mark_audit(change->next);
 	if (r < 0 || (!d->fragments.first && !change->fragment))
 		return r;
@@ -389,6 +401,7 @@ bool policyd_brings_nothing(const struct policyd *d, const struct policy_change 
 	case CHANGE_FLUSH:
 	case CHANGE_DELETE:
 	case CHANGE_EXPAND:
+	case CHANGE_RESTORE:
 	case CHANGE_FRAGMENT_ADD:
 	case CHANGE_FRAGMENT_REMOVE:
 		return false;

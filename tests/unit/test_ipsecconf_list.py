@@ -67,9 +67,14 @@ class TestListing:
 
     def test_a_tunnel_without_rules(self, world):
         done = world.run("ipsecconf", "-l", "-i", "t9")
-        assert (done.returncode, done.stdout) == (0, "")
-        assert done.stderr == "ipsecconf: note: no rule in force is for a tunnel t9\n"
-        assert world.run("ipsecconf", "-l", "-i", "lo").stderr == ""
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "ipsecconf: Tunnel not found: no rule in force is for a tunnel t9, and " \
+            "there is no such interface\n  hint: there are rules for t0\n"
+        done = world.run("ipsecconf", "-l", "-i", "t9", "--json")
+        assert (done.returncode, done.stdout) == (1, "")
+        # An interface may have rules one day.
+        done = world.run("ipsecconf", "-l", "-i", "lo")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
     def test_json_and_table(self, world):
         said = json.loads(world.run("ipsecconf", "-l", "--json").stdout)

@@ -30,6 +30,7 @@ def on_trial(world):
     world.fake = world.datapath()
     world.policyd = world.start("ipsec-policyd").ready()
     world.former = world.fake.sections["policy"][2]
+    world.words = configured(world)
     world.write(FILE, TRIED)
     world.call("Policy1", "ReloadWith",
                dbus.Dictionary({"confirm_usec": dbus.UInt64(60_000_000)}, signature="sv"))
@@ -56,6 +57,19 @@ def meets(world, sections, trial):
     while not changed("Generation"):
         pass
     return service
+
+
+def back_again(world):
+    """The policy before the trial, to the last number; what comes by hand builds on it."""
+    properties = world.properties("Policy1")
+    assert properties["State"] == "enforced" and not properties["OnTrial"]
+    assert (properties["RuleCount"], properties["LastError"]) == (4, "")
+    assert configured(world) == world.words
+    assert world.fake.sections["policy"][2] == world.former
+    world.call("Policy1", "AddressesChanged")
+    assert world.fake.sections["policy"][2] == world.former
+    assert apply(world, MORE) == ""
+    assert configured(world).startswith(world.words) and "lport 24" in configured(world)
 
 
 def refused(world):
@@ -96,7 +110,7 @@ def test_rolled_back_before_it_comes(world):
     dies(world)
     world.fake.roll_back("policy")
     comes_back(world)
-    refused(world)
+    back_again(world)
 
 
 def test_rolled_back_behind_it(world):
@@ -104,16 +118,16 @@ def test_rolled_back_behind_it(world):
     comes_back(world)
     changed = world.wait_for_properties("Policy1")
     world.fake.roll_back("policy")
-    assert changed("Generation")
-    refused(world)
-    # A datapath that comes anew with what it kept is left alone, too.
+    while changed("State") != "enforced":
+        pass
     held = dict(world.fake.sections)
+    # A datapath that comes anew with what it kept is left alone, too.
     world.datapath_ends(world.fake)
     changed = world.wait_for_properties("Policy1")
     world.fake = world.datapath(sections=held)
     while changed("Generation") != held["policy"][0]:
         pass
-    refused(world)
+    back_again(world)
 
 
 def test_both_have_died(world):
@@ -125,7 +139,9 @@ def test_both_have_died(world):
     changed = world.wait_for_properties("Policy1")
     world.fake.roll_back("policy")
     assert changed("Generation")
-    refused(world)
+    while changed("State") != "enforced":
+        pass
+    back_again(world)
 
 
 def test_both_have_died_and_the_time_is_over(world):
@@ -134,6 +150,44 @@ def test_both_have_died_and_the_time_is_over(world):
     held = dict(world.fake.sections)
     world.datapath_ends(world.fake)
     meets(world, held, None)
+    back_again(world)
+
+
+def test_who_comes_next_knows_it_too(world):
+    """Nobody has asked for what the file has: it stays as it was, over any number of deaths."""
+    dies(world)
+    world.fake.roll_back("policy")
+    comes_back(world).process.kill()
+    comes_back(world)
+    back_again(world)
+
+
+def test_what_was_cut_and_what_only_counts(world):
+    """Deleted by number before the trial, and of a service that enforced nothing then."""
+    world.fake.roll_back("policy")
+    world.write("/etc/netipsec/policy.cfg", "enforce = false;\n")
+    world.write(FILE, POLICY)
+    world.call("Policy1", "Reload")
+    last = int(configured(world).split()[1])  # of the first entry, which has two
+    assert world.run("ipsecconf", "-q", "-d", str(last - 1)).returncode == 0
+    world.former, world.words = world.fake.sections["policy"][2], configured(world)
+    world.write("/etc/netipsec/policy.cfg", "")
+    world.write(FILE, TRIED)
+    world.call("Policy1", "ReloadWith",
+               dbus.Dictionary({"confirm_usec": dbus.UInt64(60_000_000)}, signature="sv"))
+    dies(world)
+    world.fake.roll_back("policy")
+    comes_back(world)
+    assert world.properties("Policy1")["State"] == "enforced"
+    assert world.fake.sections["policy"][2] == world.former
+
+
+def test_a_former_text_that_is_lost(world):
+    """Nothing of ours is published then; the status says what is not known."""
+    dies(world)
+    (world.root / "var/lib/netipsec/policy/former").unlink()
+    world.fake.roll_back("policy")
+    comes_back(world)
     refused(world)
 
 
@@ -141,7 +195,6 @@ def test_whoever_wants_it_says_so(world):
     dies(world)
     world.fake.roll_back("policy")
     service = comes_back(world)
-    refused(world)
     world.call("Policy1", "Reload")
     assert world.fake.sections["policy"][2] != world.former
     assert apply(world, MORE) == ""
