@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""README's two machines: what it tells a newcomer to type, typed."""
+"""README's two machines: what it tells a newcomer to type, typed, and what it promises, seen."""
 
+import json
 import re
 
 import pytest
@@ -8,14 +9,17 @@ from lablib.wire import ESP, Capture
 from systest.machine import REPO, Cable
 
 ADDRESSES = ["192.0.2.1", "192.0.2.2"]
+KEYS, POLICY = "/etc/inet/secret/ipseckeys", "/etc/inet/ipsecinit.conf"
+PINGS = 3
 
 
 @pytest.fixture(scope="module")
 def blocks():
-    """The commands and lines of README's section, block by block."""
+    """The commands and lines of README's section, block by block, without remarks."""
     text = (REPO / "README.md").read_text()
     section = text.split("## Two machines\n")[1].split("\n## ")[0]
-    return [block.strip().splitlines() for block in re.findall(r"```\n(.*?)```", section, re.S)]
+    return [[line.split(" #")[0].rstrip() for line in block.strip().splitlines()]
+            for block in re.findall(r"```\n(.*?)```", section, re.S)]
 
 
 @pytest.fixture(scope="module")
@@ -34,28 +38,36 @@ def other_way_round(line):
 
 
 def type_in(machine, line):
-    return machine.exec("bash", "-c", f"cd {REPO} && {line}")
+    """What it printed, errors and warnings too."""
+    return machine.exec("bash", "-c", f"cd {REPO} && {{ {line}\n}} 2>&1")
 
 
 def test_a_ping_is_protected(pair, blocks):
-    install, keys, policy, load = blocks
+    alpha, beta = pair
+    install, _packages, keys, policy, load = blocks
     # The build stands already, and nothing is to be fetched in the machine.
-    install = [line.replace("./run build && ", "").replace("-C build", "-C build --no-rebuild")
-               for line in install]
+    assert install[0].startswith("./run build && ")
+    install[0] = install[0].removeprefix("./run build && ").replace("-C build", "-C build --no-rebuild")
     for machine in pair:
         for line in install:
             type_in(machine, line)
-    type_in(pair[0], keys[0])
-    text = pair[0].path("/etc/inet/secret/ipseckeys").read_text()
-    pair[1].write("/etc/inet/secret/ipseckeys", text, mode=0o600)
-    pair[0].write("/etc/inet/ipsecinit.conf", policy[0] + "\n")
-    pair[1].write("/etc/inet/ipsecinit.conf", other_way_round(policy[0]) + "\n")
-    check, reload, ping = load
+        for unit in re.findall(r"ipsec-[\w-]+", install[1]):
+            assert machine.active(unit) == "active"
+            assert "does not exist: 0 " in machine.status_text(unit)
+    type_in(alpha, keys[0])
+    beta.write(KEYS, alpha.path(KEYS).read_text(), mode=0o600)
+    alpha.write(POLICY, policy[0] + "\n")
+    beta.write(POLICY, other_way_round(policy[0]) + "\n")
+    *steps, ping = load
     for machine in pair:
-        type_in(machine, check)
-        type_in(machine, reload)
-    with Capture(pair[0], "eth0") as wire:
-        ping = ping.split("#")[0].replace("ping ", "ping -c 3 -i 0.2 -W 2 ")
-        assert " 0% packet loss" in type_in(pair[0], ping)
-        wire.wait(6, lambda frame: frame.protocol == ESP)
+        said = "".join(type_in(machine, line) for line in steps)
+        assert "error: " not in said and "warning: " not in said, said
+        assert re.fullmatch(r"2 rules in force \(generation \d+\)", machine.status_text("ipsec-policy"))
+        assert re.fullmatch(r"2 SAs in force \(generation \d+\)", machine.status_text("ipsec-manual-key"))
+    with Capture(alpha, "eth0") as wire:
+        ping = ping.replace("ping ", f"ping -c {PINGS} -i 0.2 -W 5 ")
+        assert " 0% packet loss" in type_in(alpha, ping)
+        wire.wait(2 * PINGS, lambda frame: frame.protocol == ESP)
     assert not wire.clear()
+    counted = json.loads(type_in(alpha, "ipsecstat --sas --json"))["sas"]
+    assert [sa["packets"] for sa in counted] == [PINGS, PINGS]

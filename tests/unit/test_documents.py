@@ -91,3 +91,31 @@ def test_completion_offers_the_options(command):
               'printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == options_of_help(command)
+
+
+def packages_of(sets):
+    """What tools/packages.txt has in these sets."""
+    found, inside = set(), False
+    for line in (REPO / "tools/packages.txt").read_text().splitlines():
+        if line.startswith("["):
+            inside = line[1:line.index("]")] in sets
+        elif inside and line and not line.startswith("#"):
+            found.add(line.split()[0])
+    return found
+
+
+def packages_asked_for(field):
+    """The first alternatives in all fields of this name in debian/control."""
+    text = (REPO / "debian/control").read_text()
+    listed = re.findall(rf"^{field}:((?:\n? .*)+)", text, re.M)
+    assert listed
+    words = [re.split(r"[\s(\[|]", word.strip())[0] for one in listed for word in one.split(",")]
+    return {word for word in words if word and not word.startswith(("${", "libnetipsec", "netipsec"))}
+
+
+def test_a_newcomer_gets_what_the_packages_ask_for():
+    """README builds and installs on a Debian that has nothing: no bus either."""
+    ours = {"debhelper-compat", "dh-sequence-installsysusers"}
+    wanted = {field: packages_asked_for(field) for field in ("Build-Depends", "Depends", "Recommends")}
+    assert "libdbus-1-dev" in wanted["Build-Depends"] and "dbus" in wanted["Depends"]
+    assert set().union(*wanted.values()) - ours - packages_of(["demo"]) == set()
