@@ -220,6 +220,7 @@ void daemon_reloaded(struct daemon *daemon, int result)
 void daemon_start_failed(
 	const struct daemon_options *options, const struct conf_diags *diags, const char *message)
 {
+	const char *without = options->identity->without;
 	struct text text = { 0 };
 	struct load_note note = { 0 };
 
@@ -228,9 +229,24 @@ void daemon_start_failed(
 	load_note_take(&note, diags);
 	load_note_add_fault(&text, "start", &note, message);
 	if (text.str && !text.failed)
-		(void)sd_notifyf(0, "STATUS=%s; what was in force stays", text.str);
+		(void)sd_notifyf(0, "STATUS=%s; %s", text.str,
+			without ? without : "what was in force stays");
 	load_note_done(&note);
 	text_done(&text);
+}
+
+int daemon_file_fault(int result)
+{
+	switch (result) {
+	case -EBADF: /* as file_read_path() calls what is no regular file */
+	case -EFBIG:
+	case -ELOOP:
+	case -ENAMETOOLONG:
+	case -ENOTDIR:
+		return -EBADMSG;
+	default:
+		return result;
+	}
 }
 
 static int settings_at_start(
@@ -247,7 +263,7 @@ static int settings_at_start(
 		daemon_start_failed(options, diags, strerror(-r));
 	else if (options->action == DAEMON_SETTINGS)
 		settings_show(table, ret_settings);
-	return r;
+	return daemon_file_fault(r);
 }
 
 int daemon_settings(const struct daemon_options *options, const struct setting *table,

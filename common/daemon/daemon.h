@@ -23,6 +23,7 @@ struct daemon_identity {
 	const char *bus_path;
 	const char *unit; /* "ipsec-policy.service" */
 	const char *config; /* "/etc/netipsec/policy.cfg" */
+	const char *without; /* what holds while it cannot start; NULL: what was in force stays */
 };
 
 struct daemon_options {
@@ -30,6 +31,7 @@ struct daemon_options {
 	const char *config; /* --config, or the identity's; borrowed from argv */
 	bool config_given; /* a missing file is an error only when it was named */
 	const char *bus; /* --bus, default "system" */
+	const struct daemon_identity *identity;
 };
 
 /*
@@ -55,10 +57,16 @@ void daemon_report(const struct daemon_options *options, const struct conf_diags
 
 /*
  * A daemon that cannot start for what @diags tell (or else @message) says so in the status line that
- * its unit keeps. What it published in an earlier life stays in force.
+ * its unit keeps, and what holds without it.
  */
 void daemon_start_failed(
 	const struct daemon_options *options, const struct conf_diags *diags, const char *message);
+
+/*
+ * What a file that could not be read at the start makes of the start: a place that holds no file of
+ * reasonable size is a bad file, and starting again mends nothing.
+ */
+int daemon_file_fault(int result);
 
 /*
  * The settings from a daemon's --config or the identity's file. @diags: collects what is wrong, when

@@ -83,7 +83,9 @@ static int take(const struct daemon_identity *identity, int letter, const char *
 int daemon_options_parse(
 	const struct daemon_identity *identity, int argc, char **argv, struct daemon_options *ret)
 {
-	struct daemon_options options = { .config = identity->config, .bus = "system" };
+	struct daemon_options options = {
+		.config = identity->config, .bus = "system", .identity = identity
+	};
 	struct option longs[ARRAY_SIZE(rows) + 1] = { 0 };
 	int letter, r;
 

@@ -365,6 +365,7 @@ int service_main(struct service *service)
 		service_load_ended(service, diags, NULL);
 		if (r < 0)
 			daemon_start_failed(&service->options, diags, strerror(-r));
+		r = daemon_file_fault(r);
 	}
 	if (r == 0)
 		r = run(service, content);

@@ -25,6 +25,7 @@ const struct daemon_identity datapathd_identity = {
 	.bus_path = "/org/netipsec/Datapath1",
 	.unit = "ipsec-datapath.service",
 	.config = DATAPATH_CONFIG,
+	.without = "what policy protects is dropped",
 };
 
 struct datapathd *datapathd_free(struct datapathd *d)
@@ -75,7 +76,7 @@ int datapathd_new(const struct daemon_options *options, struct datapathd **ret_d
 	r = load_settings(d, diags, &d->settings);
 	if (r < 0) {
 		daemon_start_failed(options, diags, strerror(-r));
-		return r;
+		return daemon_file_fault(r);
 	}
 	if (options->action == DAEMON_SETTINGS)
 		datapath_settings_show(d->settings);
@@ -83,12 +84,12 @@ int datapathd_new(const struct daemon_options *options, struct datapathd **ret_d
 	return 0;
 }
 
-void datapathd_remember(struct datapathd *d, const char *error)
+void datapathd_remember(char kept[static DATAPATH_ERROR_MAX], const char *error)
 {
-	size_t len = strnlen(error, sizeof(d->last_error) - 1);
+	size_t len = strnlen(error, DATAPATH_ERROR_MAX - 1);
 
-	memcpy(d->last_error, error, len);
-	d->last_error[len] = '\0';
+	memcpy(kept, error, len);
+	kept[len] = '\0';
 }
 
 /* What can change while packets flow. *next is taken on success. */
@@ -121,17 +122,22 @@ int datapathd_reload(void *userdata)
 	load_note_take(&d->note, diags);
 	if (r == -EBADMSG) {
 		conf_diags_print(diags, &text);
-		datapathd_remember(d, text.str ? text.str : "the settings are not valid");
+		datapathd_remember(
+			d->settings_error, text.str ? text.str : "the settings are not valid");
 	} else if (r < 0) {
-		datapathd_remember(d, strerror(-r));
+		datapathd_remember(d->settings_error, strerror(-r));
 	} else if (!datapath_settings_same_layout(next, d->settings)) {
-		datapathd_remember(d, "interface, threads and routes change at a restart, "
-				      "which is gapless");
+		datapathd_remember(d->settings_error,
+			"interface, threads and routes change at a restart, "
+			"which is gapless");
 		r = -EINVAL;
 	} else {
 		r = take_settings(d, &next, &text);
-		datapathd_remember(d, text.str ? text.str : "");
+		datapathd_remember(d->settings_error, text.str ? text.str
+						      : r < 0  ? strerror(-r)
+							       : "");
 	}
+	datapath_bus_settings_read(d);
 	datapathd_show_status(d);
 	return r;
 }
@@ -163,11 +169,13 @@ void datapathd_show_status(struct datapathd *d)
 			many);
 	else
 		text_addf(&text, "no policy, everything passes; %zu SA%s", sas, many);
+	if (d->settings->absent)
+		text_addf(&text, "; %s does not exist: the defaults hold", d->options.config);
 	if (!d->plant->seqstore)
 		text_add(
 			&text, "; outbound SAs are refused: " DATAPATH_STATE_DIR " cannot be used");
-	if (d->last_error[0])
-		load_note_add_fault(&text, "last reload", &d->note, d->last_error);
+	if (d->settings_error[0])
+		load_note_add_fault(&text, "last reload", &d->note, d->settings_error);
 	if (text.str && !text.failed)
 		daemon_status(d->daemon, "%s", text.str);
 }

@@ -32,7 +32,8 @@ struct datapathd {
 	struct drop_limit log_limit, signal_limit;
 	struct load_note note; /* of the settings' last reading */
 	int disk_error; /* that the log was told of */
-	char last_error[DATAPATH_ERROR_MAX]; /* "" after a success */
+	char settings_error[DATAPATH_ERROR_MAX]; /* of that; "" after a success */
+	char last_error[DATAPATH_ERROR_MAX]; /* of the last publication */
 };
 
 extern const struct daemon_identity datapathd_identity;
@@ -47,7 +48,7 @@ int datapathd_run(struct datapathd *d) MUST_CHECK;
 int datapathd_reload(void *userdata);
 
 /* For LastError; cut where it gets too long. */
-void datapathd_remember(struct datapathd *d, const char *error);
+void datapathd_remember(char kept[static DATAPATH_ERROR_MAX], const char *error);
 void datapathd_show_status(struct datapathd *d);
 size_t datapathd_rule_count(const struct datapathd *d);
 
@@ -73,6 +74,8 @@ void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section sec
 void datapath_bus_policy_failure(struct datapathd *d, const struct drop *drop, uint64_t held);
 /* Addresses of this machine came or went. */
 void datapath_bus_addresses_changed(struct datapathd *d);
+/* The settings file was read again, for better or worse. */
+void datapath_bus_settings_read(struct datapathd *d);
 /* Rules came or went that are no section's. */
 void datapath_bus_rules_changed(struct datapathd *d);
 void datapath_bus_event(struct datapathd *d, const struct sadb_event *event);

@@ -103,10 +103,11 @@ int iked_load(struct iked *d)
 static void show_status(struct iked *d)
 {
 	if (d->error < 0)
-		daemon_status(d->daemon, "%s: %s", d->settings.config_file, iked_last_error(d));
+		daemon_status(d->daemon, "Negotiates nothing yet; last reload failed: %s: %s",
+			d->settings.config_file, iked_last_error(d));
 	else
-		daemon_status(d->daemon, "Negotiates nothing yet; %s is %s",
-			d->settings.config_file, d->present ? "present" : "absent");
+		daemon_status(d->daemon, "Negotiates nothing yet; %s %s", d->settings.config_file,
+			d->present ? "is there" : "does not exist");
 }
 
 int iked_reload(void *userdata)
@@ -148,8 +149,8 @@ int iked_run(struct iked *d)
 	if (r < 0)
 		return r;
 	show_status(d);
-	log_info("%s is %s; this service negotiates nothing yet", d->settings.config_file,
-		d->present ? "present" : "absent");
+	log_info("%s %s; this service negotiates nothing yet", d->settings.config_file,
+		d->present ? "is there" : "does not exist");
 	r = daemon_ready(d->daemon);
 	if (r == 0)
 		r = daemon_run(d->daemon);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ipsec-iked: looks whether /etc/inet/ike/config is there, counts requests for SAs. */
+#include <errno.h>
 #include <string.h>
 
 #include "common/daemon/log.h"
@@ -17,14 +18,26 @@ static int check(struct iked *d)
 	return EXIT_SUCCESS;
 }
 
+/* For the service manager, a place that holds no file is a bad file: starting again mends nothing. */
+static int refuse_start(const struct iked *d, int result)
+{
+	CLEANUP(text_done) struct text text = { 0 };
+
+	text_addf(&text, "%s: %s", d->settings.config_file, iked_last_error(d));
+	if (text.failed)
+		return -ENOMEM;
+	log_error("%s", text.str);
+	daemon_start_failed(&d->options, NULL, text.str);
+	return daemon_file_fault(result);
+}
+
 static int load_and_run(struct iked *d)
 {
 	int r = iked_load(d);
 
 	if (r < 0)
-		log_error("%s: %s", d->settings.config_file, iked_last_error(d));
-	else
-		r = iked_run(d);
+		return daemon_exit_code(refuse_start(d, r));
+	r = iked_run(d);
 	if (r < 0)
 		log_error("%s", strerror(-r));
 	return daemon_exit_code(r);

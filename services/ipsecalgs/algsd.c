@@ -93,7 +93,7 @@ int algsd_new(const struct daemon_options *options, struct algsd **ret_algsd)
 	daemon_report(options, diags);
 	if (r < 0) {
 		daemon_start_failed(options, diags, strerror(-r));
-		return r;
+		return daemon_file_fault(r);
 	}
 	if (options->action == DAEMON_SETTINGS)
 		settings_show(settings_table, &d->settings);

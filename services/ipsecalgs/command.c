@@ -34,7 +34,7 @@ static int load_file(struct ipsecalgs **ret_table, enum algs_list_source *ret_so
 		return ipsecalgs_parse(text, strlen(text), NULL, NULL, ret_table);
 	}
 	if (r < 0) {
-		fprintf(stderr, "ipsecalgs: %s: %s\n", ALGS_FILE, strerror(-r));
+		fprintf(stderr, "ipsecalgs: %s: %s\n", ALGS_FILE, file_error(r));
 		return r;
 	}
 	r = algs_parse(ALGS_FILE, source, len, diags, &model);

@@ -244,6 +244,9 @@ static void describe(const void *userdata, const char *state, struct text *text)
 	}
 	if (d->absent)
 		text_addf(text, "%s does not exist: ", d->settings.config_file);
+	else if (d->without_rules)
+		text_addf(text,
+			"%s has no rules, the policy before stays: ", d->settings.config_file);
 	text_addf(text, "%" PRIu32 " rule%s %s", count, count == 1 ? "" : "s", state);
 }
 

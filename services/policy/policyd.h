@@ -98,6 +98,7 @@ struct policyd {
 	const struct policy_file *unheld;
 	unsigned int sas_asked; /* answers that are still to come */
 	bool absent; /* there is no file */
+	bool without_rules; /* of the last reload: the policy before it stays */
 	struct policyd_former former;
 	/* A trial ended that began before this process did: what is in force is not `configured`. */
 	bool gone_back;

@@ -122,8 +122,10 @@ static const char *error_name(int result)
 static void fail_change(struct policyd *d, struct policy_change *change, int result,
 	const struct conf_diags *diags, const char *message)
 {
-	if (change->kind == CHANGE_RELOAD)
+	if (change->kind == CHANGE_RELOAD) {
 		service_load_ended(&d->service, diags, message);
+		d->without_rules = false; /* it has, or nobody knows */
+	}
 	refuse(change, error_name(result), message);
 	end_change(d, change, result);
 }
@@ -195,6 +197,7 @@ static void take_over(struct policyd *d, struct policy_change *change)
 		policyd_fragments_put(&d->fragments, STEAL(change->fragment));
 	if (change->kind == CHANGE_FRAGMENT_ADD || change->kind == CHANGE_FRAGMENT_REMOVE)
 		policyd_watch_owners(d);
+	d->without_rules = false;
 	d->service.loaded = true;
 	d->service.absent = d->absent && policyd_in_force(d)->n_entries == 0;
 }
@@ -382,8 +385,10 @@ static void carry_out(struct policyd *d, struct policy_change *change)
 	}
 	nothing = policyd_brings_nothing(d, change);
 	keep_warnings(change, diags, nothing && change->kind != CHANGE_REMOVE);
-	if (change->kind == CHANGE_RELOAD)
+	if (change->kind == CHANGE_RELOAD) {
 		service_load_ended(&d->service, diags, NULL);
+		d->without_rules = nothing && policyd_in_force(d)->n_entries > 0;
+	}
 	if (nothing) {
 		end_idle(d, change);
 		return;

@@ -28,19 +28,6 @@ def refused(machine, verb, unit):
     return machine.status_text(unit)
 
 
-def test_missing_files_are_online_and_say_so(machine):
-    for unit, file in {"ipsec-policy": POLICY, "ipsec-manual-key": KEYS}.items():
-        assert machine.active(unit) == "active"
-        assert f"{file} does not exist: 0 " in machine.status_text(unit)
-    machine.path(ALGS).rename(machine.path(ALGS + ".away"))
-    machine.systemctl("reload", "ipsecalgs")
-    assert f"{ALGS} does not exist: " in machine.status_text("ipsecalgs")
-    assert "built-in algorithms in force" in machine.status_text("ipsecalgs")
-    machine.path(ALGS + ".away").rename(machine.path(ALGS))
-    machine.systemctl("reload", "ipsecalgs")
-    assert "does not exist" not in machine.status_text("ipsecalgs")
-
-
 def test_policy(machine):
     machine.write(POLICY, RULE + WARNED)
     machine.systemctl("reload", "ipsec-policy")
@@ -98,9 +85,6 @@ def test_datapath(machine):
 
 
 @pytest.mark.parametrize("unit, file, mode, bad, place", [
-    ("ipsec-policy", POLICY, 0o644, BAD_RULE, "ipsecinit.conf:1:9"),
-    ("ipsec-manual-key", KEYS, 0o600, "frobnicate\n", "ipseckeys:1:1"),
-    ("ipsecalgs", ALGS, 0o644, "ALG|nonsense\n", "ipsecalgs:1"),
     ("ipsec-policy", "/etc/netipsec/policy.cfg", 0o644, "enforce = 7;\n", "policy.cfg:1"),
 ])
 def test_a_bad_file_at_the_start_fails_the_unit_and_changes_nothing(

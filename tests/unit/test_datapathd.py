@@ -389,6 +389,19 @@ def test_what_is_no_tunnel_is_refused(datapath, options, why):
     assert set(tunnels(datapath)) == {"there"}
 
 
+def test_a_bad_file_is_told_until_it_is_repaired(world, datapath):
+    world.write(CONFIG, "path_mtu = 1400;\n")
+    datapath.start()
+    world.write(CONFIG, "path_mtu = 1400;\nfrobnicate = 1;\n")
+    assert refusal(datapath.call, "Reload")[0] == "Syntax"
+    shown = world.properties("Datapath1")
+    assert shown["State"] == "failed" and "datapath.cfg:2" in shown["LastError"]
+    world.write(CONFIG, "path_mtu = 1400;\n")
+    datapath.call("Reload")
+    shown = world.properties("Datapath1")
+    assert shown["State"] == "absent" and shown["LastError"] == ""
+
+
 def test_a_reload_brings_the_difference(world, datapath):
     tunnel = 'name = "{}"; source = "192.0.2.1"; destination = "192.0.2.{}";'
     one, two, three = (tunnel.format(f"t{n}", n + 1) for n in (1, 2, 3))

@@ -19,6 +19,7 @@ SERVICES = {
 }
 
 SOMEBODY = 65534
+CONFIGURATION = 95
 
 
 def a_socket(path):
@@ -117,6 +118,31 @@ def test_what_is_no_file(world, service):
     assert world.properties(service)["State"] != "failed"
 
 
+def refuses_to_start(world, daemon, *options):
+    """With the status that keeps the manager from trying again and again, and with a word for people."""
+    started = world.start(daemon, *options)
+    started.wait_for("STATUS=start failed")
+    started.process.wait(timeout=30)
+    return started.process.returncode == CONFIGURATION and started.status
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_no_file_at_the_start(world, service):
+    daemon, place, good, largest, _ = SERVICES[service]
+    path = world.root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(good)
+    for what, make in ODDITIES.items():
+        replace(path, make)
+        assert "; what was in force stays" in refuses_to_start(world, daemon), what
+        (path.parent / "loop").unlink(missing_ok=True)
+    if largest:
+        path.unlink()
+        path.touch()
+        os.truncate(path, largest + 1)
+        assert "too large" in refuses_to_start(world, daemon)
+
+
 def not_roots(path):
     """As what a user who may make files there would leave, be it a link to a good file of root's."""
     os.rename(path, path.with_name("good"))
@@ -162,6 +188,8 @@ def test_settings(world, daemon):
         done = world.run(daemon, "--check", "--config", path)
         assert done.returncode == 1, what
         assert f"{path}: error: cannot read: " in done.stderr and "[setting-file]" in done.stderr, what
+        if what != "a link to nowhere":  # a named file that is missing is the caller's mistake
+            assert "odd.cfg: cannot read: " in refuses_to_start(world, daemon, "--config", path), what
         (path.parent / "loop").unlink(missing_ok=True)
     for what, content in CONTENTS.items():
         replace(path, lambda fresh, content=content: fresh.write_bytes(content))

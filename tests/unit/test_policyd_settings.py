@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The settings of ipsec-policyd: listed, and read again with the file."""
+"""The settings of ipsec-policyd: listed, and read again with the file; a file that has no rules."""
 
 import pytest
 
@@ -41,3 +41,20 @@ def test_settings_are_listed_as_they_hold(world):
     world.write("/etc/netipsec/policy.cfg", "resolve_timeout = 0;\n")
     done = world.run("ipsec-policyd", "--settings")
     assert done.returncode == 1 and "policy.cfg:1:" in done.stderr and not done.stdout
+
+
+def test_a_file_without_entries_changes_nothing_and_the_status_says_so(world):
+    good = "{raddr 192.0.2.17 dir both} drop {}\n"
+    world.write(FILE, good)
+    world.fake = world.datapath()
+    daemon = world.start("ipsec-policyd").ready()
+    world.write(FILE, "# nothing\n")
+    assert world.call("Policy1", "Reload") == 1
+    daemon.wait_for(f"STATUS={FILE} has no rules, the policy before stays: 2 rules in force")
+    world.write(FILE, "frobnicate\n")
+    assert world.run("ipsec-policyd", "--reload").returncode == 1
+    daemon.wait_for("STATUS=2 rules in force (generation 1); last reload failed at ipsecinit.conf:1:1")
+    world.write(FILE, good)
+    assert world.call("Policy1", "Reload") == 1
+    daemon.wait_for("STATUS=2 rules in force (generation 1)")
+    assert daemon.status == "2 rules in force (generation 1)"

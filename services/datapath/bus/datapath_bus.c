@@ -58,7 +58,7 @@ static void remember(struct datapathd *d, const char *error)
 {
 	static const char *const changed[] = { "LastError", NULL };
 
-	datapathd_remember(d, error);
+	datapathd_remember(d->last_error, error);
 	if (bus_properties_changed(daemon_bus(d->daemon), datapathd_identity.bus_path,
 		    datapathd_identity.bus_name, changed) < 0)
 		log_warning("a change could not be told on the bus");
@@ -385,7 +385,7 @@ static int on_reload(struct bus_call *call, struct bus_reader *args, void *userd
 		r == -EBADMSG  ? "Syntax"
 		: r == -EINVAL ? "Invalid"
 			       : "Io",
-		"%s", d->last_error);
+		"%s", d->settings_error);
 }
 
 static const struct bus_member members[] = {

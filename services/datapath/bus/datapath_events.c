@@ -31,6 +31,15 @@ void datapath_bus_section_changed(struct datapathd *d, enum snapshot_section sec
 	datapathd_show_status(d);
 }
 
+void datapath_bus_settings_read(struct datapathd *d)
+{
+	static const char *const changed[] = { "State", "LastError", NULL };
+
+	if (bus_properties_changed(daemon_bus(d->daemon), datapathd_identity.bus_path,
+		    datapathd_identity.bus_name, changed) < 0)
+		log_warning("a change could not be told on the bus");
+}
+
 void datapath_bus_rules_changed(struct datapathd *d)
 {
 	static const char *const changed[] = { "RuleCount", NULL };

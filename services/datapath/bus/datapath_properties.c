@@ -17,7 +17,9 @@ int datapath_get_state(struct bus_writer *value, void *userdata)
 	const struct datapathd *d = userdata;
 	const char *state = "absent";
 
-	if (sections_get(&d->sections, SECTION_POLICY)->generation)
+	if (d->settings_error[0])
+		state = "failed";
+	else if (sections_get(&d->sections, SECTION_POLICY)->generation)
 		state = "enforced";
 	else if (plant_holds_lid(d->plant))
 		state = "starting";
@@ -28,7 +30,7 @@ int datapath_get_last_error(struct bus_writer *value, void *userdata)
 {
 	const struct datapathd *d = userdata;
 
-	return bus_write(value, "s", d->last_error);
+	return bus_write(value, "s", d->last_error[0] ? d->last_error : d->settings_error);
 }
 
 int datapath_get_config_file(struct bus_writer *value, void *userdata)

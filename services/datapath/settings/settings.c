@@ -5,7 +5,9 @@
 #include <libconfig.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/base/memfd.h"
 #include "common/daemon/settings.h"
 #include "common/snapshot/snapshot.h"
 #include "services/datapath/io/path_table.h"
@@ -144,6 +146,16 @@ static struct setting *make_table(void)
 	return table; /* its end is zero, which is SETTING_END */
 }
 
+static int look_for(const char *path, bool *ret_absent)
+{
+	CLEANUP(freep) char *place = NULL;
+	int r = file_system_path(path, &place);
+
+	if (r == 0)
+		*ret_absent = access(place, F_OK) < 0 && errno == ENOENT;
+	return r;
+}
+
 int datapath_settings_load(const char *path, bool given, struct conf_diags *diags,
 	struct datapath_settings **ret_settings)
 {
@@ -165,6 +177,8 @@ int datapath_settings_load(const char *path, bool given, struct conf_diags *diag
 	if (!next->interface || !next->ike_user)
 		return -ENOMEM;
 	r = settings_load(path, !given, table, next, diags);
+	if (r == 0 && !given)
+		r = look_for(path, &next->absent);
 	if (r == 0 && !is_interface_name(next->interface))
 		r = conf_error(diags,
 			(struct conf_loc){ .file = conf_diags_file(diags, path, "", 0, false) },

@@ -19,6 +19,7 @@
 enum boot_policy { BOOT_LAST_GOOD, BOOT_DROP, BOOT_CLEAR };
 
 struct datapath_settings {
+	bool absent; /* there is no file */
 	int boot_policy; /* enum boot_policy; ipsec-lid(8) */
 	int backend; /* index into the choices: auto, engine */
 	int provider; /* enum suite_choice */
