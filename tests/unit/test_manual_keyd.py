@@ -269,6 +269,7 @@ def test_credential_instead_of_the_file(world, tmp_path):
     assert world.properties("ManualKey1")["KeyCount"] == 2
     done = world.run("ipsec-manual-keyd", "--reload")
     assert done.returncode == 1 and "use restart (gapless)" in done.stderr
+    assert "[key-credential]" in done.stderr
     assert world.properties("ManualKey1")["KeyCount"] == 2
 
 
