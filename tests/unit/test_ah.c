@@ -187,6 +187,46 @@ START_TEST(replays)
 }
 END_TEST
 
+/* A number that is authentic, and above what the disk knows of. */
+START_TEST(windows_that_are_not_reserved)
+{
+	static struct test_packet sent, copy;
+	struct test_ah t;
+
+	test_ah_init(&t, test_ah_sa(ALG_AUTH_HMAC_SHA1, SA_MODE_TRANSPORT, A4, B4), 64);
+	test_udp(&sent, A4, B4, 20);
+	expect_verdict(ah_seal(&t.ah, &sent.pkt, NULL), VERDICT_OUT_PROTECTED, "sealed");
+	atomic_store(&t.run->top_end, 1);
+	test_copy(&copy, &sent);
+	expect_verdict(test_ah_open(&t, &copy.pkt), VERDICT_AH_WINDOW_UNRESERVED, "beyond");
+	atomic_store(&t.run->top_end, 2);
+	test_copy(&copy, &sent);
+	expect_verdict(test_ah_open(&t, &copy.pkt), VERDICT_IN_ACCEPTED, "within");
+	test_ah_done(&t);
+}
+END_TEST
+
+/* Each mode, in a buffer without room for the header. */
+START_TEST(no_room)
+{
+	static const enum sa_mode modes[] = { SA_MODE_TRANSPORT, SA_MODE_TUNNEL };
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		static struct test_packet sent;
+		struct test_ah t;
+
+		test_ah_init(&t, test_ah_sa(ALG_AUTH_HMAC_SHA1, modes[i], A4, B4), 64);
+		test_udp(&sent, A4, B4, 20);
+		while (packet_push(&sent.pkt, 4)) {
+			memmove(sent.pkt.data, sent.pkt.data + 4, 48);
+			sent.pkt.len -= 4;
+		}
+		expect_verdict(ah_seal(&t.ah, &sent.pkt, NULL), VERDICT_AH_NOMEM, "no room");
+		test_ah_done(&t);
+	}
+}
+END_TEST
+
 /* The high half is part of the sum and not of the packet. */
 START_TEST(extended_numbers)
 {
@@ -325,6 +365,8 @@ int main(void)
 	tcase_add_test(tc, claimed_lengths);
 	tcase_add_test(tc, wide_padding_over_ipv4);
 	tcase_add_test(tc, replays);
+	tcase_add_test(tc, windows_that_are_not_reserved);
+	tcase_add_test(tc, no_room);
 	tcase_add_test(tc, extended_numbers);
 	tcase_add_test(tc, numbers_and_octets_end);
 	tcase_add_test(tc, identification_is_never_zero);

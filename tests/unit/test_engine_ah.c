@@ -141,6 +141,27 @@ START_TEST(inbound)
 END_TEST
 
 /* Tunnel mode: one outer header, AH, ESP where it is asked for, the inner packet. */
+/* An SA that is one flow's carries no other. */
+START_TEST(of_another_flow)
+{
+	static struct test_packet sent, copy;
+	static struct host sender, receiver;
+	struct sa *sa;
+
+	make_host(&sender, true, "", AH, AH, false);
+	make_host(&receiver, false, "", AH, AH, false);
+	test_udp(&sent, HERE, THERE, 20);
+	expect(send_one(&sender, &sent.pkt, -1), ENGINE_TO_WIRE, VERDICT_OUT_PROTECTED, "sent");
+	sa = receiver.entries[0]->sa;
+	sa->protocol = IPPROTO_TCP;
+	test_copy(&copy, &sent);
+	expect(receive_one(&receiver, &copy.pkt), ENGINE_DROP, VERDICT_SPD_AH_INNERMISMATCH,
+		"another protocol");
+	host_done(&sender);
+	host_done(&receiver);
+}
+END_TEST
+
 START_TEST(tunnels)
 {
 	static struct test_packet sent, clear;
@@ -356,6 +377,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, outbound, 0, (int)ARRAY_SIZE(outs));
 	tcase_add_loop_test(tc, inbound, 0, 2 * (int)ARRAY_SIZE(ins));
+	tcase_add_test(tc, of_another_flow);
 	tcase_add_loop_test(tc, tunnels, 0, 8);
 	tcase_add_test(tc, esp_around_ah);
 	tcase_add_test(tc, piled_up);

@@ -175,6 +175,21 @@ START_TEST(drops_are_told)
 }
 END_TEST
 
+/* Sender and receiver on this machine whose rules differ. */
+START_TEST(mismatches_are_told)
+{
+	CLEANUP(netlink_close) struct netlink nl = { .fd = -1 };
+	struct nflog_drop drop = { 0 };
+
+	ck_assert_int_eq(nflog_open(LOG_GROUP, &nl), 0);
+	try_intra(2, NULL, 0);
+	ck_assert_int_eq(nflog_read(&nl, keep_drop, &drop), 0);
+	ck_assert_uint_ge(drop.len, 29);
+	ck_assert_int_eq(drop.verdict, VERDICT_SPD_LOOPBACK_MISMATCH);
+	ck_assert(!drop.outbound);
+}
+END_TEST
+
 /* ---- in clear by exception ---- */
 
 /* An echo request to us that came in clear. */
@@ -247,6 +262,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, clear_echoes_are_answered_in_clear);
 	tcase_add_test(tc, drops_are_told);
+	tcase_add_test(tc, mismatches_are_told);
 	tcase_add_loop_test(tc, traffic_of_this_machine, 0, (int)ARRAY_SIZE(intra));
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(maps, 60);
