@@ -384,7 +384,7 @@ static const uint64_t spd_rules[] = {
 	0, /* SPDACQUIRE */
 	0, /* SPDDUMP */
 	0, /* SPDFLUSH */
-	0, /* SPDSETIDX */
+	SRC | DST | POLICY, /* SPDSETIDX */
 	0, /* SPDEXPIRE */
 	POLICY, /* SPDDELETE2 */
 	0, /* NAT_T_NEW_MAPPING */

@@ -75,7 +75,7 @@ static void encode_addresses(struct writer *wr, const struct pfkey_message *msg)
 	for (unsigned int i = PFKEY_EXT_ADDRESS_SRC; i <= PFKEY_EXT_ADDRESS_DST; i++) {
 		if (!(msg->present & PFKEY_BIT(i)))
 			continue;
-		if (msg->type & PFKEY_LINUX_BIT)
+		if (msg->type & PFKEY_LINUX_BIT && msg->type != PFKEY_LINUX_NAT_T_NEW_MAPPING)
 			encode_selector(wr, &msg->policy, (uint16_t)i);
 		else
 			encode_end(wr, (uint16_t)i,

@@ -293,6 +293,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	int r;
 
 	plant_tick(d->plant);
+	if (d->pfkey_door)
+		pfkey_door_tick(d->pfkey_door);
 	tell_disk(d);
 	sections_tick(&d->sections);
 	if (sad_count(d->plant->sad) != before)

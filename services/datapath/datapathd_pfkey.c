@@ -39,6 +39,23 @@ static bool find_tunnel(const struct address *src, const struct address *dst,
 	return false;
 }
 
+/* The rules of clients are those of the last source. */
+static void measure(uint32_t id, uint64_t *ret_packets, uint64_t *ret_bytes, void *userdata)
+{
+	const struct datapathd *d = userdata;
+	const struct engine_view *view = plant_view(d->plant);
+	const struct spd *spd = view->spd;
+
+	for (size_t i = 0; spd && d->plant->annex.n > 0 && i < spd->count; i++) {
+		const struct rule *rule = spd->rules[i];
+
+		if (rule->line != id || rule->source + 1U != spd->n_sources)
+			continue;
+		*ret_packets += atomic_load_explicit(&view->hits[i].packets, memory_order_relaxed);
+		*ret_bytes += atomic_load_explicit(&view->hits[i].bytes, memory_order_relaxed);
+	}
+}
+
 static void write_down(const struct pfkey_audit *change, void *userdata)
 {
 	char what[64], times[32] = "";
@@ -76,7 +93,7 @@ int datapathd_open_pfkey(struct datapathd *d)
 	const struct pfkey_door_groups groups = { .admin = group_of(ADMINS),
 		.keys = group_of(KEEPERS) };
 	const struct pfkey_door_policy policy = {
-		.enforce = enforce, .find_tunnel = find_tunnel, .userdata = d
+		.enforce = enforce, .find_tunnel = find_tunnel, .measure = measure, .userdata = d
 	};
 	CLEANUP(freep) char *path = NULL, *linux_path = NULL;
 	int r = file_system_path(DATAPATH_PFKEY_PATH, &path);

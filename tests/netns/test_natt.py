@@ -16,6 +16,7 @@ INSIDE, OUTSIDE, NAT = "10.0.0.2", "198.51.100.2", "198.51.100.1"
 WAYS = {"transport": (INSIDE, OUTSIDE), "tunnel": ("10.9.0.1", "10.9.0.2"),
         "ipv6": ("2001:db8:0:1::2", "2001:db8::2")}
 PORT, SHIFTED = 4500, 40000
+REGISTER, NEW_MAPPING, ESP, SPORT, DPORT = 7, 23, 3, 21, 22
 CAPTURES = REPO / "../shared/vectors/pcap"
 ways = pytest.mark.parametrize("way", WAYS)
 
@@ -23,9 +24,23 @@ ways = pytest.mark.parametrize("way", WAYS)
 @pytest.fixture(scope="module")
 def nat(labs):
     lab = labs("nat")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as manager:
+        lab.mappings = list(watch_mappings(manager, lab))
+    return lab
+
+
+def watch_mappings(manager, lab):
+    """What a key manager hears of the ports of transport and tunnel; it is registered for ESP."""
+    manager.settimeout(20)
+    manager.connect(str(lab["outside"].path("/run/netipsec/pfkey-linux")))
+    manager.send(struct.pack("=BBBBHHII", 2, REGISTER, 0, ESP, 2, 0, 1, 1))
     for way in WAYS:  # inside speaks first, then outside knows the ports
         exchange(lab, way, b"hello")
-    return lab
+    for _ in range(2):
+        told = bytes(2)
+        while told[1] != NEW_MAPPING:
+            told = manager.recv(4096)
+        yield told
 
 
 def family_of(way):
@@ -132,6 +147,19 @@ def test_answers_follow_the_port(nat):
     assert seen == {(NAT, (SHIFTED, PORT)), (OUTSIDE, (PORT, SHIFTED))}
     assert statistics(nat["outside"])["sa_port_renumbers"] == 2, "transport and tunnel"
     assert statistics(nat["inside"])["sa_port_renumbers"] == 0
+
+
+def test_key_management_hears_of_the_port(nat):
+    """In the numbering of Linux, with the port before at the source, and now at the destination."""
+    for told in nat.mappings:
+        ports_told = {}
+        at = 16
+        while at < len(told):
+            units, kind = struct.unpack_from("=HH", told, at)
+            ports_told[kind] = struct.unpack_from("!H", told, at + 4)[0]
+            at += units * 8
+        assert told[2:4] == bytes([0, ESP])
+        assert (ports_told[SPORT], ports_told[DPORT]) == (PORT, SHIFTED)
 
 
 def test_a_forger_does_not_move_the_port(nat):

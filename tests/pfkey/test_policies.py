@@ -11,7 +11,8 @@ from nettest.lab import Lab
 
 DOOR = "/run/netipsec/pfkey-linux"
 OWN, PEER = "192.0.2.1", "192.0.2.2"
-SPDADD, SPDFLUSH = 14, 19
+SPDADD, SPDFLUSH, SPDEXPIRE = 14, 19, 21
+HARD = 3
 OUT, DISCARD, SRC, DST, POLICY = 2, 0, 5, 6, 18
 UDP, BASE = 17, 16
 PORTS = {"file": 7001, "client": 7002, "both": 7003}
@@ -67,9 +68,9 @@ class Client:
         assert answer[:2] == bytes([2, kind])
         return answer[2]
 
-    def add(self, port, what=DISCARD):
+    def add(self, port, what=DISCARD, *more):
         policy = extension(POLICY, struct.pack("=HBBII", what, OUT, 0, 0, 1000))
-        return self.ask(SPDADD, address(SRC, OWN, 32, 0), address(DST, "0.0.0.0", 0, port), policy)
+        return self.ask(SPDADD, address(SRC, OWN, 32, 0), address(DST, "0.0.0.0", 0, port), policy, *more)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,19 @@ def test_a_reload_keeps_them_and_the_connections_end_does_not(alpha):
         assert places(alpha) == ["ipsecinit.conf", "ipsecinit.conf", "PF_KEY"]
     until(lambda: places(alpha) == ["ipsecinit.conf", "ipsecinit.conf"], "the client's rule is gone")
     assert sends(alpha, PORTS["client"]) and not sends(alpha, PORTS["file"])
+
+
+def test_a_limited_policy_ends(alpha):
+    """All hear of it, and its rule is gone."""
+    life = extension(HARD, struct.pack("=IQQQ", 0, 0, 1, 0))
+    with Client(alpha) as client, Client(alpha) as other:
+        assert client.add(PORTS["client"], DISCARD, life) == 0
+        assert not sends(alpha, PORTS["client"])
+        told = bytes(2)
+        while told[1] != SPDEXPIRE:
+            told = other.sock.recv(4096)
+        assert told[2] == 0 and life in told
+        assert "PF_KEY" not in places(alpha) and sends(alpha, PORTS["client"])
 
 
 def test_who_has_no_right_is_refused(alpha):

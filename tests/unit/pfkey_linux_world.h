@@ -24,6 +24,7 @@ struct world {
 	char rules[8][TEXT_MAX];
 	uint32_t lines[8];
 	uint32_t reqids[8];
+	uint64_t packets, bytes; /* that any policy has seen */
 };
 
 static inline int enforce(struct rule *const *rules, size_t n, void *userdata)
@@ -57,11 +58,20 @@ static inline bool find_tunnel(const struct address *src, const struct address *
 	return text_fixed(ret_name, RULE_TUNNEL_MAX, TUNNEL) == 0;
 }
 
+static inline void measure(uint32_t id, uint64_t *ret_packets, uint64_t *ret_bytes, void *userdata)
+{
+	const struct world *w = userdata;
+
+	ck_assert_uint_ne(id, 0);
+	*ret_packets = w->packets;
+	*ret_bytes = w->bytes;
+}
+
 static inline struct world *world_new(void)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct pfkey_door_policy ops = {
-		.enforce = enforce, .find_tunnel = find_tunnel, .userdata = w
+		.enforce = enforce, .find_tunnel = find_tunnel, .measure = measure, .userdata = w
 	};
 
 	ck_assert_ptr_nonnull(w);

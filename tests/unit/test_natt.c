@@ -165,6 +165,10 @@ START_TEST(port_of_the_peer)
 	ck_assert_uint_eq(esp_peer_port(pair, host.runs[1]), moves[_i].want);
 	if (moves[_i].configured == 1024 && moves[_i].port == 4500)
 		moved = true;
+	/* Key management hears of it whether or not we follow by ourselves. */
+	ck_assert_int_eq((atomic_load(&host.runs[0]->events) & SA_EVENT_MAPPING) != 0,
+		!moves[_i].spoilt && !moves[_i].ours_translated && moves[_i].port != 0 &&
+			moves[_i].port != esp_peer_port(in, &(struct sa_run){ .seq = 0 }));
 	ck_assert_uint_eq(
 		atomic_load(&host.counters.packets[VERDICT_SA_PORT_RENUMBERS]), moved ? 1 : 0);
 	if (!moves[_i].partner_plain && !moves[_i].partner_in) {

@@ -118,6 +118,59 @@ START_TEST(an_sa_answers_by_its_ends)
 }
 END_TEST
 
+/* What a worker does that hears an authentic packet from another port. */
+static void come_from(struct world *w, struct sad_entry *entry, uint16_t port)
+{
+	atomic_store(&entry->run->peer_port, port);
+	atomic_fetch_or(&entry->run->events, SA_EVENT_MAPPING);
+	sad_raise(entry);
+	sadb_tick(w->lab->f->sadb);
+}
+
+static void ck_mapping(struct world *w, uint16_t before, uint16_t now)
+{
+	struct pfkey_message *heard = told(w, 0, PFKEY_LINUX_NAT_T_NEW_MAPPING, 0);
+
+	ck_assert_uint_eq(heard->satype, PFKEY_SATYPE_ESP);
+	ck_assert_uint_eq(heard->sa->spi, 0x2003);
+	ck_assert_uint_eq(heard->natt_src_port, before);
+	ck_assert_uint_eq(heard->natt_dst_port, now);
+	ck_assert(heard->present & PFKEY_LINUX_HAS_SA2);
+	ck_assert(prefix_is_host(&heard->policy.src) && prefix_is_host(&heard->policy.dst));
+	pfkey_message_free(heard);
+}
+
+/* Who is registered hears where the peer's NAT is now, once for each change. */
+START_TEST(a_nat_forgets)
+{
+	struct world *w = world_new();
+	struct pfkey_message *reg = pfkey_message_new();
+	struct sa *sa = fixture_sa_in(0x2003);
+	struct sad_entry *entry;
+
+	reg->type = PFKEY_REGISTER;
+	reg->satype = PFKEY_SATYPE_ESP;
+	tell(w, 0, reg);
+	pfkey_message_free(told(w, 0, PFKEY_REGISTER, 0));
+	pfkey_message_free(reg);
+	sa->flags |= SA_FLAG_ENCAP;
+	entry = fixture_add(w->lab->f, sa);
+	expect_all(w->lab, PFKEY_ADD, 0, 0);
+	for (int i = 0; i < LINUX_CLIENTS; i++)
+		pfkey_message_free(told(w, i, PFKEY_ADD, 0));
+	come_from(w, entry, 40000);
+	ck_mapping(w, 4500, 40000);
+	come_from(w, entry, 40000); /* a second worker's word */
+	told_nothing(w, 0);
+	come_from(w, entry, 40001);
+	ck_mapping(w, 40000, 40001);
+	told_nothing(w, 1);
+	for (int i = 0; i < CLIENTS; i++) /* the other numbering has no such message */
+		hear_nothing(w->lab, i);
+	world_done(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pfkey_linux_sadb");
@@ -127,6 +180,7 @@ int main(void)
 	tcase_add_test(tc, flush_is_for_managed_keys);
 	tcase_add_test(tc, supported);
 	tcase_add_test(tc, an_sa_answers_by_its_ends);
+	tcase_add_test(tc, a_nat_forgets);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

@@ -132,6 +132,7 @@ void datapath_bus_event(struct datapathd *d, const struct sadb_event *event)
 	case SADB_EVENT_UPDATED:
 	case SADB_EVENT_DELETED:
 	case SADB_EVENT_FLUSHED:
+	case SADB_EVENT_MAPPING:
 		break;
 	case SADB_EVENT_FORECAST:
 		forecast_log(event);

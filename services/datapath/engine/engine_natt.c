@@ -4,6 +4,7 @@
 
 #include "common/base/bytes.h"
 #include "services/datapath/engine/engine_internal.h"
+#include "services/datapath/replay/sa_use.h"
 
 #define UDP_HEADER 8
 #define UDP_LEN_AT 4
@@ -25,26 +26,38 @@ enum verdict engine_demultiplex(const struct packet *pkt, const struct packet_vi
 	return pkt->decrypted ? VERDICT_ESP_NAT_T_IPSEC : VERDICT_IN_ACCEPTED;
 }
 
+/* What goes back to that peer, if that is known; NULL: the key manager has to find it. */
+static struct sad_entry *way_back(
+	const struct engine *engine, const struct sad_entry *entry, const struct address *peer)
+{
+	struct sa_key key = { .proto = entry->sa->proto, .spi = entry->sa->pair_spi, .dst = *peer };
+	struct sad_entry *pair = key.spi ? sad_find(engine->view->sad, &key) : NULL;
+
+	return pair && pair->sa->flags & SA_FLAG_ENCAP && pair->directions & SA_OUTBOUND ? pair
+											 : NULL;
+}
+
 /*
  * RFC 3947 section 7: only who is not behind a NAT himself follows his peer, and only an authentic
- * packet moves it. The pair is what goes back to that peer.
+ * packet moves it. Without a pair nothing moves but what we know of the peer, which is told.
  */
 void engine_follow_peer(
 	struct engine *engine, struct sad_entry *entry, const struct address *peer, uint16_t port)
 {
 	const struct sa *sa = entry->sa;
-	struct sa_key key = { .proto = sa->proto, .spi = sa->pair_spi, .dst = *peer };
+	uint32_t before = atomic_load_explicit(&entry->run->events, memory_order_relaxed);
 	struct sad_entry *pair;
 
 	if ((sa->flags & SA_FLAG_ENCAP) == 0 || port == 0 ||
-		port == esp_peer_port(sa, entry->run) || sa->pair_spi == 0 ||
-		sa->natt_local.family != AF_UNSPEC || entry->suite.icv_bytes == 0)
-		return;
-	pair = sad_find(engine->view->sad, &key);
-	if (!pair || (pair->sa->flags & SA_FLAG_ENCAP) == 0 ||
-		(pair->directions & SA_OUTBOUND) == 0)
+		port == esp_peer_port(sa, entry->run) || sa->natt_local.family != AF_UNSPEC ||
+		entry->suite.icv_bytes == 0)
 		return;
 	atomic_store_explicit(&entry->run->peer_port, port, memory_order_relaxed);
+	sa_use_raise(entry->run, SA_EVENT_MAPPING);
+	engine_tell_events(engine, entry, before);
+	pair = way_back(engine, entry, peer);
+	if (!pair)
+		return;
 	atomic_store_explicit(&pair->run->peer_port, port, memory_order_relaxed);
 	counters_add(engine->setup.counters, VERDICT_SA_PORT_RENUMBERS);
 }

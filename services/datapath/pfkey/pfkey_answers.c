@@ -26,6 +26,7 @@ bool pfkey_is_public(uint8_t type)
 	case PFKEY_LINUX_SPDDELETE:
 	case PFKEY_LINUX_SPDDELETE2:
 	case PFKEY_LINUX_SPDFLUSH:
+	case PFKEY_LINUX_SPDSETIDX:
 		return true;
 	default:
 		return false;
@@ -307,6 +308,9 @@ void pfkey_on_event(const struct sadb_event *event, void *userdata)
 		break;
 	case SADB_EVENT_ACQUIRE:
 		pfkey_tell_acquire(door, event->acquire);
+		break;
+	case SADB_EVENT_MAPPING:
+		pfkey_linux_tell_mapping(door, event);
 		break;
 	case SADB_EVENT_FORECAST:
 		break;

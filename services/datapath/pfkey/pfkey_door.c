@@ -365,6 +365,11 @@ struct pfkey_door *pfkey_door_free(struct pfkey_door *door)
 	return NULL;
 }
 
+void pfkey_door_tick(struct pfkey_door *door)
+{
+	pfkey_linux_expire(door);
+}
+
 size_t pfkey_door_peers(const struct pfkey_door *door)
 {
 	size_t n = 0;

@@ -42,6 +42,8 @@ struct pfkey_door_policy {
 	/* The tunnel between these ends. False: there is none. */
 	bool (*find_tunnel)(const struct address *src, const struct address *dst,
 		char ret_name[static RULE_TUNNEL_MAX], void *userdata);
+	/* What the rules of the policy with this number have let through or stopped. NULL: unknown. */
+	void (*measure)(uint32_t id, uint64_t *ret_packets, uint64_t *ret_bytes, void *userdata);
 	void *userdata;
 };
 /* Listen in the Linux numbering too. @policy: copied. */
@@ -75,6 +77,8 @@ struct pfkey_audit {
 typedef void (*pfkey_audit_fn)(const struct pfkey_audit *record, void *userdata);
 /* Who writes that down. */
 void pfkey_door_set_audit(struct pfkey_door *door, pfkey_audit_fn fn, void *userdata);
+/* Lifetimes of policies: called by the loop every second. */
+void pfkey_door_tick(struct pfkey_door *door);
 /* The table of algorithms has changed: tell who is registered. */
 void pfkey_door_algorithms_changed(struct pfkey_door *door);
 

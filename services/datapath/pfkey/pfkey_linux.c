@@ -45,7 +45,7 @@ int pfkey_linux_write(const struct pfkey_message *msg, enum pfkey_side side,
 	if (!dressed)
 		return -ENOMEM;
 	*dressed = *msg; /* its SA is borrowed */
-	if (dressed->present & PFKEY_BIT(PFKEY_EXT_SA))
+	if (dressed->present & PFKEY_BIT(PFKEY_EXT_SA) && !(dressed->type & PFKEY_LINUX_BIT))
 		dress_sa(dressed);
 	if (dressed->present & PFKEY_BIT(PFKEY_EXT_SUPPORTED_AUTH))
 		dress_supported(dressed);
@@ -71,6 +71,25 @@ void pfkey_linux_name_policy(const struct pfkey_linux_policies *policies, const 
 	msg->present |= PFKEY_LINUX_HAS_POLICY;
 }
 
+/*
+ * The old end at the source, the new one at the destination, as Linux puts it. X_SA2 is not there on
+ * Linux; strongSwan asks for it.
+ */
+void pfkey_linux_tell_mapping(struct pfkey_door *door, const struct sadb_event *event)
+{
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_message_of_sa(
+		PFKEY_LINUX_NAT_T_NEW_MAPPING, event->entry->sa, false);
+
+	if (!msg)
+		return;
+	msg->sa->dst = msg->sa->src;
+	msg->natt_src_port = event->old_port;
+	msg->natt_dst_port = event->new_port;
+	msg->present = PFKEY_BIT(PFKEY_EXT_SA) | SRC | DST | PFKEY_LINUX_HAS_SA2 |
+		       PFKEY_LINUX_HAS_SPORT | PFKEY_LINUX_HAS_DPORT;
+	pfkey_answer_registered(door, msg->satype, msg);
+}
+
 /* ---- X_SPD messages ---- */
 
 static int refuse(struct sadb_refusal *refusal, int r)
@@ -78,8 +97,7 @@ static int refuse(struct sadb_refusal *refusal, int r)
 	return pfkey_door_refuse(refusal, -r, PFKEY_DIAG_NONE);
 }
 
-/* What the entry is, as an answer. NULL: no memory. */
-static struct pfkey_message *message_of(uint8_t type, const struct pfkey_linux_entry *entry)
+struct pfkey_message *pfkey_linux_message_of(uint8_t type, const struct pfkey_linux_entry *entry)
 {
 	struct pfkey_message *msg = pfkey_message_new();
 
@@ -89,7 +107,7 @@ static struct pfkey_message *message_of(uint8_t type, const struct pfkey_linux_e
 	msg->policy = entry->policy;
 	msg->sa->hard = entry->hard;
 	msg->sa->soft = entry->soft;
-	msg->current.add_wall_sec = entry->added_wall_sec;
+	msg->current = entry->used;
 	msg->present = SRC | DST | PFKEY_LINUX_HAS_POLICY | PFKEY_BIT(PFKEY_EXT_LIFETIME_CURRENT) |
 		       PFKEY_BIT(PFKEY_EXT_LIFETIME_HARD) | PFKEY_BIT(PFKEY_EXT_LIFETIME_SOFT);
 	return msg;
@@ -98,7 +116,8 @@ static struct pfkey_message *message_of(uint8_t type, const struct pfkey_linux_e
 static void tell_all(const struct pfkey_peer *peer, const struct pfkey_message *request,
 	const struct pfkey_linux_entry *entry)
 {
-	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = message_of(request->type, entry);
+	CLEANUP(pfkey_message_freep) struct pfkey_message *msg = pfkey_linux_message_of(
+		request->type, entry);
 
 	if (!msg)
 		return;
@@ -119,7 +138,7 @@ static int on_spd_add(
 	entry->policy = msg->policy;
 	entry->hard = msg->sa->hard;
 	entry->soft = msg->sa->soft;
-	entry->added_wall_sec = (uint64_t)time(NULL);
+	entry->used.add_wall_sec = (uint64_t)time(NULL);
 	r = pfkey_linux_put(peer->door, entry, msg->type == PFKEY_LINUX_SPDUPDATE);
 	if (r < 0) {
 		free(entry);
@@ -158,7 +177,7 @@ static int on_spd_get(
 
 	if (!entry)
 		return refuse(refusal, -ENOENT);
-	answer = message_of(msg->type, entry);
+	answer = pfkey_linux_message_of(msg->type, entry);
 	if (!answer)
 		return refuse(refusal, -ENOMEM);
 	answer->seq = msg->seq;
@@ -177,7 +196,7 @@ static int on_spd_dump(
 	if (left == 0)
 		return refuse(refusal, -ENOENT);
 	for (const struct pfkey_linux_entry *at = policies->first; at; at = at->next) {
-		CLEANUP(pfkey_message_freep) struct pfkey_message *answer = message_of(
+		CLEANUP(pfkey_message_freep) struct pfkey_message *answer = pfkey_linux_message_of(
 			msg->type, at);
 
 		if (!answer)
@@ -221,7 +240,7 @@ static const struct {
 	AT(PFKEY_LINUX_SPDACQUIRE) = { on_unsupported, true },
 	AT(PFKEY_LINUX_SPDDUMP) = { on_spd_dump, false },
 	AT(PFKEY_LINUX_SPDFLUSH) = { on_spd_flush, true },
-	AT(PFKEY_LINUX_SPDSETIDX) = { on_unsupported, true },
+	AT(PFKEY_LINUX_SPDSETIDX) = { on_spd_add, true }, /* as on Linux */
 	AT(PFKEY_LINUX_SPDEXPIRE) = { on_unsupported, true },
 	AT(PFKEY_LINUX_SPDDELETE2) = { on_spd_delete, true },
 	AT(PFKEY_LINUX_NAT_T_NEW_MAPPING) = { on_unsupported, true },

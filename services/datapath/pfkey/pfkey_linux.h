@@ -15,8 +15,12 @@
 struct pfkey_linux_entry {
 	struct pfkey_linux_entry *next;
 	uint64_t owner; /* pfkey_peer.number */
-	uint64_t added_wall_sec;
-	struct sa_limits hard, soft; /* told back, not enforced */
+	struct sa_limits hard, soft;
+	/* Of the database's clock; 0: not used yet. */
+	uint64_t added_usec, used_usec;
+	uint64_t packets_before, bytes_before; /* that its rule had counted when it came */
+	struct pfkey_current used;
+	bool soft_told;
 	struct pfkey_policy policy;
 };
 
@@ -36,6 +40,15 @@ bool pfkey_linux_changes(uint8_t type); /* an X_SPD message that takes the right
 /* In an ACQUIRE: the policy that asks, if it is a client's. @rule: NULL is none. */
 void pfkey_linux_name_policy(const struct pfkey_linux_policies *policies, const struct rule *rule,
 	struct pfkey_message *msg);
+
+/* What the entry is, as an answer. NULL: no memory. */
+struct pfkey_message *pfkey_linux_message_of(uint8_t type, const struct pfkey_linux_entry *entry);
+/* X_NAT_T_NEW_MAPPING, to who is registered. */
+void pfkey_linux_tell_mapping(struct pfkey_door *door, const struct sadb_event *event);
+
+/* pfkey_linux_expire.c: lifetimes of policies. */
+void pfkey_linux_begin(const struct pfkey_door *door, struct pfkey_linux_entry *entry);
+void pfkey_linux_expire(struct pfkey_door *door);
 
 /* pfkey_linux_policy.c */
 int pfkey_linux_policies_new(

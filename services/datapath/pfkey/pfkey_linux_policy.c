@@ -169,11 +169,13 @@ static int replace(
 	entry->next = former->next;
 	*link = entry;
 	r = enforce(door);
-	if (r < 0)
+	if (r < 0) {
 		*link = former;
-	else
-		free(former);
-	return r;
+		return r;
+	}
+	free(former);
+	pfkey_linux_begin(door, entry);
+	return 0;
 }
 
 int pfkey_linux_put(struct pfkey_door *door, struct pfkey_linux_entry *entry, bool replace_former)
@@ -196,8 +198,10 @@ int pfkey_linux_put(struct pfkey_door *door, struct pfkey_linux_entry *entry, bo
 	if (r < 0) {
 		*end = NULL;
 		policies->n--;
+		return r;
 	}
-	return r;
+	pfkey_linux_begin(door, entry);
+	return 0;
 }
 
 int pfkey_linux_take(struct pfkey_door *door, struct pfkey_linux_entry *entry,

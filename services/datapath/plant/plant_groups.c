@@ -40,6 +40,7 @@ static void on_event(const struct sadb_event *event, void *userdata)
 	case SADB_EVENT_RESERVED:
 	case SADB_EVENT_SOFT:
 	case SADB_EVENT_ACQUIRE:
+	case SADB_EVENT_MAPPING:
 	case SADB_EVENT_FORECAST:
 		break;
 	}

@@ -49,9 +49,10 @@ struct sa_run {
 #define SA_EVENT_SEQ_END    0x8U /* sequence numbers exhausted */
 #define SA_EVENT_TRAFFIC    0x10U /* used since the control thread looked last */
 #define SA_EVENT_TOP_LOW    0x20U /* an inbound window comes near what is reserved for it */
+#define SA_EVENT_MAPPING    0x40U /* the NAT of its peer has another port for it */
 /* For what the control thread is woken; the rest waits for its next round. */
 #define SA_EVENT_URGENT                                                                     \
 	(SA_EVENT_SOFT_BYTES | SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_HALF | SA_EVENT_SEQ_END | \
-		SA_EVENT_TOP_LOW)
+		SA_EVENT_TOP_LOW | SA_EVENT_MAPPING)
 
 #endif

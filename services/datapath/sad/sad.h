@@ -45,6 +45,7 @@ struct sad_control {
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
 	struct sad_pace pace[2]; /* two moments of late, the older first; usec 0: none yet */
 	uint64_t keepalive_usec; /* last keep-alive to a NAT */
+	uint32_t told_port; /* of its peer's NAT, as key management knows it; 0: as the SA says */
 	uint64_t mark; /* the apply that last named it */
 	uint32_t pair_spi; /* of its partner, 0: none */
 	bool removed; /* out of the SAD, not yet freed */

@@ -39,6 +39,7 @@ enum sadb_event_kind {
 	SADB_EVENT_HARD,
 	SADB_EVENT_IDLE,
 	SADB_EVENT_FORECAST, /* much of a limit is used */
+	SADB_EVENT_MAPPING, /* the NAT of its peer has another port for it */
 	SADB_EVENT_ACQUIRE
 };
 
@@ -72,6 +73,7 @@ struct sadb_event {
 	const struct sadb_acquire *acquire;
 	const struct forecast *forecast; /* FORECAST: borrowed */
 	enum forecast_limit limit; /* and of what */
+	uint16_t old_port, new_port; /* MAPPING */
 	uint32_t seq, pid; /* of the request that caused it, 0: none */
 	uint8_t type; /* of that request, as its door numbers them; 0: none */
 };
@@ -98,6 +100,7 @@ struct sadb_parts { /* borrowed */
 
 struct sadb;
 
+uint64_t sadb_now(const struct sadb *sadb); /* its clock */
 int sadb_new(const struct sadb_parts *parts, struct sadb **ret_sadb) MUST_CHECK;
 /* Waits for the readers of what was removed; the parts outlive it. */
 struct sadb *sadb_free(struct sadb *sadb);

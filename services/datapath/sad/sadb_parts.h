@@ -68,7 +68,6 @@ static inline int sadb_refuse(struct sadb_refusal *refusal, int error, uint16_t 
 	return -error;
 }
 
-uint64_t sadb_now(const struct sadb *sadb);
 void sadb_emit(struct sadb *sadb, const struct sadb_event *event);
 void sadb_emit_entry(struct sadb *sadb, enum sadb_event_kind kind, const struct sad_entry *entry,
 	const struct sadb_request *request);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "common/base/clock.h"
+#include "services/datapath/esp/esp.h"
 #include "services/datapath/sad/sadb_parts.h"
 
 #define IDLE_USEC (8 * USEC_PER_SEC) /* between two reports that an SA is idle */
@@ -60,11 +61,30 @@ static void check_idle(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
 	sadb_emit_entry(sadb, SADB_EVENT_IDLE, entry, NULL);
 }
 
+/* A peer that has moved is heard of once, however many packets say so. */
+static void check_mapping(struct sadb *sadb, struct sad_entry *entry)
+{
+	struct sad_control *control = &entry->control;
+	uint32_t port = atomic_load(&entry->run->peer_port);
+	struct sadb_event event = { .kind = SADB_EVENT_MAPPING, .entry = entry };
+
+	event.old_port = control->told_port	       ? (uint16_t)control->told_port
+			 : entry->sa->natt_remote_port ? entry->sa->natt_remote_port
+						       : ESP_NATT_PORT;
+	event.new_port = (uint16_t)port;
+	if (event.new_port == event.old_port)
+		return;
+	control->told_port = port;
+	sadb_emit(sadb, &event);
+}
+
 static void check_lifetime(struct sadb *sadb, struct sad_entry *entry, uint64_t now)
 {
 	struct sa_run *run = entry->run;
 	uint32_t events = atomic_exchange(&run->events, 0), state = atomic_load(&run->state);
 
+	if (events & SA_EVENT_MAPPING)
+		check_mapping(sadb, entry);
 	/* A worker that reached the limit in octets has set the state already. */
 	if (state == SA_DEAD || events & (SA_EVENT_HARD_BYTES | SA_EVENT_SEQ_END) ||
 		limits_reached(&entry->sa->hard, run, now)) {
