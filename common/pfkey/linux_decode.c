@@ -113,8 +113,10 @@ static int decode_request(struct linux_decoding *li, const uint8_t *at, size_t l
 	request->level = at[5];
 	request->reqid = load_host32(at + 8);
 	policy->n_requests++;
-	if (request->mode != PFKEY_LINUX_MODE_TUNNEL || len == used)
-		return 0; /* addresses of transport mode say nothing */
+	/* Addresses of transport mode say nothing, unless something moves from them or there. */
+	if (len == used || (request->mode != PFKEY_LINUX_MODE_TUNNEL &&
+				   li->in.msg->type != PFKEY_LINUX_MIGRATE))
+		return 0;
 	size = load_sockaddr(at + used, len - used, &request->src);
 	used += size;
 	if (size == 0 || load_sockaddr(at + used, len - used, &request->dst) == 0 ||
@@ -144,6 +146,18 @@ static int decode_policy(struct linux_decoding *li, const uint8_t *ext, size_t l
 			return r;
 		at += round_up(size, PFKEY_UNIT);
 	}
+	return 0;
+}
+
+static int decode_km_address(struct linux_decoding *li, const uint8_t *ext, size_t len)
+{
+	struct pfkey_message *msg = li->in.msg;
+	size_t at = PFKEY_UNIT, size = load_sockaddr(ext + at, len - at, &msg->km_local);
+
+	at += size;
+	if (size == 0 || load_sockaddr(ext + at, len - at, &msg->km_remote) == 0 ||
+		msg->km_local.family != msg->km_remote.family)
+		return refuse(li, PFKEY_DIAG_BAD_EXTLEN);
 	return 0;
 }
 
@@ -203,12 +217,13 @@ static uint64_t bit_of(uint16_t number)
 		return PFKEY_LINUX_HAS_DPORT;
 	case PFKEY_LINUX_EXT_ESN:
 		return PFKEY_LINUX_HAS_ESN;
+	case PFKEY_LINUX_EXT_KMADDRESS:
+		return PFKEY_LINUX_HAS_KMADDRESS;
 	/* Linux keeps no identities; the others are notes between programs. */
 	case PFKEY_EXT_IDENTITY_SRC:
 	case PFKEY_EXT_IDENTITY_DST:
 	case PFKEY_LINUX_EXT_KMPRIVATE:
 	case PFKEY_LINUX_EXT_OA:
-	case PFKEY_LINUX_EXT_KMADDRESS:
 	case PFKEY_LINUX_EXT_FILTER:
 		return 0;
 	case PFKEY_WINDOW_NUMBER:
@@ -241,6 +256,8 @@ static int decode_known(struct linux_decoding *li, const uint8_t *ext, size_t le
 		return decode_range(li, ext, len);
 	case PFKEY_LINUX_EXT_POLICY:
 		return decode_policy(li, ext, len);
+	case PFKEY_LINUX_EXT_KMADDRESS:
+		return decode_km_address(li, ext, len);
 	case PFKEY_LINUX_EXT_SA2:
 		if (len != PFKEY_LINUX_SA2_BYTES)
 			return refuse(li, PFKEY_DIAG_BAD_EXTLEN);
@@ -388,7 +405,7 @@ static const uint64_t spd_rules[] = {
 	0, /* SPDEXPIRE */
 	POLICY, /* SPDDELETE2 */
 	0, /* NAT_T_NEW_MAPPING */
-	0, /* MIGRATE */
+	SRC | DST | POLICY, /* MIGRATE */
 };
 
 static int check_satype(struct linux_decoding *li)

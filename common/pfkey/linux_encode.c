@@ -143,6 +143,17 @@ static void encode_policy(struct writer *wr, const struct pfkey_policy *policy)
 		encode_request(wr, &policy->requests[i]);
 }
 
+static void encode_km_address(struct writer *wr, const struct pfkey_message *msg)
+{
+	size_t size = msg->km_local.family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						       : sizeof(struct sockaddr_in);
+
+	write_head(wr, PFKEY_UNIT + 2 * size, PFKEY_LINUX_EXT_KMADDRESS);
+	write_host32(wr, 0);
+	write_sockaddr(wr, &msg->km_local);
+	write_sockaddr(wr, &msg->km_remote);
+}
+
 static void encode_port(struct writer *wr, uint16_t number, uint16_t port)
 {
 	write_head(wr, PFKEY_UNIT, number);
@@ -175,6 +186,8 @@ static void encode_own(struct writer *wr, const struct pfkey_message *msg)
 		encode_port(wr, PFKEY_LINUX_EXT_SPORT, msg->natt_src_port);
 	if (present & PFKEY_LINUX_HAS_DPORT)
 		encode_port(wr, PFKEY_LINUX_EXT_DPORT, msg->natt_dst_port);
+	if (present & PFKEY_LINUX_HAS_KMADDRESS)
+		encode_km_address(wr, msg);
 }
 
 static int encode_shared(

@@ -131,6 +131,7 @@ struct pfkey_message {
 	struct pfkey_comb combs[PFKEY_MAX_COMBS];
 	struct pfkey_eprop *eprop; /* owned; NULL: none */
 	struct pfkey_policy policy; /* linux.h: of X_SPD messages and ACQUIRE */
+	struct address km_local, km_remote; /* linux.h: who exchanges the keys */
 	uint16_t natt_src_port, natt_dst_port; /* linux.h: ports of the SA's ends, 0: not given */
 	struct sa *sa; /* owned, never NULL */
 };

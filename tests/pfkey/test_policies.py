@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Policies that come over PF_KEY beside those of the file: who wins, what a reload does, what is left."""
 
+import errno
 import json
 import socket
 import struct
 
 import pytest
+from lablib import wire
 from manager import until
 from nettest.lab import Lab
 
 DOOR = "/run/netipsec/pfkey-linux"
-OWN, PEER = "192.0.2.1", "192.0.2.2"
-SPDADD, SPDFLUSH, SPDEXPIRE = 14, 19, 21
-HARD = 3
+OWN, PEER, MOVED = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+ADD, SPDADD, SPDFLUSH, SPDEXPIRE, MIGRATE = 3, 14, 19, 21, 24
+SA, HARD, AKEY, EKEY, SATYPE, IPSEC, TRANSPORT, REQUIRE, SPI = 1, 3, 8, 9, 3, 2, 1, 2, 0x7001
 OUT, DISCARD, SRC, DST, POLICY = 2, 0, 5, 6, 18
 UDP, BASE = 17, 16
-PORTS = {"file": 7001, "client": 7002, "both": 7003}
+PORTS = {"file": 7001, "client": 7002, "both": 7003, "moved": 7004}
 FILE = f"""{{laddr {OWN} ulp udp rport {PORTS['file']} dir out}} drop {{}}
 {{laddr {OWN} ulp udp rport {PORTS['both']} dir out}} ipsec {{encr_algs aes encr_auth_algs sha256}}
 """
@@ -27,6 +29,7 @@ host alpha
 	services ipsecalgs ipsec-policy ipsec-datapath
 host beta
 	address  eth0 {PEER}/24
+	address  eth0 {MOVED}/24
 link alpha:eth0 beta:eth0
 """
 
@@ -55,12 +58,12 @@ class Client:
     def __exit__(self, *_):
         self.sock.close()
 
-    def ask(self, kind, *extensions):
+    def ask(self, kind, *extensions, satype=0):
         """The errno of the answer; what others are told comes here too."""
         body = b"".join(extensions)
         self.asked += 1
         mark = struct.pack("=II", self.asked, self.sock.fileno())
-        self.sock.send(struct.pack("=BBBBHH", 2, kind, 0, 0, (BASE + len(body)) // 8, 0) + mark
+        self.sock.send(struct.pack("=BBBBHH", 2, kind, 0, satype, (BASE + len(body)) // 8, 0) + mark
                        + body)
         answer = bytes(BASE)
         while answer[8:16] != mark:
@@ -73,15 +76,20 @@ class Client:
         return self.ask(SPDADD, address(SRC, OWN, 32, 0), address(DST, "0.0.0.0", 0, port), policy, *more)
 
 
-@pytest.fixture(scope="module")
-def alpha(tmp_path_factory):
+@pytest.fixture(name="lab", scope="module")
+def make_lab(tmp_path_factory):
     directory = tmp_path_factory.mktemp("policies")
     (directory / "alpha").mkdir()
     (directory / "alpha/ipsecinit.conf").write_text(FILE)
     (directory / "policies.lab").write_text(LAB)
     lab = Lab(directory / "policies.lab", tmp_path_factory.mktemp("labs"), "policies")
-    yield lab["alpha"]
+    yield lab
     lab.down()
+
+
+@pytest.fixture(scope="module")
+def alpha(lab):
+    return lab["alpha"]
 
 
 def places(host):
@@ -143,6 +151,45 @@ def test_a_limited_policy_ends(alpha):
             told = other.sock.recv(4096)
         assert told[2] == 0 and life in told
         assert "PF_KEY" not in places(alpha) and sends(alpha, PORTS["client"])
+
+
+def end(text):
+    return struct.pack("=HH", socket.AF_INET, 0) + socket.inet_aton(text) + bytes(8)
+
+
+def request(ends=b""):
+    return struct.pack("=HHBBHII", 16 + len(ends), wire.ESP, TRANSPORT, REQUIRE, 0, 0, 0) + ends
+
+
+def send(host, target):
+    with host.socket(socket.AF_INET, socket.SOCK_DGRAM, 0, [OWN, 0]) as sock:
+        sock.sendto(b"to be sealed", (target, PORTS["moved"]))
+
+
+def test_sas_move_with_their_numbers(lab, alpha):
+    """X_MIGRATE by somebody else: the same SPI and key go on at the new address, and nothing at the old."""
+    head = struct.pack("=HBBII", IPSEC, OUT, 0, 0, 0)
+    selector = address(SRC, OWN, 32, 0) + address(DST, "192.0.2.0", 24, PORTS["moved"])
+    pair = request(end(OWN) + end(PEER)) + request(end(OWN) + end(MOVED))
+    with Client(alpha) as client, Client(alpha) as mover, wire.Capture(lab["beta"], "eth0") as seen:
+        assert client.ask(SPDADD, selector, extension(POLICY, head + request())) == 0
+        assert client.ask(
+            ADD, extension(SA, struct.pack("!I", SPI) + struct.pack("=BBBBI", 0, 1, 3, 12, 0)),
+            address(SRC, OWN, 32, 0), address(DST, PEER, 32, 0),
+            extension(AKEY, struct.pack("=HH", 160, 0) + bytes(range(1, 21)) + bytes(4)),
+            extension(EKEY, struct.pack("=HH", 128, 0) + bytes(range(40, 56))), satype=SATYPE) == 0
+        send(alpha, PEER)
+        seen.wait(1, lambda frame: frame.protocol == wire.ESP)
+        assert mover.ask(MIGRATE, selector, extension(POLICY, head + pair[:-8])) == errno.EINVAL
+        assert mover.ask(MIGRATE, selector, extension(POLICY, head + pair)) == 0
+        assert mover.ask(MIGRATE, selector, extension(POLICY, head + pair)) == 0, "none is there"
+        send(alpha, PEER)  # has no SA any more
+        send(alpha, MOVED)
+        seen.wait(2, lambda frame: frame.protocol == wire.ESP)
+    found = [(frame.destination, *struct.unpack_from("!II", frame.payload))
+             for frame in seen.of(wire.ESP)]
+    assert found == [(PEER, SPI, 1), (MOVED, SPI, 2)]
+    assert not [frame for frame in seen.of(wire.UDP) if b"sealed" in frame.payload]
 
 
 def test_who_has_no_right_is_refused(alpha):

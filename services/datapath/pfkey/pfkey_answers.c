@@ -27,6 +27,7 @@ bool pfkey_is_public(uint8_t type)
 	case PFKEY_LINUX_SPDDELETE2:
 	case PFKEY_LINUX_SPDFLUSH:
 	case PFKEY_LINUX_SPDSETIDX:
+	case PFKEY_LINUX_MIGRATE:
 		return true;
 	default:
 		return false;

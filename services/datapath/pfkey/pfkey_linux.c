@@ -244,7 +244,7 @@ static const struct {
 	AT(PFKEY_LINUX_SPDEXPIRE) = { on_unsupported, true },
 	AT(PFKEY_LINUX_SPDDELETE2) = { on_spd_delete, true },
 	AT(PFKEY_LINUX_NAT_T_NEW_MAPPING) = { on_unsupported, true },
-	AT(PFKEY_LINUX_MIGRATE) = { on_unsupported, true },
+	AT(PFKEY_LINUX_MIGRATE) = { pfkey_linux_on_migrate, true },
 };
 
 bool pfkey_linux_changes(uint8_t type)

@@ -50,7 +50,12 @@ void pfkey_linux_tell_mapping(struct pfkey_door *door, const struct sadb_event *
 void pfkey_linux_begin(const struct pfkey_door *door, struct pfkey_linux_entry *entry);
 void pfkey_linux_expire(struct pfkey_door *door);
 
+/* pfkey_linux_migrate.c */
+pfkey_handler pfkey_linux_on_migrate;
+
 /* pfkey_linux_policy.c */
+/* What the list says comes into force, or what was in force stays. */
+int pfkey_linux_enforce(const struct pfkey_door *door) MUST_CHECK;
 int pfkey_linux_policies_new(
 	const struct pfkey_door_policy *ops, struct pfkey_linux_policies **ret) MUST_CHECK;
 struct pfkey_linux_policies *pfkey_linux_policies_free(struct pfkey_linux_policies *policies);

@@ -62,8 +62,7 @@ static int make_rules(const struct pfkey_door *door, struct rule **rules, size_t
 	return r;
 }
 
-/* What the list says comes into force, or what was in force stays. */
-static int enforce(const struct pfkey_door *door)
+int pfkey_linux_enforce(const struct pfkey_door *door)
 {
 	const struct pfkey_door_policy *ops = &door->policies->ops;
 	CLEANUP(freep) struct rule **rules = calloc(door->policies->n + 1, sizeof(struct rule *));
@@ -104,7 +103,7 @@ bool pfkey_linux_forget(struct pfkey_linux_policies *policies, uint64_t owner)
 void pfkey_linux_enforce_rest(struct pfkey_door *door)
 {
 	/* What cannot be taken out of force protects or drops a while longer than it was asked to. */
-	(void)!enforce(door);
+	(void)!pfkey_linux_enforce(door);
 }
 
 static bool prefix_same(const struct prefix *a, const struct prefix *b)
@@ -168,7 +167,7 @@ static int replace(
 	entry->policy.id = former->policy.id;
 	entry->next = former->next;
 	*link = entry;
-	r = enforce(door);
+	r = pfkey_linux_enforce(door);
 	if (r < 0) {
 		*link = former;
 		return r;
@@ -194,7 +193,7 @@ int pfkey_linux_put(struct pfkey_door *door, struct pfkey_linux_entry *entry, bo
 	entry->next = NULL;
 	*end = entry;
 	policies->n++;
-	r = enforce(door);
+	r = pfkey_linux_enforce(door);
 	if (r < 0) {
 		*end = NULL;
 		policies->n--;
@@ -212,7 +211,7 @@ int pfkey_linux_take(struct pfkey_door *door, struct pfkey_linux_entry *entry,
 
 	*link = entry->next;
 	door->policies->n--;
-	r = enforce(door);
+	r = pfkey_linux_enforce(door);
 	if (r < 0) {
 		*link = entry;
 		door->policies->n++;
@@ -242,7 +241,7 @@ int pfkey_linux_clear(struct pfkey_door *door, uint64_t owner)
 		}
 	}
 	*rest = *gone = NULL;
-	r = mine.first ? enforce(door) : 0;
+	r = mine.first ? pfkey_linux_enforce(door) : 0;
 	if (r < 0) { /* behind the others, but by their ids in the order that they had */
 		*rest = mine.first;
 		policies->n = all.n;

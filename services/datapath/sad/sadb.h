@@ -173,6 +173,26 @@ int sadb_add(struct sadb *sadb, struct sa *sa, const struct sadb_request *reques
 /* @src: NULL, or the source that the SA has to name. */
 int sadb_delete(struct sadb *sadb, const struct sa_key *key, const struct address *src,
 	const struct sadb_request *request, struct sadb_refusal *ret_refusal) MUST_CHECK;
+/* SAs of key management that go on between other ends. */
+struct sadb_move {
+	enum sa_proto proto;
+	enum sa_mode mode;
+	uint32_t reqid; /* 0: any */
+	struct address src, dst, new_src, new_dst;
+};
+struct sadb_moves {
+	const struct sadb_move *moves;
+	size_t n;
+	/* What else has to move; negative errno: nothing does. Called when all SAs can be found there. */
+	int (*agree)(void *userdata);
+	void *userdata;
+};
+/*
+ * All of them or none: keys, numbers, windows and limits go on, and at no moment is there none. That no
+ * SA is like that is no error. Told as SADB_EVENT_DELETED and SADB_EVENT_ADDED. Return: as sadb_add().
+ */
+int sadb_move(struct sadb *sadb, const struct sadb_moves *moves,
+	struct sadb_refusal *ret_refusal) MUST_CHECK;
 /* What SAs have in common; NULL: whatever. Of an SA that lacks it, an identity or a cookie is no match. */
 struct sadb_match {
 	const struct address *src, *dst;
