@@ -77,4 +77,11 @@ static inline void store_be32(uint8_t *p, uint32_t x)
 	p[3] = (uint8_t)x;
 }
 
+/* In one piece for who reads it so at once. */
+static inline void store_be64(uint8_t *p, uint64_t x)
+{
+	store_be32(p, (uint32_t)(x >> 32));
+	store_be32(p + 4, (uint32_t)x);
+}
+
 #endif

@@ -16,10 +16,14 @@
 #define ADDRESS_TEXT_MAX 46
 #define PREFIX_TEXT_MAX	 50
 
-/* Bytes in network order; an IPv4 address fills the first four, the others are zero. */
+/*
+ * Bytes in network order; an IPv4 address fills the first four, the others are zero. They stand in
+ * front: who copies an address that was just made, as each packet has it done, takes them up in one
+ * piece, as they were put down.
+ */
 struct address {
-	uint8_t family; /* AF_INET or AF_INET6; AF_UNSPEC: no address */
 	uint8_t bytes[16];
+	uint8_t family; /* AF_INET or AF_INET6; AF_UNSPEC: no address */
 };
 
 /* Host bits are zero in every prefix that a make function returned. */
@@ -31,9 +35,12 @@ struct prefix {
 /* Here, as address_equal() is, since each packet makes some. */
 static inline struct address address_v4(const uint8_t bytes[static 4])
 {
-	struct address addr = { .family = AF_INET };
+	uint32_t words[4] = { 0 };
+	struct address addr;
 
-	memcpy(addr.bytes, bytes, 4);
+	memcpy(words, bytes, 4);
+	memcpy(addr.bytes, words, sizeof(addr.bytes));
+	addr.family = AF_INET;
 	return addr;
 }
 

@@ -127,8 +127,8 @@ static struct sa *make_sa(uint32_t i)
 	memcpy(key + 1, &i, sizeof(i));
 	*sa = (struct sa){ .proto = SA_PROTO_ESP,
 		.spi = FIRST_SPI + i,
-		.src = { AF_INET, { 192, 0, 2, 1 } },
-		.dst = { AF_INET, { 10, 0, 0, (uint8_t)(i / 2 % 64) } },
+		.src = { .family = AF_INET, .bytes = { 192, 0, 2, 1 } },
+		.dst = { .family = AF_INET, .bytes = { 10, 0, 0, (uint8_t)(i / 2 % 64) } },
 		.protocol = IPPROTO_UDP,
 		.src_port = (uint16_t)(1 + i / 128 % 60000),
 		.dst_port = (uint16_t)(1 + i / 128 / 60000),
@@ -186,9 +186,9 @@ struct questions {
 
 static void prepare(struct questions *q)
 {
-	q->here = (struct address){ AF_INET, { 192, 0, 2, 1 } };
+	q->here = (struct address){ .family = AF_INET, .bytes = { 192, 0, 2, 1 } };
 	for (size_t i = 0; i < BATCH; i++) {
-		q->hosts[i] = (struct address){ AF_INET, { 10, 0, 0, 0 } };
+		q->hosts[i] = (struct address){ .family = AF_INET, .bytes = { 10, 0, 0, 0 } };
 		q->flows[i] = (struct flow){ .direction = DIRECTION_OUT,
 			.protocol = IPPROTO_UDP,
 			.has_ports = true,

@@ -297,13 +297,14 @@ static bool seal_group(struct bench_world *world, struct packet **pkts, size_t n
 
 static bool open_group(struct bench_world *world, struct packet **pkts, size_t n)
 {
+	struct packet_view *views[BENCH_BATCH];
 	enum verdict verdicts[BENCH_BATCH];
 	struct sad_entry *entry = NULL;
 	struct esp_sa esp;
 	bool good = true;
 
 	for (size_t i = 0; i < n; i++) {
-		struct packet_view *view = &world->views[i];
+		struct packet_view *view = views[i] = &world->views[i];
 
 		good = good && packet_parse(pkts[i], view);
 		entry = !good ? NULL
@@ -315,7 +316,7 @@ static bool open_group(struct bench_world *world, struct packet **pkts, size_t n
 	if (!good || !entry)
 		return false;
 	prepare(entry, &esp);
-	esp_open_batch(&esp, pkts, world->views, n, verdicts);
+	esp_open_batch(&esp, pkts, views, n, verdicts);
 	for (size_t i = 0; i < n; i++)
 		good = good && verdicts[i] == VERDICT_IN_ACCEPTED;
 	return good;

@@ -497,9 +497,9 @@ START_TEST(classifies_as_explained)
 		if (i % 4 == 1)
 			rule->selector.remote_port = 80;
 		if (i % 5 != 0)
-			ck_assert_int_eq(
-				prefix_make(&(struct address){ AF_INET, { 10, (uint8_t)(i % 4) } },
-					8 + i % 9, &rule->selector.remote),
+			ck_assert_int_eq(prefix_make(&(struct address){ .family = AF_INET,
+							     .bytes = { 10, (uint8_t)(i % 4) } },
+						 8 + i % 9, &rule->selector.remote),
 				0);
 	}
 	host_start(&host, HERE, HERE6);
@@ -513,7 +513,8 @@ START_TEST(classifies_as_explained)
 		state ^= state >> 7;
 		state ^= state << 17;
 		flow.direction = state & 1 ? DIRECTION_IN : DIRECTION_OUT;
-		flow.remote = (struct address){ AF_INET, { 10, (uint8_t)(state >> 8 & 7) } };
+		flow.remote = (struct address){ .family = AF_INET,
+			.bytes = { 10, (uint8_t)(state >> 8 & 7) } };
 		flow.protocol = protocols[1 + (state >> 16) % 3];
 		flow.has_ports = protocol_has_ports(flow.protocol) && (state >> 20 & 3) != 0;
 		flow.remote_port = state >> 24 & 1 ? 80 : 81;

@@ -32,13 +32,15 @@ static void make_gateways(
 				continue;
 			sa->inner_src = prefix_host(&(struct address){ .family = AF_INET });
 			sa->inner_dst = sa->inner_src;
-			ck_assert_int_eq(prefix_make(&(struct address){ AF_INET,
-							     { 10, (uint8_t)(way ? 2 : 1) } },
-						 16, &sa->inner_src),
+			ck_assert_int_eq(
+				prefix_make(&(struct address){ .family = AF_INET,
+						    .bytes = { 10, (uint8_t)(way ? 2 : 1) } },
+					16, &sa->inner_src),
 				0);
-			ck_assert_int_eq(prefix_make(&(struct address){ AF_INET,
-							     { 10, (uint8_t)(way ? 1 : 2) } },
-						 16, &sa->inner_dst),
+			ck_assert_int_eq(
+				prefix_make(&(struct address){ .family = AF_INET,
+						    .bytes = { 10, (uint8_t)(way ? 1 : 2) } },
+					16, &sa->inner_dst),
 				0);
 		}
 	}
@@ -242,7 +244,7 @@ START_TEST(tunnel_refusals)
 	struct sa *sa;
 
 	make_gateways(&a, &b, TUNNEL_TUNNEL, esp_action(ALG_ENCR_AES_GCM16, ALG_AUTH_NONE));
-	ck_assert_int_eq(prefix_make(&(struct address){ AF_INET, { 10, 2 } }, 16,
+	ck_assert_int_eq(prefix_make(&(struct address){ .family = AF_INET, .bytes = { 10, 2 } }, 16,
 				 &a.rules[0]->selector.remote),
 		0);
 	a.rules[0]->selector.family = AF_INET;

@@ -166,7 +166,8 @@ START_TEST(replay_within_a_batch)
 	test_copy(&copy, &sent);
 	ck_assert(packet_parse(&sent.pkt, &views[0]));
 	ck_assert(packet_parse(&copy.pkt, &views[1]));
-	esp_open_batch(&in.esp, pkts, views, 2, verdicts);
+	esp_open_batch(
+		&in.esp, pkts, (struct packet_view *[]){ &views[0], &views[1] }, 2, verdicts);
 	ck_assert_int_eq(verdicts[0], VERDICT_IN_ACCEPTED);
 	ck_assert_int_eq(verdicts[1], VERDICT_ESP_REPLAY);
 	test_esp_done(&out);

@@ -48,7 +48,7 @@ static void *open_all(void *userdata)
 {
 	struct worker *worker = userdata;
 	struct packet *pkts[BATCH];
-	struct packet_view views[BATCH];
+	struct packet_view views[BATCH], *at_views[BATCH];
 	enum verdict verdicts[BATCH];
 
 	for (size_t at = 0; at < TOTAL; at += BATCH) {
@@ -56,8 +56,9 @@ static void *open_all(void *userdata)
 			test_packet_bytes(&worker->packets[i], worker->wire[at + i], PACKET_LEN);
 			pkts[i] = &worker->packets[i].pkt;
 			ck_assert(packet_parse(pkts[i], &views[i]));
+			at_views[i] = &views[i];
 		}
-		esp_open_batch(&worker->esp, pkts, views, BATCH, verdicts);
+		esp_open_batch(&worker->esp, pkts, at_views, BATCH, verdicts);
 		for (size_t i = 0; i < BATCH; i++) {
 			ck_assert(verdicts[i] == VERDICT_IN_ACCEPTED ||
 				  verdicts[i] == VERDICT_ESP_EARLY_REPLAY ||

@@ -38,8 +38,8 @@ START_TEST(reserved_then_filled)
 		msg = hear_type(lab, i, PFKEY_GETSPI, 0, 0);
 		ck_assert_uint_eq(msg->sa->spi, 0x4000);
 		ck_assert_uint_eq(msg->seq, 7);
-		ck_assert(address_equal(
-			&msg->sa->dst, &(struct address){ AF_INET, { 192, 0, 2, 1 } }));
+		ck_assert(address_equal(&msg->sa->dst,
+			&(struct address){ .family = AF_INET, .bytes = { 192, 0, 2, 1 } }));
 		pfkey_message_free(msg);
 	}
 	say_getspi(lab, 0x4000, 0x4000);

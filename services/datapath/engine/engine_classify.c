@@ -37,6 +37,37 @@ void engine_look_up(const struct engine_view *view, int tunnel, const struct flo
 		set_rule(view, classifier_find(view->classifier, head, flow), ret_match);
 }
 
+static bool is_same_flow(const struct flow *a, const struct flow *b)
+{
+	return a->direction == b->direction && a->protocol == b->protocol &&
+	       a->has_ports == b->has_ports && a->has_icmp == b->has_icmp &&
+	       a->local_port == b->local_port && a->remote_port == b->remote_port &&
+	       a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code &&
+	       address_equal(&a->local, &b->local) && address_equal(&a->remote, &b->remote);
+}
+
+/* The note of the flow, without a look at the cache when it is that of the packet before. */
+static struct flow_note *note_of(
+	struct engine *engine, const struct flow *flow, int head, bool *ret_known)
+{
+	struct engine_recent *recent = &engine->recent[flow->direction];
+	uint64_t version = engine->view->version;
+
+	*ret_known = true;
+	if (recent->version == version && recent->head == head &&
+		recent->note->stamp == recent->stamp && is_same_flow(&recent->flow, flow))
+		return recent->note;
+	flow_cache_begin(engine->cache, version);
+	*recent = (struct engine_recent){
+		.flow = *flow,
+		.head = head,
+		.version = version,
+		.note = flow_cache_get(engine->cache, flow, head, ret_known),
+	};
+	recent->stamp = recent->note->stamp;
+	return recent->note;
+}
+
 void engine_classify(
 	struct engine *engine, int tunnel, const struct flow *flow, struct engine_match *ret_match)
 {
@@ -47,8 +78,7 @@ void engine_classify(
 
 	if (!begin_match(view, tunnel, &head, ret_match))
 		return;
-	flow_cache_begin(engine->cache, view->version);
-	note = flow_cache_get(engine->cache, flow, head, &known);
+	note = note_of(engine, flow, head, &known);
 	if (!known) {
 		note->rule = classifier_find(view->classifier, head, flow);
 		engine->new_flows++;

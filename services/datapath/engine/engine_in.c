@@ -19,7 +19,7 @@ struct inbound {
 	const struct sa *sa; /* the innermost of `by`, NULL: it came in clear */
 	struct engine_secured by;
 	uint64_t serial; /* of the SA */
-	struct address outer_local, outer_remote;
+	const struct address *outer_local, *outer_remote;
 	uint8_t outer_protocol; /* tunnels: 4 or 41 */
 	struct engine_result *result;
 };
@@ -71,8 +71,8 @@ static enum verdict check_outer(struct inbound *in, const struct flow *inner)
 {
 	struct flow outer = {
 		.direction = DIRECTION_IN,
-		.local = in->outer_local,
-		.remote = in->outer_remote,
+		.local = *in->outer_local,
+		.remote = *in->outer_remote,
 		.protocol = in->outer_protocol,
 	};
 	enum verdict verdict = check_host(in, &outer);
@@ -105,8 +105,8 @@ static enum verdict check_tunnel(struct inbound *in, int index, const struct flo
 	if (transport_sa)
 		carried = (struct flow){
 			.direction = DIRECTION_IN,
-			.local = in->outer_local,
-			.remote = in->outer_remote,
+			.local = *in->outer_local,
+			.remote = *in->outer_remote,
 			.protocol = in->outer_protocol,
 		};
 	return check_match(in, &match, &carried);
@@ -158,13 +158,13 @@ static void decide_encapsulated(struct inbound *in, int index)
 
 static void decide_tunnel_mode(struct inbound *in)
 {
-	int index = engine_find_tunnel(in->engine->view, &in->outer_local, &in->outer_remote);
+	int index = engine_find_tunnel(in->engine->view, in->outer_local, in->outer_remote);
 	enum verdict verdict;
 	struct flow flow;
 
 	in->outer_protocol = in->view->family == AF_INET ? IPPROTO_IPIP : IPPROTO_IPV6;
 	if (index == ENGINE_HOST && address_is_unspecified(&in->sa->src))
-		index = engine_find_any_source(in->engine->view, &in->outer_local);
+		index = engine_find_any_source(in->engine->view, in->outer_local);
 	if (index == ENGINE_HOST) { /* tunnel mode exists on tunnels only */
 		drop(in, VERDICT_SPD_GOT_SECURE);
 		return;
@@ -213,8 +213,8 @@ static void decide_host(struct inbound *in)
 static bool is_self_encapsulated(const struct inbound *in)
 {
 	return sa_is_self_encapsulating(in->sa) &&
-	       address_equal(&in->view->src, &in->outer_remote) &&
-	       address_equal(&in->view->dst, &in->outer_local);
+	       address_equal(&in->view->src, in->outer_remote) &&
+	       address_equal(&in->view->dst, in->outer_local);
 }
 
 static void decide_opened(struct inbound *in)
@@ -246,7 +246,7 @@ static void decide_opened(struct inbound *in)
 /* Plain IP in IP is ours only between the ends of a tunnel. */
 static void decide_plain(struct inbound *in)
 {
-	int index = engine_find_tunnel(in->engine->view, &in->outer_local, &in->outer_remote);
+	int index = engine_find_tunnel(in->engine->view, in->outer_local, in->outer_remote);
 
 	if (index == ENGINE_HOST)
 		drop(in, VERDICT_SPD_NO_POLICY);
@@ -315,19 +315,33 @@ static bool open_ah(struct inbound *in)
 	return false;
 }
 
-/* Who is to be found for it, with the others of the batch. False: nobody can be. */
+static bool is_asked(const struct sad_inbound *asked, uint32_t spi, const struct packet_view *view)
+{
+	return asked->spi == spi && address_equal(asked->dst, &view->dst) &&
+	       address_equal(asked->src, &view->src);
+}
+
+/*
+ * Who is to be found for it, with the others of the batch; what follows one of the same SA waits for
+ * the same answer. False: nobody can be.
+ */
 static bool ask_for_sa(struct engine *engine, const struct packet *pkt, size_t i)
 {
 	const struct packet_view *view = &engine->views[i];
-	size_t at = esp_offset(view);
+	size_t at = esp_offset(view), n = engine->n_asked;
+	uint32_t spi;
 
 	if (!engine->view->sad || view->total_len < at + ESP_HEADER)
 		return false;
-	engine->asked_at[engine->n_asked] = (uint8_t)i;
-	engine->asked[engine->n_asked++] = (struct sad_inbound){ .proto = SA_PROTO_ESP,
-		.spi = load_be32(pkt->data + at),
-		.dst = &view->dst,
-		.src = &view->src };
+	spi = load_be32(pkt->data + at);
+	if (n == 0 || !is_asked(&engine->asked[n - 1], spi, view)) {
+		engine->asked[n] = (struct sad_inbound){
+			.proto = SA_PROTO_ESP, .spi = spi, .dst = &view->dst, .src = &view->src
+		};
+		engine->n_asked = ++n;
+	}
+	engine->waiters[engine->n_waiters++] = (struct engine_waiter){ (uint8_t)i,
+		(uint8_t)(n - 1) };
 	return true;
 }
 
@@ -355,7 +369,12 @@ static bool wait_for_sa(struct inbound *in)
 static void sort(struct engine *engine, struct packet *pkt, size_t i, struct engine_result *result)
 {
 	struct packet_view *view = &engine->views[i];
-	struct inbound in = { .engine = engine, .pkt = pkt, .view = view, .result = result };
+	struct inbound in = { .engine = engine,
+		.pkt = pkt,
+		.view = view,
+		.outer_local = &engine->outer_dst[i],
+		.outer_remote = &engine->outer_src[i],
+		.result = result };
 	enum verdict verdict;
 
 	engine->entries[i] = NULL;
@@ -364,8 +383,8 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 		drop(&in, VERDICT_SPD_MALFORMED_PACKET);
 		return;
 	}
-	in.outer_local = engine->outer_dst[i] = view->dst;
-	in.outer_remote = engine->outer_src[i] = view->src;
+	engine->outer_dst[i] = view->dst;
+	engine->outer_src[i] = view->src;
 	if (view->protocol == IPPROTO_AH) {
 		if (is_for_control(&in, NULL)) {
 			hand_over(&in);
@@ -401,10 +420,9 @@ static void sort(struct engine *engine, struct packet *pkt, size_t i, struct eng
 }
 
 /* What was found for a packet: its entry is noted, or it goes another way. */
-static void take_sa(struct engine *engine, struct packet *pkt, const struct sad_inbound *asked,
-	size_t i, struct engine_result *result)
+static void take_sa(struct engine *engine, struct packet *pkt, struct sad_entry *entry, size_t i,
+	struct engine_result *result)
 {
-	struct sad_entry *entry = asked->entry;
 	struct inbound in = { .engine = engine,
 		.pkt = pkt,
 		.view = &engine->views[i],
@@ -438,10 +456,11 @@ static void find_sas(struct engine *engine, struct packet **pkts, struct engine_
 			sad_ask_use(engine->asked[i].entry, engine->setup.worker);
 		last = engine->asked[i].entry;
 	}
-	for (size_t i = 0; i < engine->n_asked; i++) {
-		size_t at = engine->asked_at[i];
+	for (size_t i = 0; i < engine->n_waiters; i++) {
+		size_t at = engine->waiters[i].at;
 
-		take_sa(engine, pkts[at], &engine->asked[i], at, &results[at]);
+		take_sa(engine, pkts[at], engine->asked[engine->waiters[i].asked].entry, at,
+			&results[at]);
 	}
 }
 
@@ -460,12 +479,12 @@ static void decide_group(struct engine *engine, struct engine_result *results)
 		struct inbound in = {
 			.engine = engine,
 			.pkt = group->pkts[i],
-			.view = &group->views[i],
+			.view = group->views[i],
 			.sa = group->entry->sa,
 			.by = { .ah = engine->secured[at].ah, .esp = group->entry->sa },
 			.serial = group->entry->serial,
-			.outer_local = engine->outer_dst[at],
-			.outer_remote = engine->outer_src[at],
+			.outer_local = &engine->outer_dst[at],
+			.outer_remote = &engine->outer_src[at],
 			.result = &results[at],
 		};
 
@@ -499,7 +518,7 @@ static void open_group(struct engine *engine, struct packet **pkts, size_t first
 			continue;
 		engine->entries[i] = NULL;
 		group->pkts[group->n] = pkts[i];
-		group->views[group->n] = engine->views[i];
+		group->views[group->n] = &engine->views[i];
 		group->seqs[group->n] = load_be32(
 			pkts[i]->data + esp_offset(&engine->views[i]) + 4);
 		group->verdicts[group->n] = VERDICT_IP_IPSEC_NOT_LOADED;
@@ -519,7 +538,7 @@ void engine_inbound(
 	assert(n <= ENGINE_BATCH);
 	engine->view = view ? view : &nothing;
 	engine->now_usec = clock_boot_usec();
-	engine->n_asked = 0;
+	engine->n_asked = engine->n_waiters = 0;
 	for (size_t i = 0; i < n; i++) {
 		ret_results[i] = (struct engine_result){ .tunnel = ENGINE_HOST };
 		sort(engine, pkts[i], i, &ret_results[i]);

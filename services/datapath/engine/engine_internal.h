@@ -17,7 +17,7 @@ struct engine_secured {
 struct engine_group {
 	struct sad_entry *entry;
 	struct packet *pkts[ENGINE_BATCH];
-	struct packet_view views[ENGINE_BATCH];
+	struct packet_view *views[ENGINE_BATCH];
 	enum verdict verdicts[ENGINE_BATCH];
 	uint8_t at[ENGINE_BATCH];
 	/* Inbound: numbers in the packets, and the highest that was authentic before them. */
@@ -32,6 +32,18 @@ struct engine_prospects {
 	struct flow_note *notes[ENGINE_PROSPECTS];
 	struct sad_entry *entries[ENGINE_PROSPECTS];
 };
+/* A packet of the batch, and which of the SAs that are asked for is its own. */
+struct engine_waiter {
+	uint8_t at, asked;
+};
+/* The flow that came last in one direction: those of a batch are mostly of one. */
+struct engine_recent {
+	struct flow flow;
+	int head;
+	uint64_t version; /* of the view; 0: there is none */
+	struct flow_note *note;
+	uint32_t stamp;
+};
 struct engine {
 	struct engine_setup setup;
 	const struct engine_view *view; /* of the batch in work */
@@ -40,6 +52,7 @@ struct engine {
 	struct replay_room room; /* in the window of room_for */
 	struct sad_entry *room_for;
 	struct flow_cache *cache; /* owned */
+	struct engine_recent recent[2]; /* by direction */
 	unsigned int new_flows; /* of the batch in work, or of the last one */
 	uint64_t now_usec;
 	uint16_t ip_id; /* of plain IP in IP */
@@ -49,9 +62,11 @@ struct engine {
 	struct engine_secured secured[ENGINE_BATCH]; /* inbound: by what was around ESP */
 	struct address outer_src[ENGINE_BATCH], outer_dst[ENGINE_BATCH];
 	uint16_t outer_port[ENGINE_BATCH]; /* source, of ESP in UDP; else 0 */
-	struct sad_inbound asked[ENGINE_BATCH]; /* inbound: packets whose SAs are to be found */
-	uint8_t asked_at[ENGINE_BATCH]; /* which those are */
+	/* Inbound: SAs that are to be found, and packets that wait for them. */
+	struct sad_inbound asked[ENGINE_BATCH];
 	size_t n_asked;
+	struct engine_waiter waiters[ENGINE_BATCH];
+	size_t n_waiters;
 	struct engine_prospects prospects; /* outbound */
 	struct engine_group group;
 	/* Hits of one rule that are not in the view yet. */

@@ -71,8 +71,8 @@ enum verdict esp_seal_dummy(const struct esp_sa *esp, struct packet *pkt);
  */
 enum verdict esp_open(const struct esp_sa *esp, struct packet *pkt, const struct packet_view *view);
 /* The same for n <= ESP_BATCH packets of one SA. @views: in, of the packets; out, of the clear ones. */
-void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts, struct packet_view *views,
-	size_t n, enum verdict *ret_verdicts);
+void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts,
+	struct packet_view *const *views, size_t n, enum verdict *ret_verdicts);
 
 /* Where the ESP header of a parsed packet begins. */
 size_t esp_offset(const struct packet_view *view);

@@ -42,8 +42,10 @@ static enum verdict find_job(const struct esp_sa *esp, struct packet *pkt,
 /* Keep job i as number *kept unless it has failed. */
 static void keep_job(struct open_run *batch, size_t i, size_t *kept)
 {
-	batch->jobs[*kept] = batch->jobs[i];
-	batch->at[*kept] = batch->at[i];
+	if (*kept != i) {
+		batch->jobs[*kept] = batch->jobs[i];
+		batch->at[*kept] = batch->at[i];
+	}
 	(*kept)++;
 }
 
@@ -189,8 +191,8 @@ static void charge(const struct esp_sa *esp, struct open_run *batch, enum verdic
 	sa_use_note(esp->run, kept, esp->now_usec);
 }
 
-void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts, struct packet_view *views,
-	size_t n, enum verdict *ret_verdicts)
+void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts,
+	struct packet_view *const *views, size_t n, enum verdict *ret_verdicts)
 {
 	UNINITIALISED struct open_run batch; /* jobs are written before they are read */
 	size_t failed;
@@ -198,7 +200,7 @@ void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts, struct
 	assert(n <= ESP_BATCH);
 	batch.n = 0;
 	for (size_t i = 0; i < n; i++) {
-		ret_verdicts[i] = find_job(esp, pkts[i], &views[i], &batch.jobs[batch.n]);
+		ret_verdicts[i] = find_job(esp, pkts[i], views[i], &batch.jobs[batch.n]);
 		if (ret_verdicts[i] == VERDICT_IN_ACCEPTED)
 			batch.at[batch.n++] = (uint8_t)i;
 	}
@@ -213,15 +215,15 @@ void esp_open_batch(const struct esp_sa *esp, struct packet *const *pkts, struct
 	for (size_t i = 0; i < batch.n; i++) {
 		uint8_t at = batch.at[i];
 
-		ret_verdicts[at] = finish(esp, pkts[at], &views[at], &batch.jobs[i]);
+		ret_verdicts[at] = finish(esp, pkts[at], views[at], &batch.jobs[i]);
 	}
 }
 
 enum verdict esp_open(const struct esp_sa *esp, struct packet *pkt, const struct packet_view *view)
 {
-	struct packet_view clear = *view;
+	struct packet_view clear = *view, *clear_at = &clear;
 	enum verdict verdict;
 
-	esp_open_batch(esp, &pkt, &clear, 1, &verdict);
+	esp_open_batch(esp, &pkt, &clear_at, 1, &verdict);
 	return verdict;
 }

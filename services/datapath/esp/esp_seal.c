@@ -160,8 +160,7 @@ static void number_job(
 		memcpy(iv_at, iv, esp->suite->iv_bytes);
 		job->iv_given = true;
 	} else if (esp->suite->cipher->iv == SUITE_IV_COUNTER) {
-		store_be32(iv_at, (uint32_t)(seq >> 32));
-		store_be32(iv_at + 4, (uint32_t)seq);
+		store_be64(iv_at, seq);
 	}
 }
 
@@ -187,8 +186,11 @@ static void charge_all(const struct esp_sa *esp, struct seal_run *batch, enum ve
 			verdicts[batch->at[i]] = VERDICT_ESP_BYTES_EXPIRE;
 			continue;
 		}
-		batch->jobs[kept] = batch->jobs[i];
-		batch->at[kept++] = batch->at[i];
+		if (kept != i) {
+			batch->jobs[kept] = batch->jobs[i];
+			batch->at[kept] = batch->at[i];
+		}
+		kept++;
 	}
 	batch->n = kept;
 }

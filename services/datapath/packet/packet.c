@@ -102,12 +102,14 @@ static bool ipv4_options(const uint8_t *header, size_t header_len, struct packet
 	return true;
 }
 
-/* In place: an address that is made and then copied is waited for. */
+/* In place and in one piece: an address that is made in parts is waited for by who reads it whole. */
 static void put_ipv4(struct address *addr, const uint8_t *bytes)
 {
+	uint32_t words[4] = { 0 };
+
+	memcpy(words, bytes, 4);
+	memcpy(addr->bytes, words, sizeof(addr->bytes));
 	addr->family = AF_INET;
-	memset(addr->bytes, 0, sizeof(addr->bytes));
-	memcpy(addr->bytes, bytes, 4);
 }
 
 static void put_ipv6(struct address *addr, const uint8_t *bytes)
@@ -305,22 +307,16 @@ void packet_flow(const struct packet *pkt, const struct packet_view *view, enum 
 	}
 }
 
-void packet_set_length(struct packet *pkt)
+static uint16_t fold(uint64_t sum)
 {
-	uint8_t *p = pkt->data;
-
-	if (p[0] >> 4 == 6) {
-		store_be16(p + 4, (uint16_t)(pkt->len - IPV6_HEADER));
-		return;
-	}
-	store_be16(p + 2, (uint16_t)pkt->len);
-	store_be16(p + 10, 0);
-	store_be16(p + 10, packet_checksum(p, (size_t)(p[0] & 0x0f) * 4, 0));
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
 }
 
-uint16_t packet_checksum(const uint8_t *bytes, size_t len, uint32_t start)
+static uint64_t sum_words(const uint8_t *bytes, size_t len)
 {
-	uint64_t sum = start;
+	uint64_t sum = 0;
 
 	for (; len >= 4; bytes += 4, len -= 4)
 		sum += load_be32(bytes);
@@ -329,9 +325,28 @@ uint16_t packet_checksum(const uint8_t *bytes, size_t len, uint32_t start)
 		bytes += 2;
 		len -= 2;
 	}
-	if (len > 0)
-		sum += (uint64_t)bytes[0] << 8;
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return len > 0 ? sum + ((uint64_t)bytes[0] << 8) : sum;
+}
+
+/* The header is summed before it is changed, and what changes is taken out: what was just written
+ * in parts cannot be read in words at once. */
+void packet_set_length(struct packet *pkt)
+{
+	uint8_t *p = pkt->data;
+	uint64_t sum;
+
+	if (p[0] >> 4 == 6) {
+		store_be16(p + 4, (uint16_t)(pkt->len - IPV6_HEADER));
+		return;
+	}
+	sum = sum_words(p, (size_t)(p[0] & 0x0f) * 4);
+	sum -= (uint64_t)load_be16(p + 2) + load_be16(p + 10);
+	sum += (uint16_t)pkt->len;
+	store_be16(p + 2, (uint16_t)pkt->len);
+	store_be16(p + 10, fold(sum));
+}
+
+uint16_t packet_checksum(const uint8_t *bytes, size_t len, uint32_t start)
+{
+	return fold(start + sum_words(bytes, len));
 }
