@@ -3,7 +3,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "common/base/clock.h"
 #include "services/datapath/engine/engine_internal.h"
 
 /* False: there is no chance to be had. */
@@ -48,7 +47,7 @@ void engine_dummy(struct engine *engine, struct sad_entry *entry, struct packet 
 {
 	uint32_t events = atomic_load_explicit(&entry->run->events, memory_order_relaxed);
 
-	engine->now_usec = clock_boot_usec();
+	engine->now_usec = clock_boot_lately(&engine->clock);
 	*ret_result = (struct engine_result){ .tunnel = ENGINE_HOST, .entry = entry };
 	ret_result->verdict = seal(engine, entry, pkt);
 	ret_result->exit = ret_result->verdict == VERDICT_OUT_PROTECTED ? ENGINE_TO_WIRE

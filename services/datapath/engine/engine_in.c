@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 
 #include "common/base/bytes.h"
-#include "common/base/clock.h"
 #include "services/datapath/engine/engine_internal.h"
 #include "services/datapath/packet/packet_about.h"
 #include "services/datapath/replay/replay.h"
@@ -441,6 +440,29 @@ static void take_sa(struct engine *engine, struct packet *pkt, struct sad_entry 
 	}
 }
 
+/* All are found at once; a batch under one SA is mostly under that of the one before. */
+static void search(struct engine *engine)
+{
+	const struct sad *sad = engine->view->sad;
+	struct engine_found *found = &engine->found;
+	struct sad_inbound *first = &engine->asked[0];
+	uint64_t generation = sad_generation(sad);
+
+	if (engine->n_asked == 1 && found->version == engine->view->version &&
+		found->generation == generation && found->spi == first->spi &&
+		address_equal(&found->dst, first->dst) && address_equal(&found->src, first->src)) {
+		first->entry = found->entry;
+		return;
+	}
+	sad_find_inbound_batch(sad, engine->asked, engine->n_asked);
+	*found = (struct engine_found){ .version = engine->view->version,
+		.generation = generation,
+		.spi = first->spi,
+		.dst = *first->dst,
+		.src = *first->src,
+		.entry = first->entry };
+}
+
 /* The SAs of all packets that wait for theirs, and what is behind them on its way to the cache. */
 static void find_sas(struct engine *engine, struct packet **pkts, struct engine_result *results)
 {
@@ -448,7 +470,7 @@ static void find_sas(struct engine *engine, struct packet **pkts, struct engine_
 
 	if (engine->n_asked == 0)
 		return;
-	sad_find_inbound_batch(engine->view->sad, engine->asked, engine->n_asked);
+	search(engine);
 	for (size_t i = 0; i < engine->n_asked; i++)
 		sad_ask_entry(engine->asked[i].entry, engine->setup.worker);
 	for (size_t i = 0; i < engine->n_asked; i++) {
@@ -537,7 +559,7 @@ void engine_inbound(
 
 	assert(n <= ENGINE_BATCH);
 	engine->view = view ? view : &nothing;
-	engine->now_usec = clock_boot_usec();
+	engine->now_usec = clock_boot_lately(&engine->clock);
 	engine->n_asked = engine->n_waiters = 0;
 	for (size_t i = 0; i < n; i++) {
 		ret_results[i] = (struct engine_result){ .tunnel = ENGINE_HOST };

@@ -3,6 +3,7 @@
 #ifndef DATAPATH_ENGINE_INTERNAL_H
 #define DATAPATH_ENGINE_INTERNAL_H
 
+#include "common/base/clock.h"
 #include "services/datapath/engine/engine.h"
 #include "services/datapath/spd/flow_cache.h"
 
@@ -44,6 +45,14 @@ struct engine_recent {
 	struct flow_note *note;
 	uint32_t stamp;
 };
+/* The SA that was found last for what came in; as long as the SAD stands still it would be again. */
+struct engine_found {
+	uint64_t version; /* of the view; 0: none was found */
+	uint64_t generation; /* of its SAD */
+	uint32_t spi;
+	struct address dst, src;
+	struct sad_entry *entry;
+};
 struct engine {
 	struct engine_setup setup;
 	const struct engine_view *view; /* of the batch in work */
@@ -54,7 +63,8 @@ struct engine {
 	struct flow_cache *cache; /* owned */
 	struct engine_recent recent[2]; /* by direction */
 	unsigned int new_flows; /* of the batch in work, or of the last one */
-	uint64_t now_usec;
+	struct clock_lately clock;
+	uint64_t now_usec; /* of the batch; up to a tick ago */
 	uint16_t ip_id; /* of plain IP in IP */
 	/* Room for one batch; too large for the stack. */
 	struct packet_view views[ENGINE_BATCH];
@@ -67,6 +77,7 @@ struct engine {
 	size_t n_asked;
 	struct engine_waiter waiters[ENGINE_BATCH];
 	size_t n_waiters;
+	struct engine_found found;
 	struct engine_prospects prospects; /* outbound */
 	struct engine_group group;
 	/* Hits of one rule that are not in the view yet. */

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <netinet/in.h>
 
-#include "common/base/clock.h"
 #include "services/datapath/ah/ah.h"
 #include "services/datapath/engine/engine_internal.h"
 #include "services/datapath/packet/packet_about.h"
@@ -439,7 +438,7 @@ void engine_outbound(struct engine *engine, struct packet **pkts, size_t n, int 
 
 	assert(n <= ENGINE_BATCH);
 	engine->view = view ? view : &nothing;
-	engine->now_usec = clock_boot_usec();
+	engine->now_usec = clock_boot_lately(&engine->clock);
 	if (tunnel < 0 || (view && view->tunnels && (size_t)tunnel < view->tunnels->count))
 		engine_warm(engine, pkts, n, tunnel);
 	for (size_t i = 0; i < n; i++) {
