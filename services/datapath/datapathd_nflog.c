@@ -6,10 +6,24 @@
 #include "common/base/clock.h"
 #include "common/daemon/log.h"
 #include "services/datapath/datapathd.h"
+#include "services/datapath/io/path_table.h"
 #include "services/datapath/packet/packet_about.h"
 #include "services/datapath/steer/nflog.h"
 
 #define HEAD_MAX 512
+
+/*
+ * An error in clear about what is protected is dropped. It may come from a router that saw the packet
+ * before the policy was there, so that the path, whose table has a floor, is taken to be shorter.
+ */
+static void learn_path(struct datapathd *d, const struct packet *pkt,
+	const struct packet_view *error, uint64_t now_usec)
+{
+	struct engine_path path;
+
+	if (engine_path_told(plant_view(d->plant), pkt, error, &path))
+		(void)path_table_learn(d->plant->paths, &path.dst, path.mtu, now_usec);
+}
 
 static void note(const struct nflog_drop *told, void *userdata)
 {
@@ -36,6 +50,8 @@ static void note(const struct nflog_drop *told, void *userdata)
 		if (packet_parse(&pkt, &parsed)) {
 			(void)packet_subject(&pkt, &parsed, drop.flow.direction, &judged);
 			packet_flow(&pkt, &parsed, drop.flow.direction, &drop.flow);
+			if (told->verdict == VERDICT_SPD_GOT_CLEAR && !told->outbound)
+				learn_path(d, &pkt, &parsed, drop.at_usec);
 		}
 	}
 	rule = view->spd ? spd_match(view->spd, "", &judged) : NULL;

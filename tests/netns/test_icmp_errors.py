@@ -46,11 +46,11 @@ def lab_fixture(labs, tmp_path_factory):
     return labs(top / "errors.lab")
 
 
-def protect(lab, family, port=SECURE):
-    """One UDP port of beta's is protected, all else is clear."""
+def protect(lab, family, port=SECURE, ulp="udp"):
+    """One port of beta's is protected, all else is clear."""
     here, there = ENDS[family]
-    load(lab["alpha"], f"{{raddr {there} rport {port} ulp udp}} {PROTECT}\n")
-    load(lab["beta"], f"{{raddr {here} lport {port} ulp udp}} {PROTECT}\n")
+    load(lab["alpha"], f"{{raddr {there} rport {port} ulp {ulp}}} {PROTECT}\n")
+    load(lab["beta"], f"{{raddr {here} lport {port} ulp {ulp}}} {PROTECT}\n")
 
 
 def talker(lab, family, port):
@@ -77,18 +77,19 @@ def error_of(sock, wait_msec):
     return told
 
 
-def forge(lab, family, kind, sock, cut=None):
+def forge(lab, family, kind, sock, cut=None, length=12, mtu=SHORTER):
     """The router sends an error about a datagram of that socket; @cut: so much of it comes back."""
     here, there = ENDS[family]
     addresses = b"".join(socket.inet_pton(kind_of(here), end) for end in (here, there))
-    udp = struct.pack("!HHHH", sock.getsockname()[1], sock.getpeername()[1], 12, 0)
+    protocol = socket.IPPROTO_TCP if sock.type == socket.SOCK_STREAM else socket.IPPROTO_UDP
+    upper = struct.pack("!HHHH", sock.getsockname()[1], sock.getpeername()[1], length, 0)
     if family == 4:
-        about = struct.pack("!BBHHHBBH", 0x45, 0, 32, 1, 0, 63, 17, 0) + addresses + udp
-        body = struct.pack("!BBHHH", kind[0], kind[1], 0, 0, SHORTER) + about[:cut]
+        about = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 1, 0, 63, protocol, 0) + addresses + upper
+        body = struct.pack("!BBHHH", kind[0], kind[1], 0, 0, mtu) + about[:cut]
         body = body[:2] + struct.pack("!H", wire.checksum(body)) + body[4:]
     else:
-        about = struct.pack("!IHBB", 0x60000000, 12, 17, 63) + addresses + udp
-        body = struct.pack("!BBHI", kind[0], kind[1], 0, SHORTER) + about[:cut]
+        about = struct.pack("!IHBB", 0x60000000, length, protocol, 63) + addresses + upper
+        body = struct.pack("!BBHI", kind[0], kind[1], 0, mtu) + about[:cut]
     protocol = socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6
     with lab["router"].socket(kind_of(here), socket.SOCK_RAW, protocol) as raw:
         raw.sendto(body, (here, 0))
@@ -198,3 +199,43 @@ def test_a_router_tells_what_it_could_not_forward(lab, family):
         assert error_of(sock, WAIT_MSEC) in (errno.EHOSTUNREACH, errno.ENETUNREACH)
     lab["router"].exec("ip", f"-{family}", "route", "del", "unreachable", nowhere)
     load(lab["router"], PLAIN)
+
+
+def longest(lab, here, sender, receiver):
+    """Of the packets on the wire that bring some octets to beta."""
+    left = 20000
+    with wire.Capture(lab["router"], "left") as capture:
+        sender.sendall(bytes(left))
+        while left > 0:
+            left -= len(receiver.recv(left))
+    return max(len(frame.raw) - 14 for frame in capture.of(wire.ESP) if frame.source == here)
+
+
+@families
+def test_a_clear_error_shortens_the_path_and_does_no_more(lab, family):
+    """
+    About what is protected it is dropped. The path is believed to be shorter, down to the floor, if
+    the packet that came back was longer than what is said to fit.
+    """
+    here, there = ENDS[family]
+    floor = 576 if family == 4 else 1280
+    shorter = 1400  # what is sealed fits into it without fragments of IPv6
+    protect(lab, family, ulp="tcp")
+    with lab["beta"].socket(kind_of(there), socket.SOCK_STREAM, 0, [there, SECURE]) as door, \
+            lab["alpha"].socket(kind_of(here), socket.SOCK_STREAM, 0, [here, 0]) as sender:
+        door.listen()
+        sender.connect((there, SECURE))
+        receiver = door.accept()[0]
+        receiver.settimeout(WAIT_MSEC / 1000)
+        assert longest(lab, here, sender, receiver) > shorter
+        with Counted(lab["alpha"], "spd_got_clear", 4):
+            # What is not believed comes first: it would leave a path that is shorter than the last.
+            forge(lab, family, TOO_BIG[family], sender, length=1450, mtu=floor - 1)
+            forge(lab, family, TOO_BIG[family], sender, length=100, mtu=floor + 8)
+            forge(lab, family, UNREACHABLE[family], sender, length=1450, mtu=floor + 8)
+            forge(lab, family, TOO_BIG[family], sender, length=1450, mtu=shorter)
+        deadline = time.monotonic() + WAIT_MSEC / 1000
+        while longest(lab, here, sender, receiver) > shorter:
+            assert time.monotonic() < deadline
+        assert longest(lab, here, sender, receiver) > floor + 8
+        receiver.close()

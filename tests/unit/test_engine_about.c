@@ -257,6 +257,75 @@ START_TEST(errors_out_of_an_sa)
 }
 END_TEST
 
+/* What stands in an error about a packet of @len octets to UDP port PORT of the peer. */
+static const struct {
+	const char *name;
+	const char *about_src;
+	uint16_t len, mtu, port;
+	uint8_t type, code;
+	bool told;
+} paths[] = {
+	{ "too big", HERE, 1400, 1300, PORT, 3, 4, true },
+	{ "too small to be believed", HERE, 1400, 68, PORT, 3, 4, true }, /* the table's business */
+	{ "it would have fitted", HERE, 1300, 1300, PORT, 3, 4, false },
+	{ "another code", HERE, 1400, 1300, PORT, 3, 3, false },
+	{ "another type", HERE, 1400, 1300, PORT, 11, 4, false },
+	{ "of what is clear", HERE, 1400, 1300, 53, 3, 4, false },
+	{ "of somebody else", ELSE, 1400, 1300, PORT, 3, 4, false },
+};
+
+START_TEST(paths_that_errors_tell)
+{
+	static struct test_packet error;
+	uint8_t inside[28] = { [0] = 0x45, [8] = 64, [9] = IPPROTO_UDP };
+	struct address there = test_address(THERE);
+	struct engine_path path;
+	struct packet_view view;
+	bool told;
+
+	store_be16(inside + 2, paths[_i].len);
+	memcpy(inside + 12, test_address(paths[_i].about_src).bytes, 4);
+	memcpy(inside + 16, there.bytes, 4);
+	store_be16(inside + 20, paths[_i].port);
+	store_be16(inside + 22, 7);
+	make_error(&error, ROUTER, HERE, inside, sizeof(inside));
+	error.pkt.data[20] = paths[_i].type;
+	error.pkt.data[21] = paths[_i].code;
+	store_be16(error.pkt.data + 26, paths[_i].mtu);
+	ck_assert(packet_parse(&error.pkt, &view));
+	told = engine_path_told(rcu_read(&host.view), &error.pkt, &view, &path);
+	ck_assert_msg(told == paths[_i].told, "%s", paths[_i].name);
+	if (told)
+		ck_assert(path.mtu == paths[_i].mtu && address_equal(&path.dst, &there));
+}
+END_TEST
+
+/* Cut short anywhere, nothing is read that is not there. */
+START_TEST(paths_that_are_cut_short)
+{
+	static struct test_packet error;
+	uint8_t inside[28] = { 0x45, [8] = 64, [9] = IPPROTO_UDP };
+	struct engine_path path;
+	struct packet_view view;
+
+	store_be16(inside + 2, 1400);
+	memcpy(inside + 12, test_address(HERE).bytes, 4);
+	memcpy(inside + 16, test_address(THERE).bytes, 4);
+	store_be16(inside + 20, PORT);
+	for (size_t cut = 0; cut <= 36; cut++) {
+		make_error(&error, ROUTER, HERE, inside, sizeof(inside));
+		error.pkt.data[21] = 4;
+		store_be16(error.pkt.data + 26, 1300);
+		ck_assert(packet_trim(&error.pkt, cut));
+		packet_set_length(&error.pkt);
+		if (!packet_parse(&error.pkt, &view))
+			continue;
+		ck_assert_int_eq(
+			engine_path_told(rcu_read(&host.view), &error.pkt, &view, &path), cut == 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine_about");
@@ -269,6 +338,8 @@ int main(void)
 	tcase_add_loop_test(tc, errors_that_we_send, 0, (int)ARRAY_SIZE(sent));
 	tcase_add_test(tc, errors_that_say_too_little);
 	tcase_add_loop_test(tc, errors_out_of_an_sa, 0, (int)ARRAY_SIZE(opened));
+	tcase_add_loop_test(tc, paths_that_errors_tell, 0, (int)ARRAY_SIZE(paths));
+	tcase_add_test(tc, paths_that_are_cut_short);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

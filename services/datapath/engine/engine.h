@@ -184,6 +184,17 @@ struct engine_report {
 };
 /* Does it name an SA of ours and a number that it used lately? Counts esp_icmp. Worker's thread. */
 bool engine_knows(struct engine *engine, const struct engine_report *report);
+/* What an error says about the way to a peer. */
+struct engine_path {
+	struct address dst; /* of the SA */
+	uint32_t mtu; /* of whole packets; it may be too small to be believed */
+};
+/*
+ * An error in clear about a packet that leaves by an SA: too long it is said to have been. Any thread
+ * that reads the view. False: it is none, or its own packet gives it the lie.
+ */
+bool engine_path_told(const struct engine_view *view, const struct packet *pkt,
+	const struct packet_view *error, struct engine_path *ret_path);
 /*
  * Inbound policy for a packet that came in clear: VERDICT_IN_CLEAR, SPD_GOT_CLEAR or SPD_EXPLICIT.
  * The same decision that steering compiles into the kernel; tests hold one against the other.

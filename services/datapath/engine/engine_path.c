@@ -4,6 +4,7 @@
 
 #include "common/base/bytes.h"
 #include "services/datapath/engine/engine_internal.h"
+#include "services/datapath/packet/packet_about.h"
 
 /* How many packets may have followed the one that the error is about. */
 #define RECENT UINT32_C(65536)
@@ -37,4 +38,24 @@ bool engine_knows(struct engine *engine, const struct engine_report *report)
 		return false;
 	sent = (uint32_t)atomic_load_explicit(&entry->run->seq, memory_order_relaxed);
 	return seq != 0 && sent - seq < RECENT;
+}
+
+bool engine_path_told(const struct engine_view *view, const struct packet *pkt,
+	const struct packet_view *error, struct engine_path *ret_path)
+{
+	struct spd_query asked = { .tunnel = "" };
+	struct engine_path path;
+	struct engine_choice choice;
+
+	if (!packet_was_too_big(pkt, error, &path.mtu) ||
+		packet_subject(pkt, error, DIRECTION_IN, &asked.flow) != PACKET_ANOTHER ||
+		!address_equal(&asked.flow.local, &error->dst))
+		return false;
+	/* As the packet went that the error is about. */
+	asked.flow.direction = DIRECTION_OUT;
+	if (engine_choose(view, &asked, &choice) < 0 || choice.alternative == 0)
+		return false;
+	path.dst = choice.dst;
+	*ret_path = path;
+	return true;
 }

@@ -4,9 +4,15 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "common/base/bytes.h"
+
 #define ICMP_HEADER 8U
-#define ABOUT_MAX   256U /* headers of an enclosed packet that are looked at */
-#define ABOUT_UPPER 8U /* octets of its transport header that every error brings (RFC 792) */
+/* RFC 1191 section 4, RFC 4443 section 3.2. */
+#define ICMP_UNREACHABLE	  3
+#define ICMP_FRAGMENTATION_NEEDED 4
+#define ICMPV6_TOO_BIG		  2
+#define ABOUT_MAX		  256U /* headers of an enclosed packet that are looked at */
+#define ABOUT_UPPER		  8U /* octets of its transport header that every error brings (RFC 792) */
 
 bool packet_is_error(const struct packet *pkt, const struct packet_view *view)
 {
@@ -69,4 +75,23 @@ enum packet_subject packet_subject(const struct packet *pkt, const struct packet
 	if (!packet_is_error(pkt, view))
 		return PACKET_ITSELF;
 	return read_subject(pkt, view, direction, ret_flow) ? PACKET_ANOTHER : PACKET_UNREADABLE;
+}
+
+bool packet_was_too_big(const struct packet *pkt, const struct packet_view *view, uint32_t *ret_mtu)
+{
+	bool v4 = view->family == AF_INET;
+	const uint8_t *icmp = pkt->data + view->upper, *about = icmp + ICMP_HEADER;
+	uint32_t len, mtu;
+
+	if (!packet_is_error(pkt, view) ||
+		view->total_len - view->upper < ICMP_HEADER + (v4 ? 20U : 40U) ||
+		icmp[0] != (v4 ? ICMP_UNREACHABLE : ICMPV6_TOO_BIG) ||
+		(v4 && icmp[1] != ICMP_FRAGMENTATION_NEEDED))
+		return false;
+	mtu = v4 ? load_be16(icmp + 6) : load_be32(icmp + 4);
+	len = v4 ? load_be16(about + 2) : load_be16(about + 4) + 40U;
+	if (len <= mtu)
+		return false;
+	*ret_mtu = mtu;
+	return true;
 }

@@ -19,5 +19,11 @@ bool packet_is_error(const struct packet *pkt, const struct packet_view *view);
  */
 enum packet_subject packet_subject(const struct packet *pkt, const struct packet_view *view,
 	enum direction direction, struct flow *ret_flow);
+/*
+ * Does the error say that the packet it brings back was too long, and was it longer than what it says
+ * would have fitted? *ret_mtu: that, as told; nobody has signed it.
+ */
+bool packet_was_too_big(
+	const struct packet *pkt, const struct packet_view *view, uint32_t *ret_mtu);
 
 #endif
