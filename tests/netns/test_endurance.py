@@ -15,7 +15,7 @@ import time
 
 import pytest
 from lablib import units, wire
-from nettest.fault import ENDS, answers
+from nettest.fault import ENDS, answers, resources
 from nettest.probe import SteadyProbe
 from nettest.progress import tell
 from nettest.sas import dump_sas
@@ -27,6 +27,7 @@ STREAM_RATE = "8M"
 PERIOD_SEC = 0.005
 RECOVERY_SEC = 60
 POLICY, KEYS = "/etc/inet/ipsecinit.conf", "/etc/inet/secret/ipseckeys"
+GROWTH = (1024, 4)  # KiB and descriptors of a service that lives all the time, from its first minute on
 FIRST_SPI = 0x10000
 SUITES = [("encr_alg aes-cbc auth_alg sha256", 16, 32), ("encr_alg aes-gcm16", 20, 0)]  # one a family
 
@@ -82,6 +83,7 @@ class Day:
         self.done = collections.Counter()
         self.policy = pair["alpha"].path(POLICY).read_text()
         self.next_spi = FIRST_SPI
+        self.held = []  # by beta's services, which nobody ends, after each slice
         self.used = collections.defaultdict(set)
 
     def reload_policy(self):
@@ -142,6 +144,12 @@ class Day:
             spi, number = (int.from_bytes(frame.payload[n:n + 4], "big") for n in (0, 4))
             assert number not in self.used[spi], f"number {number} of SPI {spi:#x} was used twice"
             self.used[spi].add(number)
+        self.held.append({unit: resources(self.pair["beta"], unit) for unit in units.UNITS})
+
+    def grown(self):
+        """Services that hold more memory or descriptors than after the first slice, and not by chance."""
+        return {unit: (self.held[0][unit], now) for unit, now in self.held[-1].items()
+                if any(more > less + room for more, less, room in zip(now, self.held[0][unit], GROWTH))}
 
 
 @pytest.fixture(name="files")
@@ -175,4 +183,6 @@ def test_everything_happens_and_nothing_is_lost_for_good(pair, record_property):
             day.judge(capture)
             tell(f"{time.monotonic() - begun:.0f} of {SECONDS:.0f} s: {dict(day.done)}, "
                  f"{sum(map(len, day.used.values()))} packets with numbers of their own, "
-                 f"iperf3 {sum(stream.moved) / max(1, len(stream.moved)) / 1000:.1f} Mbit/s")
+                 f"iperf3 {sum(stream.moved) / max(1, len(stream.moved)) / 1000:.1f} Mbit/s, "
+                 f"KiB and descriptors of beta's {day.held[-1]}")
+    assert not day.grown()
