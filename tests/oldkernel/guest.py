@@ -32,6 +32,7 @@ INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
+mount -t securityfs security /sys/kernel/security
 @MODULES@
 mount -t virtiofs -o ro root /low
 mount -t tmpfs -o mode=0755,size=80% rw /rw

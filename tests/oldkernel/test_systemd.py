@@ -6,88 +6,20 @@ Here also stands what needs a machine of its own: a control group that lacks mem
 
 import contextlib
 import json
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from here import DATAPATH, protects_again, run, show, wait_for, write
+from nettest import sas
+from systest import protected
+from systest.protected import SERVICES
 
-REPO = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPO / "tests/netns"), str(REPO / "tests/system"), str(REPO / "tools")]
-# pylint: disable=wrong-import-position
-from lablib.agent import Agent  # noqa: E402
-from nettest import sas  # noqa: E402
-from systest import protected  # noqa: E402
-from systest.protected import ALPHA, BETA, SERVICES  # noqa: E402
-
-DATAPATH = "ipsec-datapath"
-PATIENCE_SEC = 120
 HOURS = 5
 LIFE_SEC = 20
 SHORT, LONG = 0x7001, 0x7002
 LITTLE = "2M"  # less than the datapath needs to begin
-
-
-class Host:
-    """This machine, or a network namespace of it, as the helpers of other tests want one."""
-
-    def __init__(self, *inside):
-        agent = Agent(lambda *command: [*inside, *command])
-        self.socket, self.close = agent.socket, agent.close
-
-
-def run(*command, ok=True):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert not ok or done.returncode == 0, f"{' '.join(command)}: {done.stdout}"
-    return done.stdout
-
-
-def write(path, text, mode=0o644):
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(text)
-    Path(path).chmod(mode)
-
-
-def show(name, unit=DATAPATH):
-    return run("systemctl", "show", "--value", f"--property={name}", unit).strip()
-
-
-def wait_for(question, what):
-    end = time.monotonic() + PATIENCE_SEC
-    while not question():
-        assert time.monotonic() < end, what
-        time.sleep(0.1)
-
-
-def protects_again(pair):
-    """SAs come with their service, whenever that has noticed; until then nothing may leave in clear."""
-    def once():
-        seen = protected.fate(*pair, "dropped")  # which waits for nothing
-        assert seen != "clear"
-        return seen == "protected"
-    wait_for(once, "it protects again")
-
-
-@pytest.fixture(name="pair", scope="module")
-def pair_fixture():
-    """(this machine, its peer), on one cable; the services are on."""
-    assert tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9), "this proves nothing here"
-    run("ip", "netns", "add", "peer")
-    run("ip", "link", "add", "cable", "type", "veth", "peer", "name", "eth0", "netns", "peer")
-    for where, address in ((["ip"], f"{ALPHA}/24 dev cable"), (["ip", "-n", "peer"], f"{BETA}/24 dev eth0")):
-        run(*where, "address", "add", *address.split())
-        run(*where, "link", "set", address.split()[-1], "up")
-    write(protected.POLICY_FILE, protected.policy(BETA))
-    write(protected.KEY_FILE, protected.keys(), 0o600)
-    run("systemctl", "enable", "--now", "ipsec-policy")
-    alpha, beta = Host(), Host("ip", "netns", "exec", "peer")
-    yield alpha, beta
-    alpha.close()
-    beta.close()
-    run("systemctl", "disable", "--now", *SERVICES)
-    run("ip", "link", "delete", "cable")
 
 
 def test_the_policy_service_is_all_that_has_to_be_enabled(pair):

@@ -28,6 +28,7 @@ PLACES = {
     "ns": {"inet": "/etc/netipsec/ns/red", "etc": "/etc/netipsec/ns/red", "run": "/run/netipsec@red",
            "state": "/var/lib/netipsec/ns/red"},
 }
+SHARED = ["/etc/machine-id"]  # as ./run soak oldkernel shows
 KEYS = ["/etc/inet/secret/ipseckeys", "/etc/netipsec/ns/red/secret/ipseckeys"]
 RULE = re.compile(r"^  (deny )?(?:owner )?([/@]\S*) ([a-z]+),$", re.M)
 
@@ -79,6 +80,8 @@ def test_each_daemon_has_one():
 
 @pytest.mark.parametrize("name", NEEDS)
 def test_what_it_needs_is_granted(name):
+    for path in SHARED:
+        assert "r" in granted(name, path)
     for place, words in PLACES.items():
         for path, letters in NEEDS[name].items():
             path = path.format(**words)
