@@ -7,7 +7,6 @@
  *
  * Keeps no state: a socket is one of ours if its peer has the path, in whichever process it is by now.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -24,8 +23,10 @@
 #include <unistd.h>
 
 #include <linux/sockios.h>
+#include <linux/udp.h>
 
-#define PUBLIC	    __attribute__((visibility("default")))
+#include "lib/libnetipsec-pfkey/preload.h"
+
 #define PF_KEY_V2   2
 #define ANSWER_MSEC 5000
 #define LOOK_NSEC   200000
@@ -35,26 +36,11 @@
 #define POLICY_TYPE_AT 4
 #define POLICY_BYPASS  4
 
-#define RUNTIME_DIR  "/run/netipsec"
-#define LINUX_DOOR   "/pfkey-linux"
-#define SOLARIS_DOOR "/pfkey"
+#define RUNTIME_DIR "/run/netipsec"
 /* What the name of an instance may be made of. */
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
-/* dlsym() answers with an object pointer; the C library promises that it is the function's. */
-#define NEXT(name)                                      \
-	__extension__({                                 \
-		__typeof__(&(name)) next_;              \
-		void *found_ = dlsym(RTLD_NEXT, #name); \
-		memcpy(&next_, &found_, sizeof(next_)); \
-		next_;                                  \
-	})
-
-/*
- * Where a numbering is spoken: behind NETIPSEC_ROOT, in the directory of NETIPSEC_INSTANCE. False: those
- * are no names for that.
- */
-static bool address_of(const char *door, struct sockaddr_un *ret)
+bool preload_door(const char *door, struct sockaddr_un *ret)
 {
 	const char *root = secure_getenv("NETIPSEC_ROOT");
 	const char *instance = secure_getenv("NETIPSEC_INSTANCE");
@@ -80,7 +66,7 @@ static bool is_at(const struct sockaddr_un *addr, const char *door)
 {
 	struct sockaddr_un wanted;
 
-	return address_of(door, &wanted) && strcmp(addr->sun_path, wanted.sun_path) == 0;
+	return preload_door(door, &wanted) && strcmp(addr->sun_path, wanted.sun_path) == 0;
 }
 
 static bool is_ours(int fd)
@@ -153,7 +139,7 @@ static int open_door(int flags)
 	} door;
 	int fd, saved;
 
-	if (!address_of(solaris ? SOLARIS_DOOR : LINUX_DOOR, &door.un)) {
+	if (!preload_door(solaris ? SOLARIS_DOOR : LINUX_DOOR, &door.un)) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -193,11 +179,24 @@ static bool is_bypass(const void *value, socklen_t len)
  * The kernel knows policies of sockets as part of an IPsec that is not in use, and mostly not there.
  * What key exchange needs, the datapath grants by user and port (ike_user in datapath.cfg).
  */
+/* ESP in UDP is the datapath's: a socket with this in the kernel's hands would only lose packets. */
+static bool is_encapsulation(const void *value, socklen_t len)
+{
+	int type = 0;
+
+	if (!value || len < sizeof(type))
+		return false;
+	memcpy(&type, value, sizeof(type));
+	return type == UDP_ENCAP_ESPINUDP;
+}
+
 PUBLIC int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	if (((level == IPPROTO_IP && name == IP_IPSEC_POLICY) ||
 		    (level == IPPROTO_IPV6 && name == IPV6_IPSEC_POLICY)) &&
 		is_bypass(value, len))
+		return 0;
+	if (level == IPPROTO_UDP && name == UDP_ENCAP && is_encapsulation(value, len))
 		return 0;
 	return NEXT(setsockopt)(fd, level, name, value, len);
 }

@@ -10,6 +10,7 @@ from nettest.lab import REPO
 from nettest.sas import dump_sas
 
 ADDRESS = {"alpha": "192.0.2.1", "beta": "192.0.2.2"}
+ACTIVE = {"alpha", "inside"}
 WAIT_SEC = 30
 IKE_PORT = (500).to_bytes(2, "big")
 # The SAs may carry so much; iked asks to be told after 85 to 95 % of it.
@@ -20,7 +21,7 @@ CONFIG = """ikev2 "pair" {role} {flow} local {own} peer {peer} \\
 """
 CIPHER = "aes-256 auth hmac-sha2-512"
 # It lives until our end of the pipe is closed, and takes its children with it.
-RUN = """LD_PRELOAD="$1" NETIPSEC_PFKEY=linux iked -d -v -T -f "$2" -s "$3" > "$4" 2>&1 & daemon=$!
+RUN = """LD_PRELOAD="$1" NETIPSEC_PFKEY=linux iked -d -v $5 -f "$2" -s "$3" > "$4" 2>&1 & daemon=$!
 read -r _; kill "$daemon"; wait "$daemon"
 """
 
@@ -50,19 +51,20 @@ def rules(host):
 class Iked:
     """One iked in one host."""
 
-    def __init__(self, host, directory, flow="transport esp from {own} to {peer}"):
-        own = ADDRESS[host.name]
-        peer = next(address for name, address in ADDRESS.items() if name != host.name)
+    def __init__(self, host, directory, flow="transport esp from {own} to {peer}", ends=None,
+                 options="-T"):
+        own, peer = ends or (ADDRESS[host.name], next(
+            address for name, address in ADDRESS.items() if name != host.name))
         self.host = host
         self.log = directory / f"{host.name}.log"
         config = directory / f"{host.name}.conf"
         config.touch(0o600)
-        config.write_text(CONFIG.format(role="active" if host.name == "alpha" else "passive",
+        config.write_text(CONFIG.format(role="active" if host.name in ACTIVE else "passive",
                                         flow=flow.format(own=own, peer=peer), own=own, peer=peer,
                                         cipher=CIPHER, octets=SA_BYTES,
                                         secret="correct horse battery staple"))
         self.process = host.popen("sh", "-c", RUN, "iked", str(preload()), str(config),
-                                  str(directory / f"{host.name}.sock"), str(self.log),
+                                  str(directory / f"{host.name}.sock"), str(self.log), options,
                                   stdin=subprocess.PIPE)
 
     def log_text(self):

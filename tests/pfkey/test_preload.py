@@ -14,9 +14,9 @@ WAIT_SEC = 20
 DOORS = {"linux": "pfkey-linux", "solaris": "pfkey"}
 # The second argument says what is done with the socket that the first line opens.
 PROGRAM = """
-import ctypes, os, select, socket, struct, sys
+import ctypes, fcntl, os, select, socket, struct, sys
 try:
-    key = socket.socket(15, socket.SOCK_RAW, 2)
+    key = None if sys.argv[1] == "port" else socket.socket(15, socket.SOCK_RAW, 2)
 except OSError as why:
     sys.exit(f"errno {why.errno}")
 how = sys.argv[1]
@@ -37,7 +37,18 @@ elif how == "bypass":
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for direction in (1, 2):
         udp.setsockopt(socket.IPPROTO_IP, 16, struct.pack("=HHHBBII", 2, 0, 4, direction, 0, 0, 0))
+    udp.setsockopt(socket.IPPROTO_UDP, 100, 2)  # ESP in UDP
     print("granted")
+elif how == "port":
+    family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[2]]
+    level, option = {"4": (0, 8), "6": (41, 49)}[sys.argv[2]]  # where datagrams were sent to
+    udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    udp.setsockopt(level, option, 1)
+    number = udp.fileno()
+    udp.bind(tuple([sys.argv[3], int(sys.argv[4])]))
+    print(udp.getsockname()[1], udp.fileno() == number, udp.getsockopt(level, option),
+          bool(fcntl.fcntl(udp, fcntl.F_GETFL) & os.O_NONBLOCK), os.get_inheritable(number),
+          len(os.listdir("/proc/self/fd")))
 elif how == "others":
     one, two = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     one.send(b"hello")
@@ -79,6 +90,59 @@ class Door:
     def close(self):
         self.thread.join(WAIT_SEC)
         self.sock.close()
+
+
+class Natt(Door):
+    """Hands out a socket of each kind, each on a port that the kernel has chosen."""
+
+    def __init__(self, root, kinds):
+        DOORS["natt"] = "ike-natt"
+        self.shared = [socket.socket(kind, socket.SOCK_DGRAM) for kind in kinds]
+        for sock in self.shared:
+            sock.bind(("", 0))
+        super().__init__(root, "natt")
+
+    def serve(self):
+        peer = self.sock.accept()[0]
+        with peer:
+            if self.shared:
+                kinds = bytes(4 if sock.family == socket.AF_INET else 6 for sock in self.shared)
+                socket.send_fds(peer, [kinds], [sock.fileno() for sock in self.shared])
+
+    def port(self, kind):
+        return next(sock.getsockname()[1] for sock in self.shared if sock.family == kind)
+
+
+def bind(root, family, address, port):
+    """What a program finds that binds a socket: in a network of its own, where all ports are free."""
+    env = {**os.environ, "LD_PRELOAD": str(preload()), "NETIPSEC_ROOT": str(root)}
+    done = subprocess.run(["unshare", "-Urn", "/usr/bin/python3", "-c", PROGRAM, "port", family,
+                           address, str(port)], env=env, text=True, capture_output=True,
+                          timeout=WAIT_SEC, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("family, kind", [("4", socket.AF_INET), ("6", socket.AF_INET6)])
+def test_port_4500_is_the_datapaths(root, family, kind):
+    door = Natt(root, [socket.AF_INET, socket.AF_INET6])
+    found = bind(root, family, "", 4500)
+    door.close()
+    # The same number with its option, still not blocking, nor passed on; and nothing is left open.
+    assert found[:5] == [str(door.port(kind)), "True", "1", "True", "False"]
+    assert found[5] == bind(root, family, "", 4600)[5]
+
+
+@pytest.mark.parametrize("kinds", [[], [socket.AF_INET6]], ids=["nobody", "another"])
+def test_without_one_from_the_datapath_the_port_is_its_own(root, kinds):
+    door = Natt(root, kinds)
+    assert bind(root, "4", "", 4500)[0] == "4500"
+    door.close()
+
+
+@pytest.mark.parametrize("address, port", [("127.0.0.1", 4500), ("", 500), ("", 4501)])
+def test_other_ports_and_addresses_are_let_be(root, address, port):
+    assert bind(root, "4", address, port)[0] == str(port)
 
 
 def run(root, how, numbering=None, **more):
