@@ -63,20 +63,35 @@ static int on_reload_signal(
 	return 0;
 }
 
+/*
+ * The manager shows the last status of a unit that has ended. One message: a manager that does not
+ * read must not keep us, and one that cannot be told ends us all the same.
+ */
+static void tell_end(const struct daemon *daemon, bool withdraw)
+{
+	const char *left = withdraw ? "what it had in force is withdrawn"
+				    : "what was in force stays";
+
+	if (daemon->identity->without)
+		left = daemon->identity->without;
+	(void)sd_notifyf(0, "STOPPING=1\nSTATUS=stopped; %s", left);
+}
+
 static int on_stop_signal(
 	sd_event_source *source, const struct signalfd_siginfo *signal_info, void *userdata)
 {
 	struct daemon *daemon = userdata;
+	bool withdraw;
 
 	(void)source;
 	(void)signal_info;
 	if (daemon->stopping)
 		return 0;
 	daemon->stopping = true;
-	(void)sd_notify(0, "STOPPING=1"); /* a manager that cannot be told ends us all the same */
+	withdraw = manager_stops_unit(daemon->bus, daemon->identity->unit);
+	tell_end(daemon, withdraw);
 	if (daemon->hooks.stop)
-		daemon->hooks.stop(manager_stops_unit(daemon->bus, daemon->identity->unit),
-			daemon->hooks.userdata);
+		daemon->hooks.stop(withdraw, daemon->hooks.userdata);
 	daemon_quit(daemon, 0);
 	return 0;
 }

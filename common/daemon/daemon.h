@@ -23,7 +23,7 @@ struct daemon_identity {
 	const char *bus_path;
 	const char *unit; /* "ipsec-policy.service" */
 	const char *config; /* "/etc/netipsec/policy.cfg" */
-	const char *without; /* what holds while it cannot start; NULL: what was in force stays */
+	const char *without; /* what holds without it; NULL: what was in force before */
 };
 
 struct daemon_options {

@@ -21,6 +21,7 @@ const struct daemon_identity iked_identity = {
 	.bus_path = "/org/netipsec/Ike1",
 	.unit = "ipsec-ike.service",
 	.config = "/etc/netipsec/ike.cfg",
+	.without = "nothing is negotiated",
 };
 
 static const struct setting settings_table[] = {

@@ -23,6 +23,7 @@ const struct daemon_identity algsd_identity = {
 	.bus_path = "/org/netipsec/Algorithms1",
 	.unit = "ipsecalgs.service",
 	.config = "/etc/netipsec/ipsecalgs.cfg",
+	.without = "what was in force stays",
 };
 
 static const struct setting settings_table[] = {

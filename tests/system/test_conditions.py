@@ -78,7 +78,7 @@ TABLE = {
         "empty": ((ONLINE, "Negotiates nothing yet; @ is there"), (ONLINE, "Negotiates nothing yet; @ is there")),
         "unreadable": ((ONLINE, "Negotiates nothing yet; @ is there"),
                        (ONLINE, "Negotiates nothing yet; @ is there")),
-        "directory": ((CONFIGURATION, f"start failed: @: not a regular file{STAYS}"),
+        "directory": ((CONFIGURATION, "start failed: @: not a regular file; nothing is negotiated"),
                       ("refused", "Negotiates nothing yet; last reload failed: @: not a regular file")),
         "bad": ((ONLINE, "Negotiates nothing yet; @ is there"), (ONLINE, "Negotiates nothing yet; @ is there")),
     },

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Stop, restart, disable, mask, kill and shutdown of each service differ, each service alone."""
 
+import json
+
 import pytest
 from systest.protected import ALPHA, BETA, SERVICES, cabled, fate
 
@@ -16,6 +18,9 @@ PASSING = {
 }
 PASSING["disable --now"] = PASSING["stop"]
 STOPS = ("stop", "disable --now")
+# The last status of a unit that others still know of.
+LEFT = {"ipsec-datapath": "what policy protects is dropped", "ipsec-ike": "nothing is negotiated",
+        "ipsecalgs": "what was in force stays"}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,10 @@ def wait_enforced(machine):
                      f"'{ENFORCED}' in the status")
 
 
+def sas(machine):
+    return json.loads(machine.exec("ipsecstat", "--sas", "--json"))["sas"]
+
+
 def do(machine, verb, unit):
     if verb == "kill":
         machine.kill(unit)
@@ -58,6 +67,8 @@ def test_one_alone(pair, verb, unit):
     changed = {other for other in SERVICES if before[other] != after[other]}
     assert changed == (set() if verb in ("reload", "mask") else {unit})
     assert (after[unit] == 0) == (verb in STOPS)
+    if verb in STOPS:
+        assert alpha.status_text(unit) in ("", "stopped; " + LEFT.get(unit, "what it had in force is withdrawn"))
     assert not alpha.systemctl("--failed", "--quiet").stdout
 
 
@@ -103,10 +114,45 @@ def test_nobody_waits_for_a_datapath_that_does_not_come(pair):
         assert alpha.status_text(unit).startswith("not enforced: datapath absent")
 
 
+def test_the_manager_and_the_bus_start_again(pair):
+    """Nobody notices, but that nothing can be asked for while there is no bus."""
+    alpha, beta = pair
+    bring_back(alpha)
+    before = {unit: alpha.main_pid(unit) for unit in SERVICES}
+    added = {sa["spi"]: sa["added_usec"] for sa in sas(alpha)}
+    alpha.systemctl("daemon-reexec")
+    alpha.systemctl("restart", "dbus")
+    for unit in SERVICES:
+        alpha.wait_for(lambda unit=unit: alpha.systemctl("reload", unit, ok=False).returncode == 0,
+                       f"the way back of {unit} to the bus")
+    assert {unit: alpha.main_pid(unit) for unit in SERVICES} == before
+    alpha.systemctl("stop", "dbus.socket", "dbus")
+    for unit in SERVICES:
+        assert alpha.systemctl("reload", unit, ok=False).returncode != 0
+        assert "reload: Failed to connect" in alpha.journal("-u", f"{unit}.service", "-n", "9")
+    assert fate(alpha, beta, "protected") == "protected"
+    assert {unit: alpha.main_pid(unit) for unit in SERVICES} == before
+    alpha.systemctl("start", "dbus.socket", "dbus")
+    # What the manager keeps for the datapath it keeps across its own new start.
+    alpha.kill("ipsec-datapath")
+    alpha.wait_for(lambda: alpha.active("ipsec-datapath") == "active", "the datapath's return")
+    wait_enforced(alpha)
+    assert fate(alpha, beta, "protected") == "protected"
+    assert {sa["spi"]: sa["added_usec"] for sa in sas(alpha)} == added
+
+
+def test_isolate_leaves_what_is_enabled(pair):
+    alpha, beta = pair
+    bring_back(alpha)
+    before = {unit: alpha.main_pid(unit) for unit in SERVICES}
+    alpha.systemctl("isolate", "multi-user.target")
+    assert {unit: alpha.main_pid(unit) for unit in SERVICES} == before
+    assert fate(alpha, beta, "protected") == "protected"
+
+
 def orders():
-    """Each service once before and once behind each other one, and at each place."""
-    turned = [SERVICES[n:] + SERVICES[:n] for n in range(len(SERVICES))]
-    return turned + [order[::-1] for order in turned]
+    """Each service once before and once behind each other one, at each place, and the way back."""
+    return [SERVICES[n:] + SERVICES[:n] for n in range(len(SERVICES))] + [SERVICES[::-1]]
 
 
 @pytest.mark.parametrize("order", orders(), ids="-".join)

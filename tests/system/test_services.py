@@ -2,6 +2,7 @@
 """The services as an administrator handles them: enable, reload, restart, stop, each alone."""
 
 SERVICES = ["ipsecalgs", "ipsec-policy", "ipsec-manual-key", "ipsec-ike", "ipsec-datapath"]
+PRESET = ["ipsecalgs", "ipsec-policy", "ipsec-datapath"]
 RULE = "{ raddr 10.9.9.9 ulp tcp dir both } drop {}\n"
 CONF = "/etc/inet/ipsecinit.conf"
 
@@ -11,6 +12,16 @@ def test_the_machine_knows_the_units_and_enables_what_solaris_does(alone):
     enabled = {unit: alone.run("systemctl", "is-enabled", unit).stdout.strip() for unit in SERVICES}
     assert enabled == {"ipsecalgs": "enabled", "ipsec-policy": "enabled", "ipsec-datapath": "enabled",
                        "ipsec-manual-key": "disabled", "ipsec-ike": "disabled"}
+
+
+def test_the_target_is_one_thing_to_enable(alone):
+    alone.systemctl("enable", "--now", "ipsec.target")
+    alone.wait_for(lambda: all(alone.active(unit) == "active" for unit in PRESET), "the services")
+    assert alone.active("ipsec-manual-key") == "inactive"
+    alone.systemctl("stop", "ipsec.target")
+    assert {alone.active(unit) for unit in PRESET} == {"active"}
+    alone.systemctl("disable", "--now", "ipsec.target", *PRESET)
+    assert {alone.run("systemctl", "is-enabled", unit).stdout.strip() for unit in PRESET} == {"disabled"}
 
 
 def test_enable_now_of_policy_alone_is_enough(alone):

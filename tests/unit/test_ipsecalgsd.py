@@ -63,8 +63,10 @@ def test_restart_adopts_what_is_in_force(world):
 
 def test_stopping_the_unit_leaves_the_table_in_force(world):
     datapath = world.datapath()
-    world.start("ipsecalgsd", env={"NETIPSEC_STOP_FILE": "/"}).ready().stop()
+    daemon = world.start("ipsecalgsd", env={"NETIPSEC_STOP_FILE": "/"}).ready()
+    daemon.stop()
     assert "algorithms" in datapath.sections
+    daemon.wait_for("STATUS=stopped; what was in force stays")
 
 
 def test_reload_puts_the_new_file_in_force(world):

@@ -163,10 +163,14 @@ def test_unchanged_file_is_handed_over_again(world):
 def test_stop_of_the_unit_withdraws_and_restart_does_not(world):
     write(world, SA)
     there = datapath(world)
-    world.start("ipsec-manual-keyd").ready().stop()
+    daemon = world.start("ipsec-manual-keyd").ready()
+    daemon.stop()
     assert "keys" in there.sections
-    world.start("ipsec-manual-keyd", env={"NETIPSEC_STOP_FILE": "/"}).ready().stop()
+    daemon.wait_for("STATUS=stopped; what was in force stays")
+    daemon = world.start("ipsec-manual-keyd", env={"NETIPSEC_STOP_FILE": "/"}).ready()
+    daemon.stop()
     assert "keys" not in there.sections
+    daemon.wait_for("STATUS=stopped; what it had in force is withdrawn")
 
 
 def test_refusal_by_the_datapath(world):
