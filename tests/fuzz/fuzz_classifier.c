@@ -139,7 +139,7 @@ static void compare(struct reader *rd, const struct spd *spd, const struct class
 		queries[n] = (struct classifier_query){ .flow = &flows[n], .head = head };
 		n++;
 	}
-	classifier_find_batch(classifier, queries, n);
+	classifier_find_staged(classifier, queries, n);
 	for (size_t i = 0; i < n; i++)
 		require(queries[i].rule ==
 			classifier_find(classifier, queries[i].head, queries[i].flow));

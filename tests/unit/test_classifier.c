@@ -36,7 +36,7 @@ static const struct rule *find(const struct classifier *classifier, const struct
 		return NULL;
 	found = classifier_find(classifier, number, flow);
 	ck_assert(found == CLASSIFIER_NONE || found < spd->count);
-	classifier_find_batch(classifier, &query, 1);
+	classifier_find_staged(classifier, &query, 1);
 	ck_assert_uint_eq(query.rule, found);
 	return found == CLASSIFIER_NONE ? NULL : spd->rules[found];
 }
@@ -64,6 +64,11 @@ static void check_batch(const struct classifier *classifier, const struct flow *
 
 	for (size_t i = 0; i < n; i++)
 		queries[i] = (struct classifier_query){ .flow = &flows[i], .head = heads[i] };
+	classifier_find_staged(classifier, queries, n);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_uint_eq(queries[i].rule, wants[i]);
+	for (size_t i = 0; i < n; i++)
+		queries[i].rule = CLASSIFIER_NONE - 1;
 	classifier_find_batch(classifier, queries, n);
 	for (size_t i = 0; i < n; i++)
 		ck_assert_uint_eq(queries[i].rule, wants[i]);
@@ -237,6 +242,97 @@ START_TEST(many_keys_of_one_packet)
 }
 END_TEST
 
+/* So many that nothing is small any more: levels above the leaves, and batches side by side. */
+START_TEST(thousands_of_prefixes)
+{
+	uint64_t state = 521288629U + (uint64_t)_i;
+	uint32_t count = 6000;
+	CLEANUP(freep) struct rule **rules = calloc(count, sizeof(struct rule *));
+	CLEANUP(spd_freep) struct spd *spd = NULL;
+	CLEANUP(classifier_freep) struct classifier *classifier = NULL;
+	struct address host = rules_addr("10.129.66.36");
+
+	ck_assert_ptr_nonnull(rules);
+	if (_i % 2)
+		host = rules_addr("2001:db8::1");
+	for (uint32_t i = 0; i < count; i++) {
+		struct selector s = { .family = host.family,
+			.protocol = i % 3 ? IPPROTO_TCP : IPPROTO_UDP };
+		unsigned int bits = address_bits(host.family);
+
+		for (size_t k = 1; k < address_len(host.family); k++)
+			host.bytes[k] = (uint8_t)random_below(&state, _i < 2 ? 256 : 4);
+		bits -= random_below(&state, bits - 14);
+		ck_assert_int_eq(prefix_make(&host, bits, i % 16 ? &s.remote : &s.local), 0);
+		s.remote_port = i % 4 || bits < 28 ? (uint16_t)(1 + i % 50) : 0;
+		rules[i] = rules_make(s, i % 9 ? rules_esp : rules_bypass, i);
+		rules[i]->directions = (uint8_t)(1 + i % 3);
+	}
+	ck_assert_int_eq(spd_new(rules, count, SPD_FIRST_MATCH, &spd), 0);
+	ck_assert_int_eq(classifier_new(spd->rules, count, &classifier), 0);
+	ck_assert_uint_gt(classifier_bytes(classifier), _i < 2 ? 1U << 16 : 1U << 10);
+	for (unsigned int i = 0; i < PER_ROUND / BATCH / 2; i++) {
+		struct flow flows[BATCH];
+		uint32_t wants[BATCH];
+		int heads[BATCH] = { 0 };
+
+		for (size_t k = 0; k < BATCH; k++) {
+			const struct rule *want;
+
+			flows[k] = random_flow(&state, spd->rules[random_below(&state, count)]);
+			want = spd_match(spd, "", &flows[k]);
+			ck_assert_ptr_eq(find(classifier, spd, "", &flows[k]), want);
+			wants[k] = classifier_find(classifier, 0, &flows[k]);
+		}
+		check_batch(classifier, flows, heads, wants, BATCH);
+	}
+}
+END_TEST
+
+/* What an earlier rule takes whole is not kept; what it takes in part, of one direction or of one
+ * protocol, is. */
+START_TEST(hidden_rules_take_no_room)
+{
+	static const struct {
+		uint8_t protocol, directions;
+		bool hides;
+	} first[] = {
+		{ IPPROTO_TCP, DIRECTION_BIT_BOTH, true },
+		{ 0, DIRECTION_BIT_BOTH, true },
+		{ IPPROTO_TCP, DIRECTION_BIT_IN, false },
+		{ IPPROTO_UDP, DIRECTION_BIT_BOTH, false },
+		{ IPPROTO_SCTP, DIRECTION_BIT_BOTH, false },
+	};
+	struct flow flow = { .direction = DIRECTION_OUT,
+		.protocol = IPPROTO_TCP,
+		.has_ports = true,
+		.local = rules_addr("10.129.66.36"),
+		.remote = rules_addr("10.1.2.3"),
+		.local_port = 1000 };
+	struct rule *rules[400];
+	CLEANUP(spd_freep) struct spd *spd = NULL;
+	CLEANUP(classifier_freep) struct classifier *classifier = NULL;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(rules); i++) {
+		struct selector s = { .family = AF_INET, .protocol = IPPROTO_TCP };
+
+		s.remote = rules_prefix("10.0.0.0", 8 + i / 100);
+		s.remote_port = (uint16_t)i;
+		rules[i] = rules_make(s, rules_esp, i);
+		rules[i]->directions = DIRECTION_BIT_BOTH;
+	}
+	rules[0]->selector.protocol = first[_i].protocol;
+	rules[0]->directions = first[_i].directions;
+	ck_assert_int_eq(spd_new(rules, ARRAY_SIZE(rules), SPD_FIRST_MATCH, &spd), 0);
+	ck_assert_int_eq(classifier_new(spd->rules, spd->count, &classifier), 0);
+	ck_assert_int_eq(classifier_bytes(classifier) < 2048, first[_i].hides);
+	for (uint16_t i = 0; i < ARRAY_SIZE(rules); i += 50) {
+		flow.remote_port = i;
+		ck_assert_ptr_eq(find(classifier, spd, "", &flow), spd_match(spd, "", &flow));
+	}
+}
+END_TEST
+
 START_TEST(heads_are_told)
 {
 	struct rule *rules[] = { rules_make((struct selector){ .protocol = 6 }, rules_esp, 0),
@@ -272,6 +368,8 @@ int main(void)
 	tcase_add_loop_test(tc, same_as_explained, 0, 10);
 	tcase_add_loop_test(tc, crowded_shapes, 0, 8);
 	tcase_add_loop_test(tc, batches, 0, 12);
+	tcase_add_loop_test(tc, thousands_of_prefixes, 0, 4);
+	tcase_add_loop_test(tc, hidden_rules_take_no_room, 0, 5);
 	tcase_add_loop_test(tc, many_keys_of_one_packet, 0, 2);
 	tcase_add_test(tc, heads_are_told);
 	suite_add_tcase(suite, tc);

@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "common/base/pages.h"
 #include "services/datapath/spd/classifier_build.h"
 
-#define LINE	  64U
-#define HUGE_PAGE (UINT64_C(1) << 21)
+#define LINE 64U
 
 void vec_done(struct vec *vec)
 {
@@ -46,45 +45,55 @@ unsigned int end_bits(const struct prefix *prefix)
 	return prefix->addr.family == AF_UNSPEC ? 0 : prefix->bits;
 }
 
-static void set_range(struct record *record, const struct selector *s)
+static void set_range(union cell cells[static 2], const struct selector *s)
 {
+	struct record *record = &cells[0].record;
 	enum record_kind kind = RECORD_ANY;
+	uint16_t last = 0;
 
 	if (s->remote_port != 0) {
 		kind = RECORD_REMOTE_PORT;
 		record->low = s->remote_port;
-		record->high = s->remote_port_last ? s->remote_port_last : s->remote_port;
+		last = s->remote_port_last;
 	} else if (s->local_port != 0) {
 		kind = RECORD_LOCAL_PORT;
 		record->low = s->local_port;
-		record->high = s->local_port_last ? s->local_port_last : s->local_port;
+		last = s->local_port_last;
 	} else if (s->has_icmp_type) {
 		kind = RECORD_ICMP_TYPE;
 		record->low = s->icmp_type_low;
-		record->high = s->icmp_type_high;
+		last = s->icmp_type_high;
 	}
+	cells[1].rest.high = last > record->low ? last : record->low;
+	if (cells[1].rest.high != record->low)
+		record->flags |= RECORD_WIDE;
 	if ((s->local_port != 0 && kind != RECORD_LOCAL_PORT) ||
 		(s->has_icmp_type && kind != RECORD_ICMP_TYPE) || s->has_icmp_code)
 		record->flags |= RECORD_VERIFY;
-	record->directions_kind |= (uint8_t)(kind << 2);
+	record->flags |= (uint8_t)(kind << RECORD_KIND_SHIFT);
 }
 
-struct record record_of(const struct builder *b, const struct item *item)
+unsigned int record_of(
+	const struct builder *b, const struct item *item, union cell ret_cells[static 2])
 {
 	const struct rule *rule = b->rules[item->rule];
 	const struct selector *s = &rule->selector;
 	const struct prefix *other = item->under_remote ? &s->local : &s->remote;
 	unsigned int bits = item->own_bits ? end_bits(other) : 0;
-	struct record record = { .rule = item->rule, .protocol = s->protocol };
+	struct record *record = &ret_cells[0].record;
+	struct record_rest *rest = &ret_cells[1].rest;
 
-	record.directions_kind = rule->directions & DIRECTION_BIT_BOTH;
-	set_range(&record, s);
-	if (bits > 0)
-		record.other = (uint32_t)(wide_of(&other->addr).high >> 32);
-	record.other_bits = (uint8_t)(bits < 32 ? bits : 32);
+	*record = (struct record){ .rule = item->rule, .protocol = s->protocol };
+	*rest = (struct record_rest){ .other_bits = (uint8_t)(bits < 32 ? bits : 32) };
+	record->flags = rule->directions & DIRECTION_BIT_BOTH;
+	set_range(ret_cells, s);
+	if (bits > 0) {
+		rest->other = (uint32_t)(wide_of(&other->addr).high >> 32);
+		record->flags |= RECORD_WIDE;
+	}
 	if (bits > 32)
-		record.flags |= RECORD_VERIFY;
-	return record;
+		record->flags |= RECORD_VERIFY;
+	return record_cells(record);
 }
 
 /* How many rules name the same prefix; a guess, since hashes may coincide. */
@@ -277,36 +286,32 @@ static void *take(struct vec *vec, uint8_t *block, size_t *at)
 	return mine;
 }
 
-/* All arrays in one block, in large pages where the kernel has them: a page walk costs as much as
- * the cache line behind it. */
+/* All arrays in one block. */
 static int join_arrays(struct classifier *c, struct builder *b)
 {
-	struct vec *vecs[] = { &b->keys4, &b->keys8, &b->records, &b->values, &b->slots,
-		&b->subtrees, &b->groups, &b->tuples, &b->filters };
-	size_t size = LINE, align = LINE, at = 0;
+	struct vec *vecs[] = { &b->leaves4, &b->leaves8, &b->keys4, &b->keys8, &b->cells,
+		&b->values, &b->slots, &b->subtrees, &b->groups, &b->tuples, &b->filters };
+	size_t size = LINE, at = 0;
 	void *joined[ARRAY_SIZE(vecs)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(vecs); i++)
 		size += (vecs[i]->count * vecs[i]->size + LINE - 1) / LINE * LINE;
-	if (size >= HUGE_PAGE)
-		align = HUGE_PAGE;
-	c->block = aligned_alloc(align, (size + align - 1) / align * align);
+	c->block = pages_new(size);
 	if (!c->block)
 		return -ENOMEM;
-	if (align == HUGE_PAGE) /* small pages do too */
-		(void)madvise(c->block, (size + align - 1) / align * align, MADV_HUGEPAGE);
+	c->block_size = size;
 	for (size_t i = 0; i < ARRAY_SIZE(vecs); i++)
 		joined[i] = take(vecs[i], c->block, &at);
 	c->arrays = (struct classifier_arrays){ joined[0], joined[1], joined[2], joined[3],
-		joined[4], joined[5], joined[6], joined[7], joined[8] };
+		joined[4], joined[5], joined[6], joined[7], joined[8], joined[9], joined[10] };
 	c->bytes = size + c->n_heads * sizeof(*c->heads) + sizeof(*c);
 	return 0;
 }
 
 static void builder_done(struct builder *b)
 {
-	struct vec *vecs[] = { &b->keys4, &b->keys8, &b->records, &b->values, &b->slots,
-		&b->subtrees, &b->groups, &b->tuples, &b->filters };
+	struct vec *vecs[] = { &b->leaves4, &b->leaves8, &b->keys4, &b->keys8, &b->cells,
+		&b->values, &b->slots, &b->subtrees, &b->groups, &b->tuples, &b->filters };
 
 	for (size_t i = 0; i < ARRAY_SIZE(vecs); i++)
 		vec_done(vecs[i]);
@@ -318,10 +323,12 @@ int classifier_new(struct rule *const *rules, size_t count, struct classifier **
 	CLEANUP(builder_done) struct builder b = {
 		.rules = rules,
 		.n_rules = count,
+		.leaves4 = { .size = sizeof(struct leaf4) },
+		.leaves8 = { .size = sizeof(struct leaf8) },
 		.keys4 = { .size = sizeof(uint32_t) },
 		.keys8 = { .size = sizeof(uint64_t) },
-		.records = { .size = sizeof(struct record) },
-		.values = { .size = sizeof(uint32_t) },
+		.cells = { .size = sizeof(union cell) },
+		.values = { .size = sizeof(struct place) },
 		.slots = { .size = sizeof(struct slot) },
 		.subtrees = { .size = sizeof(struct subtree) },
 		.groups = { .size = sizeof(struct group) },
@@ -331,7 +338,7 @@ int classifier_new(struct rule *const *rules, size_t count, struct classifier **
 	int r;
 
 	/* List 0 is none. */
-	if (!c || count >= CLASSIFIER_NONE || !vec_extend(&b.records, 1))
+	if (!c || count >= CLASSIFIER_NONE || !vec_extend(&b.cells, 1))
 		return -ENOMEM;
 	c->rules = rules;
 	r = build_heads(c, &b);
@@ -347,7 +354,7 @@ struct classifier *classifier_free(struct classifier *classifier)
 {
 	if (classifier) {
 		free(classifier->heads);
-		free(classifier->block);
+		pages_free(classifier->block, classifier->block_size);
 		free(classifier);
 	}
 	return NULL;

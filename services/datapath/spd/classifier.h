@@ -41,6 +41,9 @@ struct classifier_query {
 };
 void classifier_find_batch(
 	const struct classifier *classifier, struct classifier_query *queries, size_t n);
+/* The same, also where so few rules stay in the cache that one at a time is faster. */
+void classifier_find_staged(
+	const struct classifier *classifier, struct classifier_query *queries, size_t n);
 size_t classifier_bytes(const struct classifier *classifier); /* memory that it takes */
 
 #endif

@@ -19,7 +19,8 @@ void *vec_extend(struct vec *vec, size_t n) MUST_CHECK;
 struct builder {
 	struct rule *const *rules;
 	size_t n_rules;
-	struct vec keys4, keys8, records, values, slots, subtrees, groups, tuples, filters;
+	struct vec leaves4, leaves8, keys4, keys8, cells, values, slots, subtrees, groups, tuples,
+		filters;
 };
 
 /* One rule of a head, for one family and the end under which it stands. */
@@ -32,8 +33,10 @@ struct item {
 
 /*
  * The record of an item: what it asks for besides @item->own. Flags but RECORD_LAST are set.
+ * Return: how many cells it takes, one or two.
  */
-struct record record_of(const struct builder *b, const struct item *item);
+unsigned int record_of(
+	const struct builder *b, const struct item *item, union cell ret_cells[static 2]);
 /* The prefix of an end as a number of bits; 0: any. */
 unsigned int end_bits(const struct prefix *prefix);
 
@@ -42,6 +45,22 @@ unsigned int end_bits(const struct prefix *prefix);
  */
 int group_build(
 	struct builder *b, const struct item *items, size_t n, uint32_t *ret_group) MUST_CHECK;
+/* Windows under way. What was written last may grow, as long as it is the last of the cells. */
+struct window {
+	uint32_t at, used; /* cells */
+};
+
+/* A place, and the first rule that is found there. */
+struct window_node {
+	struct place place;
+	uint32_t first_rule;
+};
+/*
+ * The place of @n items in match order that stand under one prefix, on top of @around, that of the
+ * next shorter one (may be empty). Items that can never decide are lost. Return: 0 or -ENOMEM.
+ */
+int window_place(struct builder *b, struct window *window, struct item *items, size_t n,
+	const struct window_node *around, struct window_node *ret_node) MUST_CHECK;
 /*
  * The tree of @items under one of their ends; sorts them. @family: AF_INET or AF_INET6.
  * Return: 0 or -ENOMEM.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Look-up: the lists of both ends' intervals and the group of rules without addresses. */
+/* Look-up: the places of both ends' intervals and the group of rules without addresses. */
 #include "services/datapath/spd/classifier_search.h"
 
 uint32_t probe_group(const struct probe *p, uint32_t number, uint32_t best)
@@ -19,37 +19,41 @@ uint32_t probe_group(const struct probe *p, uint32_t number, uint32_t best)
 			continue;
 		list = find_slot(p->c, group, hash);
 		if (list != NEVER)
-			best = scan_records(p, &a->records[list], best);
+			best = scan_list(p, list, best);
 	}
 	return best;
 }
 
-uint32_t probe_list(const struct probe *p, uint32_t list, bool known, uint32_t best)
+uint32_t probe_place(const struct probe *p, const struct place *place, bool known, uint32_t best)
 {
-	for (; list != NEVER; known = false) {
-		const struct record *r = &p->c->arrays.records[list];
-		uint32_t next = NEVER, next_first = CLASSIFIER_NONE;
-		bool ended = false;
+	for (const struct place *next; place; place = next, known = false) {
+		uint32_t next_first = CLASSIFIER_NONE;
 
-		for (; !ended && (r->flags & RECORD_LINK); r++) {
-			ended = r->flags & RECORD_LAST;
-			if (r->flags & RECORD_GROUP) {
-				if (!known && r->rule < best)
-					best = probe_group(p, r->other, best);
-			} else {
-				next = r->other;
+		next = NULL;
+		best = scan_records(p, place, best);
+		for (uint32_t left = place->others; left != 0; left &= left - 1) {
+			const union cell *cell = other_cell(p->c, place, left);
+			const struct record *r = &cell[0].record;
+
+			if (r->rule >= best)
+				continue;
+			if (!record_is_link(r)) {
+				best = record_matches(p, cell) ? r->rule : best;
+			} else if (!(r->flags & LINK_GROUP)) {
+				next = &cell[1].place;
 				next_first = r->rule;
+			} else if (!known) {
+				best = probe_group(p, cell[1].rest.other, best);
 			}
 		}
-		if (!ended)
-			best = scan_records(p, r, best);
-		list = next_first < best ? next : NEVER;
+		if (next_first >= best)
+			next = NULL;
 	}
 	return best;
 }
 
 /* The first of its starts is 0. */
-uint32_t probe_subtree(const struct classifier *c, uint32_t number, uint64_t x)
+struct place probe_subtree(const struct classifier *c, uint32_t number, uint64_t x)
 {
 	const struct subtree *sub = &c->arrays.subtrees[number];
 	const uint64_t *keys = &c->arrays.keys8[sub->at];
@@ -65,24 +69,21 @@ uint32_t probe_subtree(const struct classifier *c, uint32_t number, uint64_t x)
 	return c->arrays.values[sub->values + at];
 }
 
-/* The list of the interval in which an address lies. */
-static uint32_t find_interval(
+/* The place of the interval in which an address lies. */
+static struct place find_interval(
 	const struct classifier *c, const struct tree *tree, int family, const struct wide *x)
 {
-	uint32_t at = 0, value;
+	struct place place = { 0 };
+	uint32_t at = 0;
 
-	if (tree->n_levels == 0)
-		return NEVER;
-	for (uint32_t l = 0; l < tree->n_levels; l++) {
-		if (l + 1 == tree->n_levels) /* of the keys of a node, one cache line */
-			__builtin_prefetch(
-				&c->arrays.values[tree->values + at * CLASSIFIER_FANOUT]);
-		at = family == AF_INET ? step4(c, tree, l, at, (uint32_t)(x->high >> 32))
-				       : step8(c, tree, l, at, x->high);
-	}
-	value = c->arrays.values[tree->values + at];
-	return value & CLASSIFIER_SUBTREE ? probe_subtree(c, value & ~CLASSIFIER_SUBTREE, x->low)
-					  : value;
+	if (tree->n_leaves == 0)
+		return place;
+	for (uint32_t l = 0; l < tree->n_levels; l++)
+		at = step(c, tree, family, l, at, x->high);
+	place = read_leaf(c, family, tree->leaves + at, x->high);
+	return place.at & CLASSIFIER_SUBTREE
+		       ? probe_subtree(c, place.at & ~CLASSIFIER_SUBTREE, x->low)
+		       : place;
 }
 
 void probe_make(const struct classifier *c, const struct flow *flow, struct probe *ret_probe)
@@ -101,18 +102,18 @@ void probe_make(const struct classifier *c, const struct flow *flow, struct prob
 	ret_probe->values[RECORD_ICMP_TYPE] = flow->has_icmp ? flow->icmp_type : HIDDEN;
 }
 
-/* With the lists of both intervals: the group first, since it needs neither. */
+/* With the places of both intervals: the group first, since it needs neither. */
 static uint32_t decide(struct probe *p, const struct part *part, const struct wide ends[static 2],
-	const uint32_t lists[static 2])
+	const struct place places[static 2])
 {
 	uint32_t best = CLASSIFIER_NONE;
 
 	if (part->any != 0)
 		best = probe_group(p, part->any - 1, best);
 	look_at(p, ends, REMOTE);
-	best = probe_list(p, lists[REMOTE], false, best);
+	best = probe_place(p, &places[REMOTE], false, best);
 	look_at(p, ends, LOCAL);
-	return probe_list(p, lists[LOCAL], false, best);
+	return probe_place(p, &places[LOCAL], false, best);
 }
 
 uint32_t classifier_find(const struct classifier *classifier, int head, const struct flow *flow)
@@ -121,14 +122,14 @@ uint32_t classifier_find(const struct classifier *classifier, int head, const st
 	int family = flow->local.family;
 	const struct part *part = &c->heads[head].parts[family == AF_INET ? 0 : 1];
 	const struct wide ends[] = { wide_of(&flow->remote), wide_of(&flow->local) };
-	uint32_t lists[2];
+	struct place places[2];
 	UNINITIALISED struct probe p;
 
 	probe_make(c, flow, &p);
 	for (unsigned int end = 0; end < 2; end++) {
-		lists[end] = find_interval(c, &part->trees[end], family, &ends[end]);
+		places[end] = find_interval(c, &part->trees[end], family, &ends[end]);
 		/* On its way while the other tree and the group are searched. */
-		prefetch_list(c, lists[end]);
+		prefetch_place(c, &places[end]);
 	}
-	return decide(&p, part, ends, lists);
+	return decide(&p, part, ends, places);
 }

@@ -150,35 +150,53 @@ static void place_pieces(const struct group *group, struct slot *slots, struct p
 		while (slots[at].list != 0 && slots[at].tag != hash_tag(hash))
 			at = (at + 1) & group->mask;
 		slots[at].tag = hash_tag(hash);
-		slots[at].list++; /* counts, for now */
+		slots[at].list = 1; /* taken; its place is still to be found */
 		list[i].slot = at;
 	}
 }
 
+static unsigned int piece_cells(const struct builder *b, const struct piece *piece)
+{
+	UNINITIALISED union cell cells[2];
+
+	return record_of(b, piece->item, cells);
+}
+
+/* From the last to the first, each in front of those of its slot that are written. */
 static int write_lists(
 	struct builder *b, struct slot *slots, uint32_t n_slots, const struct pieces *pieces)
 {
 	const struct piece *list = (const struct piece *)(const void *)pieces->list.bytes;
-	CLEANUP(freep) uint32_t *fill = calloc(n_slots, sizeof(*fill));
-	uint32_t at = (uint32_t)b->records.count;
-	struct record *records;
+	CLEANUP(freep) uint32_t *ends = calloc(n_slots, sizeof(*ends));
+	size_t at = b->cells.count, n = 0;
+	union cell *cells;
 
-	if (!fill || !vec_extend(&b->records, pieces->list.count))
+	if (!ends)
+		return -ENOMEM;
+	for (size_t i = 0; i < pieces->list.count; i++) {
+		unsigned int more = piece_cells(b, &list[i]);
+
+		ends[list[i].slot] += more;
+		n += more;
+	}
+	if (!vec_extend(&b->cells, n))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n_slots; i++) {
-		uint32_t count = slots[i].list;
-
-		if (count == 0)
-			continue;
-		slots[i].list = fill[i] = at;
-		at += count;
+		at += ends[i];
+		slots[i].list = ends[i] ? (uint32_t)at : 0;
+		ends[i] = (uint32_t)at;
 	}
-	records = (struct record *)(void *)b->records.bytes;
-	for (size_t i = 0; i < pieces->list.count; i++)
-		records[fill[list[i].slot]++] = record_of(b, list[i].item);
-	for (uint32_t i = 0; i < n_slots; i++)
-		if (slots[i].list != 0)
-			records[fill[i] - 1].flags |= RECORD_LAST;
+	cells = (union cell *)(void *)b->cells.bytes;
+	for (size_t i = pieces->list.count; i-- > 0;) {
+		struct slot *slot = &slots[list[i].slot];
+		UNINITIALISED union cell mine[2];
+		unsigned int size = record_of(b, list[i].item, mine);
+
+		if (slot->list == ends[list[i].slot])
+			mine[0].record.flags |= RECORD_LAST;
+		slot->list -= size;
+		memcpy(&cells[slot->list], mine, size * sizeof(*mine));
+	}
 	return 0;
 }
 
@@ -229,7 +247,7 @@ int group_build(struct builder *b, const struct item *items, size_t n, uint32_t 
 
 	for (size_t i = 0; i < n; i++)
 		ranges += is_range(&b->rules[items[i].rule]->selector);
-	pieces.cut_ranges = ranges > CLASSIFIER_LIST_MAX;
+	pieces.cut_ranges = ranges > CLASSIFIER_WINDOW;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = add_item(&pieces, b, &items[i]);
 	if (r == 0)

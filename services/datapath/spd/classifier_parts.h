@@ -4,10 +4,11 @@
  *
  * Rules are sorted by where they stand: under the prefix of their remote end, under that of their
  * local end, or, when they name neither, in one group. The prefixes of an end cut the addresses into
- * intervals, found in a tree of sixteen-way nodes. For each interval there is one list of records:
- * what the rules of all prefixes that contain it ask for besides, in match order. Lists that would
- * grow too long refer to the list of the next shorter prefix, or to a group: hash tables by
- * protocol, ports and leading bits of the other end, one for each combination that occurs.
+ * intervals, found in a tree of sixteen-way nodes. Each interval has a place: a window of records and
+ * which of them count there, those of all prefixes that contain it. So prefixes nested in each other
+ * share the records of a window. What does not fit refers to the place of the next shorter prefix, or
+ * to a group: hash tables by protocol, ports and leading bits of the other end, one for each
+ * combination that occurs.
  */
 #ifndef DATAPATH_CLASSIFIER_PARTS_H
 #define DATAPATH_CLASSIFIER_PARTS_H
@@ -18,27 +19,48 @@
 #define CLASSIFIER_FAMILIES   2U /* IPv4, IPv6 */
 #define CLASSIFIER_FANOUT     16U
 #define CLASSIFIER_MAX_LEVELS 8U
-#define CLASSIFIER_LIST_MAX   16U /* records that are written out for one interval */
-#define CLASSIFIER_SUBTREE    UINT32_C(0x80000000) /* of a value: the low half decides */
+#define CLASSIFIER_WINDOW     16U /* cells that a place can name */
+#define CLASSIFIER_SUBTREE    UINT32_C(0x80000000) /* of a place: the low half decides */
 
 /* What a range of a record is about. */
 enum record_kind { RECORD_ANY, RECORD_LOCAL_PORT, RECORD_REMOTE_PORT, RECORD_ICMP_TYPE };
 #define RECORD_KINDS 4
 
-#define RECORD_LAST   0x1U
-#define RECORD_VERIFY 0x2U /* there is more in the rule's selector than the record says */
-#define RECORD_LINK   0x4U /* go on elsewhere; these come first in a list */
-#define RECORD_GROUP  0x8U /* a link to a group, not to a list */
+/* Flags of a record, above the bits of its directions: none for a link. */
+#define RECORD_KIND_SHIFT 2U
+#define RECORD_KIND_MASK  0x3U
+#define RECORD_WIDE	  0x10U /* the next cell says more about it */
+#define RECORD_VERIFY	  0x20U /* there is more in the rule's selector than the record says */
+#define RECORD_LAST	  0x40U /* of a list */
+#define LINK_GROUP	  0x20U /* a link to a group, not to a place */
 
-/* What a rule asks for besides the prefix under which it stands; four to a cache line. */
+/* What a rule asks for besides the prefix under which it stands; eight to a cache line. */
 struct record {
 	uint32_t rule; /* position in match order; of a link: the first that may be found there */
-	uint32_t other; /* leading bits of the other end's prefix; of a link: where it goes */
-	uint16_t low, high;
+	uint16_t low; /* the port or type, or the first of a range */
 	uint8_t protocol; /* 0: any */
+	uint8_t flags; /* directions, kind, RECORD_* */
+};
+
+/* Behind a wide record. */
+struct record_rest {
+	uint32_t other; /* leading bits of the other end's prefix; of a link: its group */
+	uint16_t high;
 	uint8_t other_bits; /* 0 to 32 */
-	uint8_t directions_kind; /* directions, kind << 2 */
-	uint8_t flags;
+	uint8_t none;
+};
+
+/* The rules of an interval: which cells of a window are about them. */
+struct place {
+	uint32_t at; /* first cell of the window, or CLASSIFIER_SUBTREE and its number */
+	uint16_t records; /* a bit a cell: those that say all in one */
+	uint16_t others; /* those that are wide or to be verified, and links */
+};
+
+union cell {
+	struct record record;
+	struct record_rest rest;
+	struct place place; /* behind a link */
 };
 
 /* One sort of key in a group: which parts of a packet are hashed. */
@@ -59,17 +81,31 @@ struct group {
 	uint32_t filter; /* a few bits a slot that say `no` without a look at it */
 };
 
-/* Starts of intervals, in levels: each key of a level is the first of a node in the next. */
+/*
+ * Starts of intervals, each with its place, a cache line of them. Those without use repeat the last.
+ */
+struct leaf4 {
+	uint32_t keys[5];
+	uint32_t none;
+	struct place places[5];
+};
+
+struct leaf8 {
+	uint64_t keys[4]; /* upper halves */
+	struct place places[4];
+};
+
+/* Leaves, found in levels: each key is the first of a node in the next level, or of a leaf. */
 struct tree {
-	uint32_t n_levels; /* 0: empty */
+	uint32_t n_levels; /* 0: a leaf at most */
 	uint32_t at[CLASSIFIER_MAX_LEVELS], count[CLASSIFIER_MAX_LEVELS]; /* keys */
-	uint32_t values; /* one a key of the last level: a list, 0 for none */
+	uint32_t leaves, n_leaves; /* 0: empty */
 };
 
 /* IPv6 addresses that agree in their upper half. */
 struct subtree {
 	uint32_t at, count; /* starts in keys8 */
-	uint32_t values;
+	uint32_t values; /* one a start */
 };
 
 enum { REMOTE, LOCAL };
@@ -89,10 +125,12 @@ struct head {
 
 /* The arrays, in the order in which they lie in memory. */
 struct classifier_arrays {
+	struct leaf4 *leaves4;
+	struct leaf8 *leaves8;
 	uint32_t *keys4;
 	uint64_t *keys8;
-	struct record *records; /* the first is nobody's */
-	uint32_t *values;
+	union cell *cells; /* the first is nobody's */
+	struct place *values; /* of subtrees */
 	struct slot *slots;
 	struct subtree *subtrees;
 	struct group *groups;
@@ -106,7 +144,8 @@ struct classifier {
 	size_t n_heads;
 	struct head *heads; /* owned */
 	size_t bytes; /* of all */
-	void *block; /* owned */
+	void *block; /* owned pages */
+	size_t block_size;
 };
 
 /* An address or prefix as a number: IPv4 in the leading bits. */
@@ -120,6 +159,21 @@ static inline struct wide wide_of(const struct address *addr)
 
 	return (struct wide){ (uint64_t)load_be32(p) << 32 | load_be32(p + 4),
 		(uint64_t)load_be32(p + 8) << 32 | load_be32(p + 12) };
+}
+
+static inline unsigned int record_cells(const struct record *record)
+{
+	return record->flags & RECORD_WIDE ? 2 : 1;
+}
+
+static inline bool record_is_link(const struct record *record)
+{
+	return (record->flags & DIRECTION_BIT_BOTH) == 0;
+}
+
+static inline bool place_is_empty(const struct place *place)
+{
+	return (place->records | place->others) == 0;
 }
 
 static inline uint64_t wide_mask(unsigned int bits)

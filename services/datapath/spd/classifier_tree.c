@@ -1,47 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tree of one end: nested prefixes become lists of records, and intervals that refer to them. */
+/* The tree of one end: nested prefixes become intervals that refer to windows of records. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "services/datapath/spd/classifier_build.h"
 
-#define MAX_LINKS 2U /* to a group of its own and to the next shorter prefix */
-#define MAX_DEPTH 129U
+#define MAX_DEPTH  129U
+#define LEAF4_KEYS ARRAY_SIZE(((struct leaf4 *)NULL)->keys)
+#define LEAF8_KEYS ARRAY_SIZE(((struct leaf8 *)NULL)->keys)
 
 /* A prefix that some rule names. */
 struct node {
 	struct wide start;
 	unsigned int bits;
-	uint32_t list; /* its records, and those of the prefixes around it */
-	uint32_t first_rule; /* that the list can find */
-	uint32_t n_links, n_records; /* as they were written */
+	struct window_node found; /* in it: its rules, and those of the prefixes around it */
 };
 
-/* A list before it is written. */
-struct draft {
-	struct record links[MAX_LINKS], records[CLASSIFIER_LIST_MAX];
-	uint32_t n_links, n_records;
-	unsigned int closed; /* directions in which nothing behind what it holds can match */
-};
-
-/* Where an interval starts, and the list that holds from there on. */
+/* Where an interval starts, and the place that holds from there on. */
 struct start {
 	struct wide at;
-	uint32_t list;
+	struct place place;
 };
 
 struct tree_builder {
 	struct builder *b;
 	struct vec starts;
+	struct window window;
 	struct node stack[MAX_DEPTH]; /* the prefixes around the one in work, shortest first */
 	size_t depth;
 };
-
-static struct record *records_of(const struct builder *b)
-{
-	return (struct record *)(void *)b->records.bytes;
-}
 
 static int compare_wide(const struct wide *a, const struct wide *b)
 {
@@ -60,119 +48,36 @@ static int compare_items(const void *x, const void *y)
 	return r ? r : (a->rule > b->rule) - (a->rule < b->rule);
 }
 
-static bool matches_all(const struct record *record)
+/* No prefix is around them. */
+static const struct window_node *top(const struct tree_builder *t)
 {
-	return record->protocol == 0 && record->other_bits == 0 &&
-	       (record->directions_kind >> 2) == RECORD_ANY && !(record->flags & RECORD_VERIFY);
+	static const struct window_node nothing = { .first_rule = CLASSIFIER_NONE };
+
+	return t->depth > 0 ? &t->stack[t->depth - 1].found : &nothing;
 }
 
-static void draft_record(struct draft *draft, const struct record *record)
+static bool places_agree(const struct place *a, const struct place *b)
 {
-	unsigned int directions = record->directions_kind & DIRECTION_BIT_BOTH;
-
-	if ((directions & ~draft->closed) == 0)
-		return;
-	if (matches_all(record))
-		draft->closed |= directions;
-	draft->records[draft->n_records++] = *record;
-	draft->records[draft->n_records - 1].flags &= RECORD_VERIFY;
+	return a->at == b->at && a->records == b->records && a->others == b->others;
 }
 
-static void draft_link(struct draft *draft, uint32_t to, uint32_t first_rule, uint8_t flags)
-{
-	draft->links[draft->n_links++] =
-		(struct record){ .rule = first_rule, .other = to, .flags = RECORD_LINK | flags };
-}
-
-static int draft_write(struct builder *b, struct draft *draft, struct node *node)
-{
-	size_t n = draft->n_links + draft->n_records;
-	struct record *out = vec_extend(&b->records, n);
-
-	if (!out)
-		return -ENOMEM;
-	memcpy(out, draft->links, draft->n_links * sizeof(*out));
-	memcpy(out + draft->n_links, draft->records, draft->n_records * sizeof(*out));
-	out[n - 1].flags |= RECORD_LAST;
-	node->list = (uint32_t)(b->records.count - n);
-	node->n_links = draft->n_links;
-	node->n_records = draft->n_records;
-	node->first_rule = UINT32_MAX;
-	for (size_t i = 0; i < n && i <= draft->n_links; i++)
-		if (out[i].rule < node->first_rule)
-			node->first_rule = out[i].rule;
-	return 0;
-}
-
-/* Both in match order; what the shorter prefix refers to is referred to again. */
-static void merge(const struct builder *b, const struct item *items, size_t n,
-	const struct node *around, struct draft *draft)
-{
-	const struct record *outer = records_of(b) + (around ? around->list : 0);
-	size_t n_outer = 0, i = 0, k = 0;
-
-	if (around) {
-		memcpy(draft->links, outer, around->n_links * sizeof(*outer));
-		draft->n_links = around->n_links;
-		for (uint32_t l = 0; l < draft->n_links; l++)
-			draft->links[l].flags &= (uint8_t)~RECORD_LAST;
-		outer += around->n_links;
-		n_outer = around->n_records;
-	}
-	while ((i < n || k < n_outer) && draft->closed != DIRECTION_BIT_BOTH) {
-		if (k == n_outer || (i < n && items[i].rule < outer[k].rule)) {
-			struct record record = record_of(b, &items[i++]);
-
-			draft_record(draft, &record);
-		} else {
-			draft_record(draft, &outer[k++]);
-		}
-	}
-}
-
-/* The rules of one prefix, on top of those around it. */
-static int add_node(
-	struct tree_builder *t, const struct item *items, size_t n, struct node *ret_node)
-{
-	const struct node *around = t->depth > 0 ? &t->stack[t->depth - 1] : NULL;
-	struct draft draft = { .n_links = 0 };
-	uint32_t group;
-	int r;
-
-	*ret_node = (struct node){ .start = items[0].own, .bits = items[0].own_bits };
-	if (n > CLASSIFIER_LIST_MAX) {
-		r = group_build(t->b, items, n, &group);
-		if (r < 0)
-			return r;
-		draft_link(&draft, group, items[0].rule, RECORD_GROUP);
-		if (around)
-			draft_link(&draft, around->list, around->first_rule, 0);
-	} else if (around && n + around->n_links + around->n_records > CLASSIFIER_LIST_MAX) {
-		draft_link(&draft, around->list, around->first_rule, 0);
-		merge(t->b, items, n, NULL, &draft);
-	} else {
-		merge(t->b, items, n, around, &draft);
-	}
-	return draft_write(t->b, &draft, ret_node);
-}
-
-static int add_start(struct tree_builder *t, struct wide at, uint32_t list)
+static int add_start(struct tree_builder *t, struct wide at, const struct place *place)
 {
 	struct start *last = (struct start *)(void *)t->starts.bytes, *more;
 
 	if (t->starts.count > 0) {
 		last += t->starts.count - 1;
 		if (compare_wide(&last->at, &at) == 0) {
-			last->list = list;
+			last->place = *place;
 			return 0;
 		}
-		if (last->list == list)
+		if (places_agree(&last->place, place))
 			return 0;
 	}
 	more = vec_extend(&t->starts, 1);
 	if (!more)
 		return -ENOMEM;
-	*more = (struct start){ at, list };
+	*more = (struct start){ at, *place };
 	return 0;
 }
 
@@ -199,31 +104,31 @@ static bool behind(const struct node *node, struct wide *ret)
 static int leave(struct tree_builder *t, const struct item *next)
 {
 	while (t->depth > 0) {
-		const struct node *top = &t->stack[t->depth - 1];
+		const struct node *last = &t->stack[t->depth - 1];
 		struct wide at = { 0, 0 };
 		int r = 0;
 
 		if (next) {
-			at = wide_prefix(next->own, top->bits);
-			if (compare_wide(&at, &top->start) == 0)
+			at = wide_prefix(next->own, last->bits);
+			if (compare_wide(&at, &last->start) == 0)
 				return 0;
 		}
 		t->depth--;
-		if (behind(top, &at))
-			r = add_start(t, at, t->depth > 0 ? t->stack[t->depth - 1].list : 0);
+		if (behind(last, &at))
+			r = add_start(t, at, &top(t)->place);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int find_intervals(struct tree_builder *t, const struct item *items, size_t n)
+static int find_intervals(struct tree_builder *t, struct item *items, size_t n)
 {
 	size_t end;
-	int r = add_start(t, (struct wide){ 0, 0 }, 0);
+	int r = add_start(t, (struct wide){ 0, 0 }, &top(t)->place);
 
 	for (size_t i = 0; i < n && r == 0; i = end) {
-		struct node node = { .list = 0 };
+		struct node node = { .start = items[i].own, .bits = items[i].own_bits };
 
 		for (end = i + 1; end < n; end++)
 			if (items[end].own_bits != items[i].own_bits ||
@@ -231,11 +136,11 @@ static int find_intervals(struct tree_builder *t, const struct item *items, size
 				break;
 		r = leave(t, &items[i]);
 		if (r == 0)
-			r = add_node(t, &items[i], end - i, &node);
+			r = window_place(t->b, &t->window, &items[i], end - i, top(t), &node.found);
 		if (r < 0)
 			return r;
 		t->stack[t->depth++] = node;
-		r = add_start(t, node.start, node.list);
+		r = add_start(t, node.start, &node.found.place);
 	}
 	return r < 0 ? r : leave(t, NULL);
 }
@@ -274,35 +179,31 @@ static int add_levels(struct vec *keys, const uint8_t *last, size_t n, struct tr
 	return 0;
 }
 
-/* The keys and values of a tree's last level. */
+/* What the leaves are made of. */
 struct bottom {
 	struct vec keys, values;
 };
 
-static int add_key(struct bottom *bottom, uint64_t key, uint32_t value)
+static int add_key(struct bottom *bottom, uint64_t key, const struct place *value)
 {
-	uint8_t *k = vec_extend(&bottom->keys, 1);
-	uint32_t *v = vec_extend(&bottom->values, 1);
-	uint32_t half = (uint32_t)(key >> 32);
+	uint64_t *k = vec_extend(&bottom->keys, 1);
+	struct place *v = vec_extend(&bottom->values, 1);
 
 	if (!k || !v)
 		return -ENOMEM;
-	if (bottom->keys.size == sizeof(half))
-		memcpy(k, &half, sizeof(half));
-	else
-		memcpy(k, &key, sizeof(key));
-	*v = value;
+	*k = key;
+	*v = *value;
 	return 0;
 }
 
-/* @n starts that agree in their upper half; @list: what holds before them. */
-static int add_subtree(
-	struct builder *b, const struct start *starts, size_t n, uint32_t list, uint32_t *ret)
+/* @n starts that agree in their upper half; @before: what holds before them. */
+static int add_subtree(struct builder *b, const struct start *starts, size_t n,
+	const struct place *before, struct place *ret)
 {
 	bool fill = starts[0].at.low != 0;
 	struct subtree *sub = vec_extend(&b->subtrees, 1);
 	uint64_t *keys = vec_extend(&b->keys8, n + fill);
-	uint32_t *values = vec_extend(&b->values, n + fill);
+	struct place *values = vec_extend(&b->values, n + fill);
 
 	if (!sub || !keys || !values)
 		return -ENOMEM;
@@ -311,13 +212,13 @@ static int add_subtree(
 		.values = (uint32_t)(b->values.count - n - fill) };
 	if (fill) {
 		*keys++ = 0;
-		*values++ = list;
+		*values++ = *before;
 	}
 	for (size_t i = 0; i < n; i++) {
 		keys[i] = starts[i].at.low;
-		values[i] = starts[i].list;
+		values[i] = starts[i].place;
 	}
-	*ret = (uint32_t)(b->subtrees.count - 1);
+	*ret = (struct place){ .at = CLASSIFIER_SUBTREE | (uint32_t)(b->subtrees.count - 1) };
 	return 0;
 }
 
@@ -325,7 +226,7 @@ static int split_halves(struct tree_builder *t, struct bottom *bottom)
 {
 	const struct start *starts = (const struct start *)(const void *)t->starts.bytes;
 	size_t n = t->starts.count, end;
-	uint32_t before = 0, sub;
+	struct place before = { 0 }, sub;
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i = end) {
@@ -334,44 +235,88 @@ static int split_halves(struct tree_builder *t, struct bottom *bottom)
 		for (end = i + 1; end < n && starts[end].at.high == high;)
 			end++;
 		if (end == i + 1 && starts[i].at.low == 0) {
-			r = add_key(bottom, high, starts[i].list);
+			r = add_key(bottom, high, &starts[i].place);
 		} else {
-			r = add_subtree(t->b, &starts[i], end - i, before, &sub);
+			r = add_subtree(t->b, &starts[i], end - i, &before, &sub);
 			if (r == 0)
-				r = add_key(bottom, high, CLASSIFIER_SUBTREE | sub);
+				r = add_key(bottom, high, &sub);
 			if (r == 0 && high != UINT64_MAX &&
 				(end == n || starts[end].at.high != high + 1))
-				r = add_key(bottom, high + 1, starts[end - 1].list);
+				r = add_key(bottom, high + 1, &starts[end - 1].place);
 		}
-		before = starts[end - 1].list;
+		before = starts[end - 1].place;
 	}
 	return r;
 }
 
+static void fill_leaf4(
+	struct leaf4 *leaf, const uint64_t *keys, const struct place *values, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(leaf->keys); i++) {
+		leaf->keys[i] = i < n ? (uint32_t)(keys[i] >> 32) : UINT32_MAX;
+		leaf->places[i] = values[i < n ? i : n - 1];
+	}
+}
+
+static void fill_leaf8(
+	struct leaf8 *leaf, const uint64_t *keys, const struct place *values, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(leaf->keys); i++) {
+		leaf->keys[i] = i < n ? keys[i] : UINT64_MAX;
+		leaf->places[i] = values[i < n ? i : n - 1];
+	}
+}
+
+/* Also the first key of each leaf, as the levels have them. */
+static int write_leaves(struct builder *b, const struct bottom *bottom, int family,
+	struct tree *tree, uint8_t *firsts)
+{
+	bool v4 = family == AF_INET;
+	struct vec *leaves = v4 ? &b->leaves4 : &b->leaves8;
+	size_t room = v4 ? LEAF4_KEYS : LEAF8_KEYS, count = bottom->keys.count;
+	const uint64_t *keys = (const uint64_t *)(const void *)bottom->keys.bytes;
+	const struct place *values = (const struct place *)(const void *)bottom->values.bytes;
+	void *out;
+
+	tree->leaves = (uint32_t)leaves->count;
+	tree->n_leaves = (uint32_t)((count + room - 1) / room);
+	out = vec_extend(leaves, tree->n_leaves);
+	if (!out)
+		return -ENOMEM;
+	for (size_t i = 0, at = 0; at < count; i++, at += room) {
+		size_t n = count - at < room ? count - at : room;
+		uint32_t half = (uint32_t)(keys[at] >> 32);
+
+		if (v4) {
+			fill_leaf4((struct leaf4 *)out + i, &keys[at], &values[at], n);
+			memcpy(firsts + i * sizeof(half), &half, sizeof(half));
+		} else {
+			fill_leaf8((struct leaf8 *)out + i, &keys[at], &values[at], n);
+			memcpy(firsts + i * sizeof(*keys), &keys[at], sizeof(*keys));
+		}
+	}
+	return 0;
+}
+
 static int write_tree(struct tree_builder *t, int family, struct tree *ret_tree)
 {
-	struct vec *keys = family == AF_INET ? &t->b->keys4 : &t->b->keys8;
-	struct bottom bottom = { .keys = { .size = keys->size },
-		.values = { .size = sizeof(uint32_t) } };
+	struct bottom bottom = { .keys = { .size = sizeof(uint64_t) },
+		.values = { .size = sizeof(struct place) } };
 	const struct start *starts = (const struct start *)(const void *)t->starts.bytes;
+	CLEANUP(freep) uint8_t *firsts = NULL;
 	struct tree tree = { 0 };
-	uint32_t *values;
 	int r = 0;
 
 	if (family == AF_INET6)
 		r = split_halves(t, &bottom);
 	for (size_t i = 0; family == AF_INET && i < t->starts.count && r == 0; i++)
-		r = add_key(&bottom, starts[i].at.high, starts[i].list);
+		r = add_key(&bottom, starts[i].at.high, &starts[i].place);
+	firsts = calloc(bottom.keys.count + 1, sizeof(uint64_t));
 	if (r == 0)
-		r = add_levels(keys, bottom.keys.bytes, bottom.keys.count, &tree);
-	if (r == 0) {
-		tree.values = (uint32_t)t->b->values.count;
-		values = vec_extend(&t->b->values, bottom.values.count);
-		if (values && bottom.values.bytes)
-			memcpy(values, bottom.values.bytes, bottom.values.count * sizeof(*values));
-		else
-			r = -ENOMEM;
-	}
+		r = firsts ? write_leaves(t->b, &bottom, family, &tree, firsts) : -ENOMEM;
+	if (r == 0 && tree.n_leaves > 1)
+		r = add_levels(family == AF_INET ? &t->b->keys4 : &t->b->keys8, firsts,
+			tree.n_leaves, &tree);
 	vec_done(&bottom.keys);
 	vec_done(&bottom.values);
 	*ret_tree = tree;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "common/base/pages.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_PAGE ((size_t)1 << 21)
+
+static size_t round_up(size_t size)
+{
+	size_t page = size >= HUGE_PAGE ? HUGE_PAGE : (size_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+static void *map(size_t size)
+{
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+void *pages_new(size_t size)
+{
+	size_t all, before;
+	uint8_t *pages;
+
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size = round_up(size ? size : 1);
+	if (size < HUGE_PAGE)
+		return map(size);
+	all = size + HUGE_PAGE;
+	pages = map(all);
+	if (!pages)
+		return NULL;
+	/* Of one more than are needed those between two borders. */
+	before = (HUGE_PAGE - (uintptr_t)pages % HUGE_PAGE) % HUGE_PAGE;
+	if (before > 0)
+		(void)munmap(pages, before);
+	(void)munmap(pages + before + size, HUGE_PAGE - before);
+	(void)madvise(pages + before, size, MADV_HUGEPAGE); /* small pages do too */
+	return pages + before;
+}
+
+void pages_free(void *pages, size_t size)
+{
+	if (pages)
+		(void)munmap(pages, round_up(size ? size : 1));
+}
