@@ -445,9 +445,11 @@ static struct spd *random_policy(uint32_t *state, size_t n, bool in_maps)
 	int family = random_below(state, 2) ? AF_INET : AF_INET6;
 	struct spd *spd;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		rules[i] = in_maps ? tame_rule(state, (uint32_t)i, family)
 				   : random_rule(state, (uint32_t)i, 16);
+		rules[i]->audit = random_below(state, 8) == 0;
+	}
 	ck_assert_int_eq(
 		spd_new(rules, n, random_below(state, 3) ? SPD_FIRST_MATCH : SPD_SOLARIS_PRIORITY,
 			&spd),
@@ -458,10 +460,56 @@ static struct spd *random_policy(uint32_t *state, size_t n, bool in_maps)
 	return spd;
 }
 
+static void add_audited(const struct steer_count *count, void *userdata)
+{
+	uint64_t *sum = userdata;
+
+	if (count->verdict == STEER_AUDIT)
+		*sum += count->packets;
+}
+
+static uint64_t audited(void)
+{
+	uint64_t sum = 0;
+
+	ck_assert_int_eq(steer_counters(lab.steer, add_audited, &sum), 0);
+	return sum;
+}
+
+/* An audit rule would protect or drop it, and no other says anything. */
+static bool is_audited(const struct spd *spd, const struct flow *flow)
+{
+	const struct rule *rule = spd_match(spd, "", flow) ? NULL : spd_match_audit(spd, "", flow);
+
+	if (!rule)
+		return false;
+	return flow->direction == DIRECTION_IN ? !rule_has_bypass(rule) : !rule_is_bypass(rule);
+}
+
 /* How often each came, of errors alone too. */
 struct tally {
 	size_t by[4], errors[4];
+	uint64_t audited;
 };
+
+/* Errors are looked at up to twice, and some kinds of ICMP may go past all lines. */
+static void check_audit(
+	const struct spd *spd, const struct sample *samples, uint64_t counted, struct tally *tally)
+{
+	uint64_t least = 0, unsure = 0;
+
+	for (size_t i = 0; i < PACKETS; i++) {
+		if (samples[i].is_error)
+			unsure += 2;
+		else if (samples[i].flow.has_icmp)
+			unsure++;
+		else
+			least += is_audited(spd, &samples[i].flow);
+	}
+	ck_assert_msg(counted >= least && counted <= least + unsure, "%lu, not %lu to %lu",
+		(unsigned long)counted, (unsigned long)least, (unsigned long)(least + unsure));
+	tally->audited += least;
+}
 
 static void try_policy(uint32_t *state, size_t n, bool stack_first, struct tally *tally)
 {
@@ -470,8 +518,10 @@ static void try_policy(uint32_t *state, size_t n, bool stack_first, struct tally
 	CLEANUP(freep) struct sample *samples = calloc(PACKETS, sizeof(*samples));
 	CLEANUP(spd_freep) struct spd *spd = random_policy(state, n, in_maps);
 	bool arrived[PACKETS] = { false };
+	uint64_t before;
 
 	ck_assert_int_eq(steer_load(lab.steer, spd, NULL), 0);
+	before = audited();
 	for (uint32_t i = 0; i < PACKETS; i++) {
 		struct sample *sample = &samples[i];
 		int want, got;
@@ -491,6 +541,7 @@ static void try_policy(uint32_t *state, size_t n, bool stack_first, struct tally
 			got, want);
 	}
 	await_arrivals(arrived, PACKETS);
+	check_audit(spd, samples, audited() - before, tally);
 	for (uint32_t i = 0; i < PACKETS; i++) {
 		bool want = comes_in(spd, &samples[i], stack_first);
 
@@ -516,6 +567,7 @@ START_TEST(packets_go_where_policy_says)
 		ck_assert_uint_gt(tally.by[i], 20);
 		ck_assert_uint_gt(tally.errors[i], 20);
 	}
+	ck_assert_uint_gt(tally.audited, 20);
 }
 END_TEST
 
