@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "services/datapath/drops/drop_words.h"
 #include "services/datapath/drops/drops.h"
 
 #define FLOOD 200000U
@@ -26,6 +27,18 @@ static struct drop sample(uint64_t n)
 	drop.flow.local_port = (uint16_t)n;
 	return drop;
 }
+
+START_TEST(every_reason_has_its_words)
+{
+	for (size_t i = 0; i < VERDICT_COUNT; i++) {
+		enum verdict verdict = (enum verdict)i;
+		bool tells = drop_hint(verdict)[0] != '\0';
+
+		ck_assert_msg(tells == !drop_is_routine(verdict), "%s", verdict_name(verdict));
+		ck_assert_str_ne(drop_hint(verdict), verdict_text(verdict));
+	}
+}
+END_TEST
 
 static void put(struct drops *drops, size_t writer, uint64_t n)
 {
@@ -143,6 +156,7 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, every_reason_has_its_words);
 	tcase_add_test(tc, order_is_that_of_time);
 	tcase_add_test(tc, the_last_ones_are_kept);
 	tcase_add_test(tc, the_reader_is_woken_once);

@@ -9,7 +9,7 @@
 bool drop_is_routine(enum verdict verdict);
 /* The packet named an SPI that we do not have. */
 bool drop_is_unknown_spi(enum verdict verdict);
-/* What is mostly behind it, in words: "peer sends clear"; "" where its text says all. */
+/* What is mostly behind it, in words: "peer sends clear"; "" for what is routine, or no drop. */
 const char *drop_hint(enum verdict verdict);
 
 #endif
