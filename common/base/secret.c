@@ -9,9 +9,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#define BLOCK_PAGES 4U
+
+/* Pages that many secrets share, so that they are locked once and not for each. */
+struct secret_block {
+	_Atomic size_t refs; /* of secrets in it, and of the pool that fills it */
+	size_t used, size;
+};
+
 struct secret {
-	_Atomic unsigned int refs;
-	size_t len;
+	_Atomic uint32_t refs;
+	uint32_t len;
+	struct secret_block *block; /* NULL: it stands alone */
 	uint8_t bytes[];
 };
 
@@ -30,21 +39,77 @@ static void secret_pin(void *bytes, size_t len)
 	(void)madvise((void *)start, end - start, MADV_DONTDUMP);
 }
 
-int secret_new(const uint8_t *bytes, size_t len, struct secret **ret_secret)
+static void block_unref(struct secret_block *block)
+{
+	if (block && atomic_fetch_sub_explicit(&block->refs, 1, memory_order_acq_rel) == 1)
+		free(block);
+}
+
+static struct secret_block *block_new(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = BLOCK_PAGES * page;
+	struct secret_block *block = aligned_alloc(page, size);
+
+	if (!block)
+		return NULL;
+	secret_pin(block, size);
+	atomic_init(&block->refs, 1);
+	block->used = (sizeof(*block) + 15) / 16 * 16;
+	block->size = size;
+	return block;
+}
+
+/* Room for one more in the pool's block, or in another one. */
+static struct secret *pool_take(struct secret_pool *pool, size_t size)
+{
+	struct secret_block *block = pool->block;
+	struct secret *secret;
+
+	size = (size + 15) / 16 * 16;
+	if (!block || block->size - block->used < size) {
+		block = block_new();
+		if (!block)
+			return NULL;
+		secret_pool_done(pool);
+		pool->block = block;
+	}
+	secret = (void *)((uint8_t *)block + block->used);
+	block->used += size;
+	atomic_fetch_add_explicit(&block->refs, 1, memory_order_relaxed);
+	secret->block = block;
+	return secret;
+}
+
+void secret_pool_done(struct secret_pool *pool)
+{
+	block_unref(pool->block);
+	pool->block = NULL;
+}
+
+int secret_new_in(
+	struct secret_pool *pool, const uint8_t *bytes, size_t len, struct secret **ret_secret)
 {
 	struct secret *secret;
 
 	if (len == 0 || len > SECRET_MAX_BYTES)
 		return -EINVAL;
-	secret = malloc(sizeof(*secret) + len);
+	secret = pool ? pool_take(pool, sizeof(*secret) + len) : malloc(sizeof(*secret) + len);
 	if (!secret)
 		return -ENOMEM;
-	secret_pin(secret, sizeof(*secret) + len);
+	if (!pool) {
+		secret_pin(secret, sizeof(*secret) + len);
+		secret->block = NULL;
+	}
 	atomic_init(&secret->refs, 1);
-	secret->len = len;
+	secret->len = (uint32_t)len;
 	memcpy(secret->bytes, bytes, len);
 	*ret_secret = secret;
 	return 0;
+}
+
+int secret_new(const uint8_t *bytes, size_t len, struct secret **ret_secret)
+{
+	return secret_new_in(NULL, bytes, len, ret_secret);
 }
 
 struct secret *secret_ref(struct secret *secret)
@@ -57,8 +122,13 @@ struct secret *secret_ref(struct secret *secret)
 struct secret *secret_unref(struct secret *secret)
 {
 	if (secret && atomic_fetch_sub_explicit(&secret->refs, 1, memory_order_acq_rel) == 1) {
+		struct secret_block *block = secret->block;
+
 		secret_wipe(secret->bytes, secret->len);
-		free(secret);
+		if (block)
+			block_unref(block);
+		else
+			free(secret);
 	}
 	return NULL;
 }

@@ -18,6 +18,18 @@ struct secret; /* immutable after secret_new(), reference counted (atomically) *
 
 /* Copies @len bytes (1 to SECRET_MAX_BYTES). Return: 0, -EINVAL, -ENOMEM. */
 int secret_new(const uint8_t *bytes, size_t len, struct secret **ret_secret) MUST_CHECK;
+/*
+ * Many that are made together, by one thread, share the pages that are locked for them: a pair of
+ * system calls for hundreds. Each is still wiped when nobody has it any more; the pages are free when
+ * none of theirs is left and the pool is done. Zeroed it is ready for use.
+ */
+struct secret_pool {
+	struct secret_block *block;
+};
+void secret_pool_done(struct secret_pool *pool);
+/* @pool NULL: as secret_new(). */
+int secret_new_in(struct secret_pool *pool, const uint8_t *bytes, size_t len,
+	struct secret **ret_secret) MUST_CHECK;
 struct secret *secret_ref(struct secret *secret); /* NULL allowed */
 struct secret *secret_unref(struct secret *secret); /* NULL allowed; returns NULL */
 DEFINE_CLEANUP(struct secret *, secret_unref)

@@ -128,8 +128,8 @@ static enum value_key_verdict key_width(
 	return VALUE_KEY_OK;
 }
 
-enum value_key_verdict value_key(
-	const char *word, size_t len, struct secret **ret_key, uint16_t *ret_bits, bool *ret_cut)
+enum value_key_verdict value_key(const char *word, size_t len, struct secret_pool *pool,
+	struct secret **ret_key, uint16_t *ret_bits, bool *ret_cut)
 {
 	uint8_t bytes[SECRET_MAX_BYTES] = { 0 };
 	const char *slash = memchr(word, '/', len);
@@ -161,7 +161,7 @@ enum value_key_verdict value_key(
 	used = (size_t)(bits + 7) / 8;
 	if (bits % 8 != 0)
 		bytes[used - 1] = (uint8_t)(bytes[used - 1] & (0xffU << (8 - bits % 8)));
-	r = secret_new(bytes, used, ret_key);
+	r = secret_new_in(pool, bytes, used, ret_key);
 	secret_wipe(bytes, sizeof(bytes));
 	if (r < 0)
 		return VALUE_KEY_NO_MEMORY;

@@ -37,10 +37,10 @@ enum value_key_verdict {
 /*
  * [0x]hex[/bits]. An odd last digit stands in the high half of the last byte, which counts whole
  * without /bits. *ret_cut: /bits was smaller than the digits by a digit or more; surplus bits are
- * zero.
+ * zero. @pool: as of secret_new_in().
  */
-enum value_key_verdict value_key(const char *word, size_t len, struct secret **ret_key,
-	uint16_t *ret_bits, bool *ret_cut) MUST_CHECK;
+enum value_key_verdict value_key(const char *word, size_t len, struct secret_pool *pool,
+	struct secret **ret_key, uint16_t *ret_bits, bool *ret_cut) MUST_CHECK;
 
 /*
  * The keyword that was probably meant, for "did you mean": smallest edit distance, at most a third

@@ -93,12 +93,12 @@ struct sa {
 	uint64_t idle_add_sec, idle_use_sec;
 	struct address natt_local, natt_remote; /* AF_UNSPEC: none */
 	uint16_t natt_local_port, natt_remote_port; /* 0: 4500 */
-	struct sa_identity *identity_src, *identity_dst; /* owned, NULL: none */
-	uint32_t km_protocol; /* key management: 0 manual, 1 IKE, 2 KINK */
-	uint64_t km_cookie; /* 0: none */
 	/* RFC 4303 sections 2.6 and 2.7, ESP in tunnel mode, outbound. */
 	uint16_t tfc_pad; /* octets: shorter inner packets are padded so far, 0: none */
+	struct sa_identity *identity_src, *identity_dst; /* owned, NULL: none */
 	uint32_t tfc_dummy_msec; /* a dummy packet when so long nothing was sent, 0: none */
+	uint32_t km_protocol; /* key management: 0 manual, 1 IKE, 2 KINK */
+	uint64_t km_cookie; /* 0: none */
 };
 
 /* Zeroed. NULL: no memory. */

@@ -129,7 +129,7 @@ static void put_sa(struct writer *wr, const struct sa *sa)
 }
 
 /* Return: 0, -EBADMSG, -ENOMEM. */
-static int take_key(struct reader *rd, struct secret **ret_key)
+static int take_key(struct reader *rd, struct secret_pool *pool, struct secret **ret_key)
 {
 	const uint8_t *at;
 	uint16_t len;
@@ -139,7 +139,7 @@ static int take_key(struct reader *rd, struct secret **ret_key)
 		return -EBADMSG;
 	if (len == 0)
 		return 0;
-	r = secret_new(at, len, ret_key);
+	r = secret_new_in(pool, at, len, ret_key);
 	return r == -EINVAL ? -EBADMSG : r;
 }
 
@@ -187,15 +187,15 @@ static bool sizes_stand(const struct sa *sa)
 	       sa->auth_key_bits <= 8 * secret_len(sa->auth_key);
 }
 
-static int take_algorithms(struct reader *rd, struct sa *sa)
+static int take_algorithms(struct reader *rd, struct secret_pool *pool, struct sa *sa)
 {
 	int r;
 
 	(void)read_u8(rd, &sa->encr);
 	(void)read_u8(rd, &sa->auth);
-	r = take_key(rd, &sa->encr_key);
+	r = take_key(rd, pool, &sa->encr_key);
 	if (r == 0)
-		r = take_key(rd, &sa->auth_key);
+		r = take_key(rd, pool, &sa->auth_key);
 	if (r < 0)
 		return r;
 	(void)read_le16(rd, &sa->encr_key_bits);
@@ -263,7 +263,7 @@ static bool take_rest(struct reader *rd, struct sa *sa)
 }
 
 /* Return: 0, -EBADMSG, -ENOMEM. */
-static int take_sa(struct reader *rd, struct sa **ret_sa)
+static int take_sa(struct reader *rd, struct secret_pool *pool, struct sa **ret_sa)
 {
 	CLEANUP(sa_freep) struct sa *sa = sa_new();
 	uint8_t proto;
@@ -275,7 +275,7 @@ static int take_sa(struct reader *rd, struct sa **ret_sa)
 		!read_le32(rd, &sa->spi) || sa->spi == 0 || !take_selectors(rd, sa))
 		return -EBADMSG;
 	sa->proto = (enum sa_proto)proto;
-	r = take_algorithms(rd, sa);
+	r = take_algorithms(rd, pool, sa);
 	if (r == 0 && !take_rest(rd, sa))
 		r = -EBADMSG;
 	if (r == 0)
@@ -315,6 +315,7 @@ int snapshot_write_keys(const struct sa_list *sas, struct snapshot_bytes *ret)
 int snapshot_read_keys(const void *bytes, size_t len, struct sa_list **ret)
 {
 	CLEANUP(sa_list_freep) struct sa_list *list = NULL;
+	CLEANUP(secret_pool_done) struct secret_pool pool = { NULL };
 	uint32_t count, argument;
 	struct reader rd;
 	int r;
@@ -333,7 +334,7 @@ int snapshot_read_keys(const void *bytes, size_t len, struct sa_list **ret)
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(sa_freep) struct sa *sa = NULL;
 
-		r = take_sa(&rd, &sa);
+		r = take_sa(&rd, &pool, &sa);
 		if (r == 0)
 			r = sa_list_add(list, sa);
 		if (r < 0)
@@ -365,7 +366,7 @@ int snapshot_read_sa(const void *bytes, size_t len, struct sa **ret)
 	int r;
 
 	reader_init(&rd, bytes, len);
-	r = take_sa(&rd, &sa);
+	r = take_sa(&rd, NULL, &sa);
 	if (r < 0)
 		return r;
 	if (reader_left(&rd) > 0)

@@ -12,7 +12,7 @@ static bool read_key(struct keys_parser *p, const struct keys_keyword *kw,
 	const char *what = kw->field == KEYS_AUTH_KEY ? "authentication" : "encryption";
 	bool cut = false;
 
-	switch (value_key(value->text, value->len, ret_key, ret_bits, &cut)) {
+	switch (value_key(value->text, value->len, p->pool, ret_key, ret_bits, &cut)) {
 	case VALUE_KEY_OK:
 		if (cut)
 			conf_warning(p->diags, value->at, "key-cut",

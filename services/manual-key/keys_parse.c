@@ -296,7 +296,8 @@ int keys_parse(const struct keys_input *in, struct conf_diags *diags, struct key
 {
 	CLEANUP(keys_file_freep) struct keys_file *file = calloc(1, sizeof(*file));
 	const char *label = conf_diags_file(diags, in->label, in->source, in->len, true);
-	struct keys_parser p = { .in = in, .diags = diags };
+	CLEANUP(secret_pool_done) struct secret_pool pool = { NULL };
+	struct keys_parser p = { .in = in, .diags = diags, .pool = &pool };
 	size_t size = 0;
 
 	if (!file || !label)

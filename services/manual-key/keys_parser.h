@@ -9,6 +9,7 @@
 struct keys_parser {
 	const struct keys_input *in;
 	struct conf_diags *diags;
+	struct secret_pool *pool; /* of the keys of this text */
 	struct keys_lexer lexer;
 	struct token tok; /* one look ahead */
 	size_t errors_before; /* of the file, up to the command under way */

@@ -152,8 +152,8 @@ START_TEST(key)
 	uint16_t bits = 0;
 	bool cut = false;
 
-	ck_assert_msg(value_key(word, strlen(word), &secret, &bits, &cut) == keys[_i].verdict, "%s",
-		word);
+	ck_assert_msg(value_key(word, strlen(word), NULL, &secret, &bits, &cut) == keys[_i].verdict,
+		"%s", word);
 	if (keys[_i].verdict != VALUE_KEY_OK)
 		return;
 	ck_assert_uint_eq(bits, keys[_i].bits);
@@ -172,7 +172,8 @@ START_TEST(key_too_long)
 	bool cut;
 
 	memset(word, 'a', sizeof(word));
-	ck_assert_int_eq(value_key(word, 2 * SECRET_MAX_BYTES + (size_t)_i, &secret, &bits, &cut),
+	ck_assert_int_eq(
+		value_key(word, 2 * SECRET_MAX_BYTES + (size_t)_i, NULL, &secret, &bits, &cut),
 		verdicts[_i]);
 }
 END_TEST

@@ -33,7 +33,6 @@ struct sad_pace {
 struct sad_control {
 	uint8_t counter_id[SEQSTORE_ID_BYTES]; /* outbound numbers of this key */
 	uint8_t window_id[SEQSTORE_ID_BYTES]; /* inbound window of this SA */
-	bool counter_mode; /* key and salt must be nobody else's */
 	struct seqstore_range granted; /* reserved, but not on disk yet */
 	uint64_t chunk; /* size of the next reservation */
 	uint64_t seq_seen, seen_usec; /* at the last look at its traffic */
@@ -41,17 +40,18 @@ struct sad_control {
 	uint64_t top_pace; /* numbers in a second, the most of late */
 	uint64_t top_ahead, top_reserved_usec; /* last reservation for it */
 	uint64_t top_granted; /* reserved, but not on disk yet; 0: nothing */
-	bool top_was_exact; /* when it was made nothing was reserved behind it */
 	uint64_t dead_usec, idle_usec; /* when it was found dead; last idle event */
 	struct sad_pace pace[2]; /* two moments of late, the older first; usec 0: none yet */
 	uint64_t keepalive_usec; /* last keep-alive to a NAT */
-	uint32_t told_port; /* of its peer's NAT, as key management knows it; 0: as the SA says */
 	uint64_t mark; /* the apply that last named it */
+	uint64_t due_usec; /* when time next means something to it; 0: never */
+	uint32_t heap_at; /* place among those that wait for that, from 1; 0: none */
+	uint32_t told_port; /* of its peer's NAT, as key management knows it; 0: as the SA says */
 	uint32_t pair_spi; /* of its partner, 0: none */
+	bool counter_mode; /* key and salt must be nobody else's */
+	bool top_was_exact; /* when it was made nothing was reserved behind it */
 	bool removed; /* out of the SAD, not yet freed */
 	bool armed; /* due_usec was worked out */
-	uint64_t due_usec; /* when time next means something to it; 0: never */
-	size_t heap_at; /* place among those that wait for that, from 1; 0: none */
 	struct sadb_packet *held; /* of a larval SA: came too early; owned */
 	struct sad_entry *granted_next; /* chain of those with numbers that wait for the disk */
 	struct sad_entry *key_next; /* chain of counter-mode keys */
@@ -63,7 +63,6 @@ struct sad_entry {
 	struct suite suite;
 	const struct suite_provider *provider; /* of its contexts; NULL: the reference one */
 	size_t arena_slot;
-	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as settled */
 	uint64_t serial; /* order of addition: the newest is the highest */
 	uint64_t owner; /* door's connection number, 0: none */
 	uint64_t shape; /* of an outbound one, see sad_parts.h */
@@ -77,6 +76,7 @@ struct sad_entry {
 	struct sad_card *prev_key, *prev_out; /* in front of that one in its chains; NULL: none */
 	struct sad_entry *older, *newer;
 	_Atomic bool raised;
+	uint8_t directions; /* SA_INBOUND | SA_OUTBOUND as settled */
 	struct sad_entry *raised_next, *raised_prev;
 	struct sad *sad;
 	void (*on_free)(struct sad_entry *entry, void *userdata);

@@ -26,7 +26,7 @@ int sadb_due_reserve(struct sadb *sadb, size_t more)
 static void put(struct sadb_due *due, size_t at, struct sad_entry *entry)
 {
 	due->heap[at] = entry;
-	entry->control.heap_at = at + 1;
+	entry->control.heap_at = (uint32_t)(at + 1); /* there are fewer SAs */
 }
 
 static uint64_t time_at(const struct sadb_due *due, size_t at)
