@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <string.h>
 
 #include "services/datapath/pfkey/pfkey_linux.h"
 
@@ -68,6 +67,7 @@ struct change {
 	struct pfkey_door *door;
 	struct pfkey_linux_entry *entry;
 	struct pfkey_policy wanted;
+	bool is_other; /* tunnel mode: the rule has ends, too */
 };
 
 /* The SAs are where they shall be; the rules follow, or nothing has happened. */
@@ -77,7 +77,7 @@ static int agree(void *userdata)
 	struct pfkey_policy former = change->entry->policy;
 	int r;
 
-	if (memcmp(&former, &change->wanted, sizeof(former)) == 0)
+	if (!change->is_other)
 		return 0;
 	change->entry->policy = change->wanted;
 	r = pfkey_linux_enforce(change->door);
@@ -102,8 +102,10 @@ int pfkey_linux_on_migrate(
 	};
 	int r = asked->n_requests == 0 || asked->n_requests % 2 ? -EINVAL : 0;
 
-	for (size_t i = 0; i < all.n && r == 0; i++)
+	for (size_t i = 0; i < all.n && r == 0; i++) {
 		r = read_pair(&asked->requests[2 * i], &moves[i]);
+		change.is_other |= r == 0 && moves[i].mode == SA_MODE_TUNNEL;
+	}
 	if (r < 0 || asked->direction < PFKEY_LINUX_DIR_IN ||
 		asked->direction > PFKEY_LINUX_DIR_FWD)
 		return refuse(refusal, EINVAL);
