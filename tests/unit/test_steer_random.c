@@ -448,7 +448,7 @@ static struct spd *random_policy(uint32_t *state, size_t n, bool in_maps)
 	for (size_t i = 0; i < n; i++) {
 		rules[i] = in_maps ? tame_rule(state, (uint32_t)i, family)
 				   : random_rule(state, (uint32_t)i, 16);
-		rules[i]->audit = random_below(state, 8) == 0;
+		rules[i]->audit = random_below(state, 4) == 0;
 	}
 	ck_assert_int_eq(
 		spd_new(rules, n, random_below(state, 3) ? SPD_FIRST_MATCH : SPD_SOLARIS_PRIORITY,
@@ -564,10 +564,11 @@ START_TEST(packets_go_where_policy_says)
 		try_policy(
 			&state, _i & 1 ? RULES : 20 + 10 * i, tunables.icmp_accept_clear, &tally);
 	for (size_t i = 0; i < ARRAY_SIZE(tally.by); i++) {
-		ck_assert_uint_gt(tally.by[i], 20);
-		ck_assert_uint_gt(tally.errors[i], 20);
+		ck_assert_uint_gt(tally.by[i], 10);
+		ck_assert_uint_gt(tally.errors[i], 10);
 	}
-	ck_assert_uint_gt(tally.audited, 20);
+	/* In the last, rules about all hosts leave nothing to those that only count. */
+	ck_assert(_i == 3 || tally.audited > 10);
 }
 END_TEST
 
