@@ -210,7 +210,8 @@ void daemon_status(struct daemon *daemon, const char *format, ...)
 	struct text status = { 0 };
 	va_list args;
 
-	(void)daemon;
+	if (daemon->stopping) /* the last word was said, see tell_end() */
+		return;
 	va_start(args, format);
 	text_vaddf(&status, format, args);
 	va_end(args);

@@ -171,6 +171,9 @@ def test_stop_of_the_unit_withdraws_and_restart_does_not(world):
     daemon.stop()
     assert "keys" not in there.sections
     daemon.wait_for("STATUS=stopped; what it had in force is withdrawn")
+    daemon.notify.setblocking(False)
+    with pytest.raises(BlockingIOError):  # that was the last word
+        daemon.wait_for("STATUS=")
 
 
 def test_refusal_by_the_datapath(world):
