@@ -19,7 +19,7 @@ GROUPS = {
     "systemd": Group(1500, ("tests/oldkernel/test_systemd.py",)),
     "apparmor": Group(2400, ("tests/oldkernel/test_apparmor.py",)),
     # What the fall-backs are made of.
-    "steering": Group(1500, programs=("test-steer", "test-steer_intra")),
+    "steering": Group(2400, programs=("test-steer", "test-steer_intra")),
     "tunnels": Group(1200, (
         "tests/netns/test_tunnels.py::test_each_family_goes_in_each[tunnel-4-6in]",
         "tests/netns/test_tunnels.py::test_each_family_goes_in_each[transport-6-4in]",

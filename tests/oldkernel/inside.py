@@ -12,7 +12,7 @@ from groups import chosen
 REPO = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "TERM": "dumb",
                "PYTHONDONTWRITEBYTECODE": "1", "NETIPSEC_STAGE": str(REPO / "build/root"),
-               "NETIPSEC_PATIENCE": "10", "CK_TIMEOUT_MULTIPLIER": "5"}
+               "NETIPSEC_PATIENCE": "10", "CK_TIMEOUT_MULTIPLIER": "10"}
 MODULES = ["tun", "veth"]
 PYTEST = ["/usr/bin/python3", "-u", "-m", "pytest", "-v", "-p", "no:cacheprovider", "--color=no",
           "--tb=short", "--durations=10"]
