@@ -300,6 +300,7 @@ static int write_leaves(struct builder *b, const struct bottom *bottom, int fami
 
 static int write_tree(struct tree_builder *t, int family, struct tree *ret_tree)
 {
+	struct vec *keys = family == AF_INET ? &t->b->keys4 : &t->b->keys8;
 	struct bottom bottom = { .keys = { .size = sizeof(uint64_t) },
 		.values = { .size = sizeof(struct place) } };
 	const struct start *starts = (const struct start *)(const void *)t->starts.bytes;
@@ -311,12 +312,11 @@ static int write_tree(struct tree_builder *t, int family, struct tree *ret_tree)
 		r = split_halves(t, &bottom);
 	for (size_t i = 0; family == AF_INET && i < t->starts.count && r == 0; i++)
 		r = add_key(&bottom, starts[i].at.high, &starts[i].place);
-	firsts = calloc(bottom.keys.count + 1, sizeof(uint64_t));
+	firsts = calloc(bottom.keys.count + 1, keys->size);
 	if (r == 0)
 		r = firsts ? write_leaves(t->b, &bottom, family, &tree, firsts) : -ENOMEM;
 	if (r == 0 && tree.n_leaves > 1)
-		r = add_levels(family == AF_INET ? &t->b->keys4 : &t->b->keys8, firsts,
-			tree.n_leaves, &tree);
+		r = add_levels(keys, firsts, tree.n_leaves, &tree);
 	vec_done(&bottom.keys);
 	vec_done(&bottom.values);
 	*ret_tree = tree;
