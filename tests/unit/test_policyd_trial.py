@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A reload on trial, whose service or datapath dies: who comes next finds what nobody has confirmed."""
 
+import time
+
 import dbus
 import pytest
 
@@ -150,6 +152,10 @@ def test_both_have_died_and_the_time_is_over(world):
     held = dict(world.fake.sections)
     world.datapath_ends(world.fake)
     meets(world, held, None)
+    # Its numbers are known before what it is: that is read, and published, behind them.
+    deadline = time.monotonic() + 30
+    while world.properties("Policy1")["State"] == "published":
+        assert time.monotonic() < deadline
     back_again(world)
 
 
