@@ -175,10 +175,6 @@ static bool is_bypass(const void *value, socklen_t len)
 	return type == POLICY_BYPASS;
 }
 
-/*
- * The kernel knows policies of sockets as part of an IPsec that is not in use, and mostly not there.
- * What key exchange needs, the datapath grants by user and port (ike_user in datapath.cfg).
- */
 /* ESP in UDP is the datapath's: a socket with this in the kernel's hands would only lose packets. */
 static bool is_encapsulation(const void *value, socklen_t len)
 {
@@ -190,6 +186,10 @@ static bool is_encapsulation(const void *value, socklen_t len)
 	return type == UDP_ENCAP_ESPINUDP;
 }
 
+/*
+ * The kernel knows policies of sockets as part of an IPsec that is not in use, and mostly not there.
+ * What key exchange needs, the datapath grants by user and port (ike_user in datapath.cfg).
+ */
 PUBLIC int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	if (((level == IPPROTO_IP && name == IP_IPSEC_POLICY) ||

@@ -82,32 +82,25 @@ static const struct {
 	bool (*fits)(const struct spd_query *query);
 	const char *text;
 } notes[] = {
-	{ lacks_about,
-		"host policy judges an ICMP error by the packet that came back in it, which is not "
-		"named: this answer is by the error's own addresses; add `about PROTOCOL "
-		"SOURCE DESTINATION', as that packet was sent" },
-	{ is_about_sealed,
-		"errors about ESP, AH and key exchange go past the rules; the datapath decides "
-		"which of them it believes" },
+	{ lacks_about, "host policy judges an ICMP error by the packet that came back in it, which "
+		       "is not named: this answer is by the error's own addresses; add `about "
+		       "PROTOCOL SOURCE DESTINATION', as that packet was sent" },
+	{ is_about_sealed, "errors about ESP, AH and key exchange go past the rules; the datapath "
+			   "decides which of them it believes" },
 	{ is_discovery,
 		"discovery of neighbours, routers and listeners goes in clear past the rules" },
 	{ is_key_exchange, "key exchange from and to the local port 500 goes in clear past the "
-			   "rules; out, for "
-			   "the key manager's user alone" },
+			   "rules; out, for the key manager's user alone" },
 	{ is_asked_of_stack, "while the tunable _icmp_accept_clear_messages is 1, one in clear is "
-			     "taken whatever "
-			     "the rules say" },
+			     "taken whatever the rules say" },
 	{ is_echo_reply,
 		"the answer to a request that came in clear goes in clear past the rules" },
 	{ is_igmp, "while the tunable _igmp_accept_clear_messages is 1, one in clear is taken "
-		   "whatever "
-		   "the rules say" },
-	{ is_pim,
-		"while the tunable _pim_accept_clear_messages is 1, one in clear is taken whatever "
-		"the rules say" },
-	{ is_clear_error,
-		"while the tunable _icmp_accept_clear_messages is 0, an error in clear has to pass "
-		"the rules by its own addresses as well" },
+		   "whatever the rules say" },
+	{ is_pim, "while the tunable _pim_accept_clear_messages is 1, one in clear is taken "
+		  "whatever the rules say" },
+	{ is_clear_error, "while the tunable _icmp_accept_clear_messages is 0, an error in clear "
+			  "has to pass the rules by its own addresses as well" },
 };
 
 bool conf_explain_notes(const struct explaining *ex)
