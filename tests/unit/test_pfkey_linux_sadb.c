@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One SADB behind both numberings. */
+#include "services/datapath/esp/esp.h"
 #include "tests/unit/pfkey_linux_world.h"
 
 /* An SA by either numbering is one SA, and told to all of both without keys. */
@@ -171,6 +172,74 @@ START_TEST(a_nat_forgets)
 }
 END_TEST
 
+/* A whole SA again, with its keys and where its peer is by now. Consumed. */
+static void update(struct world *w, struct sa *sa, uint16_t src_port, uint16_t dst_port, int error)
+{
+	struct pfkey_message *msg = pfkey_message_of_sa(PFKEY_UPDATE, sa, true), *heard;
+
+	msg->present |= PFKEY_LINUX_HAS_SA2 | PFKEY_LINUX_HAS_NATT_TYPE;
+	msg->sa->flags |= SA_FLAG_ENCAP;
+	if (src_port)
+		msg->present |= PFKEY_LINUX_HAS_SPORT | PFKEY_LINUX_HAS_DPORT;
+	msg->natt_src_port = src_port;
+	msg->natt_dst_port = dst_port;
+	tell(w, 0, msg);
+	heard = told(w, 0, PFKEY_UPDATE, error);
+	if (src_port && !error) {
+		ck_assert_uint_eq(heard->natt_src_port, src_port);
+		ck_assert_uint_eq(heard->natt_dst_port, dst_port);
+	}
+	ck_assert_ptr_null(heard->sa->encr_key);
+	pfkey_message_free(heard);
+	pfkey_message_free(msg);
+	sa_free(sa);
+}
+
+static uint16_t peer_port(const struct world *w, uint32_t spi, const char *dst)
+{
+	struct sa_key key = { .proto = SA_PROTO_ESP, .spi = spi, .dst = fixture_addr(dst) };
+	const struct sad_entry *entry = sad_find(w->lab->f->sad, &key);
+
+	return esp_peer_port(entry->sa, entry->run);
+}
+
+/* Who keeps the keys moves both ways of an SA to where its peer is, and no key with them. */
+START_TEST(the_key_manager_follows)
+{
+	struct world *w = world_new();
+	struct sa *in = fixture_sa_in(0x2003), *out = fixture_sa(0x2004), *plain;
+	struct sad_entry *entry;
+	struct sa_key key = sa_key_of(in);
+
+	in->flags |= SA_FLAG_ENCAP;
+	out->flags |= SA_FLAG_ENCAP;
+	entry = fixture_add(w->lab->f, in);
+	(void)fixture_add(w->lab->f, out);
+	(void)fixture_add(w->lab->f, fixture_sa(0x2005));
+	for (int i = 0; i < 3; i++)
+		pfkey_message_free(told(w, 0, PFKEY_ADD, 0));
+	atomic_store(&entry->run->seq, 77);
+	come_from(w, entry, 40000);
+	update(w, fixture_sa(0x2004), 4500, 40001, 0);
+	ck_assert_uint_eq(peer_port(w, 0x2004, "192.0.2.17"), 40001);
+	ck_assert_uint_eq(peer_port(w, 0x2003, "192.0.2.1"), 40000);
+	update(w, fixture_sa_in(0x2003), 40001, 4500, 0);
+	ck_assert_uint_eq(peer_port(w, 0x2003, "192.0.2.1"), 40001);
+	entry = sad_find(w->lab->f->sad, &key);
+	ck_assert_uint_eq(atomic_load(&entry->run->seq), 77); /* it is the same SA */
+	/* Ports that are not named stay, and so do those of what is not in UDP. */
+	plain = fixture_sa(0x2004);
+	plain->hard.bytes = 1000000;
+	update(w, plain, 0, 0, 0);
+	ck_assert_uint_eq(peer_port(w, 0x2004, "192.0.2.17"), 40001);
+	plain = fixture_sa(0x2005);
+	plain->encr_key = secret_unref(plain->encr_key);
+	ck_assert_int_eq(secret_new((const uint8_t[16]){ 1 }, 16, &plain->encr_key), 0);
+	update(w, plain, 4500, 40001, EINVAL);
+	world_done(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pfkey_linux_sadb");
@@ -181,6 +250,7 @@ int main(void)
 	tcase_add_test(tc, supported);
 	tcase_add_test(tc, an_sa_answers_by_its_ends);
 	tcase_add_test(tc, a_nat_forgets);
+	tcase_add_test(tc, the_key_manager_follows);
 	suite_add_tcase(suite, tc);
 	return suite_main(suite);
 }

@@ -34,7 +34,12 @@ int pfkey_on_update(
 	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
 	struct sadb_request request = pfkey_request_of(peer, msg);
-	struct sadb_wish wish = { msg->sa, msg->present, &request };
+	struct sadb_wish wish = {
+		.sa = msg->sa,
+		.present = msg->present,
+		.request = &request,
+		.whole = peer->dialect == PFKEY_LINUX,
+	};
 	int r = pfkey_check_flags(msg, refusal);
 
 	if (r < 0)
@@ -60,7 +65,7 @@ int pfkey_on_delete_pair(
 int pfkey_on_delete_pair_state(
 	struct pfkey_peer *peer, struct pfkey_message *msg, struct sadb_refusal *refusal)
 {
-	struct sadb_wish wish = { msg->sa, msg->present, NULL };
+	struct sadb_wish wish = { .sa = msg->sa, .present = msg->present };
 
 	if (sadb_delete_pair_state(peer->door->sadb, pfkey_proto_of(msg->satype), &wish) == 0)
 		return pfkey_door_refuse(refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);

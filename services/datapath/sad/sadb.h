@@ -144,6 +144,8 @@ struct sadb_wish {
 	const struct sa *sa; /* copied */
 	uint64_t present; /* PFKEY_BIT() */
 	const struct sadb_request *request; /* NULL: nobody's */
+	/* It names all of the SA, as in the Linux numbering: its keys again, and where its peer is by now. */
+	bool whole;
 };
 
 /*

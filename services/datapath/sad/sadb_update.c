@@ -2,6 +2,7 @@
 /* UPDATE: a larval SA is filled in, of one that lives limits and pairing change. Section 10. */
 #include <errno.h>
 
+#include "common/pfkey/linux.h"
 #include "services/datapath/replay/replay.h"
 #include "services/datapath/sad/sadb_parts.h"
 
@@ -92,18 +93,53 @@ static int change_replay(
 	return verdict == REPLAY_OK ? 0 : sadb_refuse(refusal, EINVAL, PFKEY_DIAG_INVALID_REPLAY);
 }
 
-static int check_living(const struct sad_entry *entry, const struct sa *wanted, uint64_t present,
-	struct sadb_refusal *refusal)
+/* Keys never change; who names the whole SA may name them again. */
+static int check_keys(
+	const struct sad_entry *entry, const struct sadb_wish *wish, struct sadb_refusal *refusal)
 {
-	uint32_t state = atomic_load(&entry->run->state);
+	const struct sa *sa = entry->sa, *wanted = wish->sa;
+	bool same_auth = wish->whole && secret_equal(sa->auth_key, wanted->auth_key);
+	bool same_encr = wish->whole && secret_equal(sa->encr_key, wanted->encr_key);
 
-	if (has(present, PFKEY_EXT_KEY_AUTH))
+	if (has(wish->present, PFKEY_EXT_KEY_AUTH) && !same_auth)
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_AKEY_PRESENT);
-	if (has(present, PFKEY_EXT_KEY_ENCRYPT))
+	if (has(wish->present, PFKEY_EXT_KEY_ENCRYPT) && !same_encr)
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_EKEY_PRESENT);
+	return 0;
+}
+
+static int check_living(
+	const struct sad_entry *entry, const struct sadb_wish *wish, struct sadb_refusal *refusal)
+{
+	const struct sa *wanted = wish->sa;
+	uint32_t state = atomic_load(&entry->run->state);
+	int r = check_keys(entry, wish, refusal);
+
+	if (r < 0)
+		return r;
 	if (state == SA_DEAD || state == SA_LARVAL || wanted->state != SA_MATURE)
 		return sadb_refuse(refusal, EINVAL, PFKEY_DIAG_BAD_SASTATE);
 	return 0;
+}
+
+/* Key management was told that the NAT of its peer has other ports, and says which hold from now on. */
+static bool change_ports(struct sa *sa, const struct sadb_wish *wish)
+{
+	const struct sa *wanted = wish->sa;
+
+	if (!wish->whole || !(sa->flags & wanted->flags & SA_FLAG_ENCAP) ||
+		!(wish->present & (PFKEY_LINUX_HAS_SPORT | PFKEY_LINUX_HAS_DPORT)))
+		return false;
+	sa->natt_local_port = wanted->natt_local_port;
+	sa->natt_remote_port = wanted->natt_remote_port;
+	return true;
+}
+
+/* What packets have told of the peer since is out of date. */
+static void forget_ports(struct sad_entry *entry)
+{
+	atomic_store(&entry->run->peer_port, 0);
+	entry->control.told_port = 0;
 }
 
 int sadb_change(struct sadb *sadb, const struct sadb_wish *wish, struct sad_entry *entry,
@@ -112,10 +148,12 @@ int sadb_change(struct sadb *sadb, const struct sadb_wish *wish, struct sad_entr
 	CLEANUP(sa_freep) struct sa *sa = sa_copy(entry->sa);
 	const struct sa *wanted = wish->sa;
 	struct sad_entry *fresh = entry;
+	bool moved;
 	int r;
 
 	if (!sa)
 		return sadb_refuse(ret_refusal, ENOMEM, PFKEY_DIAG_NONE);
+	moved = change_ports(sa, wish);
 	r = change_limits(sa, wanted, ret_refusal);
 	if (r == 0)
 		r = change_cookie(sa, wanted, wish->present, ret_refusal);
@@ -129,6 +167,8 @@ int sadb_change(struct sadb *sadb, const struct sadb_wish *wish, struct sad_entr
 		r = sadb_entry_amend(sadb, entry, STEAL(sa), &fresh, ret_refusal);
 	if (r < 0)
 		return r;
+	if (moved)
+		forget_ports(fresh);
 	if (has(wish->present, PFKEY_EXT_PAIR))
 		sadb_pair_link(sadb, fresh);
 	sadb_emit_entry(sadb, SADB_EVENT_UPDATED, fresh, wish->request);
@@ -153,7 +193,7 @@ int sadb_update(struct sadb *sadb, const struct sadb_wish *wish, struct sadb_ref
 		return sadb_refuse(ret_refusal, EINVAL, PFKEY_DIAG_PAIR_INAPPROPRIATE);
 	if (atomic_load(&entry->run->state) == SA_LARVAL)
 		return sadb_fill(sadb, wish->sa, entry, wish->request, ret_refusal);
-	r = check_living(entry, wish->sa, wish->present, ret_refusal);
+	r = check_living(entry, wish, ret_refusal);
 	return r < 0 ? r : sadb_change(sadb, wish, entry, ret_refusal);
 }
 
@@ -166,7 +206,7 @@ int sadb_update_pair(
 
 	if (!entry)
 		return sadb_refuse(ret_refusal, ESRCH, PFKEY_DIAG_SA_NOTFOUND);
-	r = check_living(entry, wish->sa, wish->present, ret_refusal);
+	r = check_living(entry, wish, ret_refusal);
 	if (r < 0)
 		return r;
 	partner = sadb_pair_of(sadb, entry);
