@@ -23,25 +23,25 @@ static void *map(size_t size)
 
 void *pages_new(size_t size)
 {
-	size_t all, before;
-	uint8_t *pages;
+	size_t before;
+	uint8_t *all, *pages;
 
 	if (size > SIZE_MAX / 2)
 		return NULL;
 	size = round_up(size ? size : 1);
 	if (size < HUGE_PAGE)
 		return map(size);
-	all = size + HUGE_PAGE;
-	pages = map(all);
-	if (!pages)
+	all = map(size + HUGE_PAGE);
+	if (!all)
 		return NULL;
 	/* Of one more than are needed those between two borders. */
-	before = (HUGE_PAGE - (uintptr_t)pages % HUGE_PAGE) % HUGE_PAGE;
+	before = (HUGE_PAGE - (uintptr_t)all % HUGE_PAGE) % HUGE_PAGE;
+	pages = all + before;
+	(void)madvise(pages, size, MADV_HUGEPAGE); /* small pages do too */
+	(void)munmap(pages + size, HUGE_PAGE - before);
 	if (before > 0)
-		(void)munmap(pages, before);
-	(void)munmap(pages + before + size, HUGE_PAGE - before);
-	(void)madvise(pages + before, size, MADV_HUGEPAGE); /* small pages do too */
-	return pages + before;
+		(void)munmap(all, before);
+	return pages;
 }
 
 void pages_free(void *pages, size_t size)

@@ -326,8 +326,8 @@ START_TEST(hidden_rules_take_no_room)
 	ck_assert_int_eq(spd_new(rules, ARRAY_SIZE(rules), SPD_FIRST_MATCH, &spd), 0);
 	ck_assert_int_eq(classifier_new(spd->rules, spd->count, &classifier), 0);
 	ck_assert_int_eq(classifier_bytes(classifier) < 2048, first[_i].hides);
-	for (uint16_t i = 0; i < ARRAY_SIZE(rules); i += 50) {
-		flow.remote_port = i;
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i += 50) {
+		flow.remote_port = (uint16_t)i;
 		ck_assert_ptr_eq(find(classifier, spd, "", &flow), spd_match(spd, "", &flow));
 	}
 }

@@ -250,7 +250,7 @@ static void order_by_family(
 static void find_together(const struct classifier *c, struct classifier_query *queries, size_t n)
 {
 	UNINITIALISED struct search searches[TOGETHER];
-	UNINITIALISED struct classifier_query *order[TOGETHER];
+	struct classifier_query *order[TOGETHER] = { NULL };
 
 	order_by_family(queries, n, order);
 	for (size_t i = 0; i < n; i++) {

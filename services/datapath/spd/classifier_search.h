@@ -113,7 +113,7 @@ static inline uint32_t last_key(const struct tree *tree, uint32_t l, uint32_t at
 static inline uint32_t step4(
 	const struct classifier *c, const struct tree *tree, uint32_t l, uint32_t at, uint32_t x)
 {
-	const uint32_t *node = &c->arrays.keys4[tree->at[l] + at * CLASSIFIER_FANOUT];
+	const uint32_t *node = c->arrays.keys4 + tree->at[l] + at * CLASSIFIER_FANOUT;
 	uint32_t n = (node[4] <= x ? 4U : 0U) + (node[8] <= x ? 4U : 0U) +
 		     (node[12] <= x ? 4U : 0U);
 
@@ -125,7 +125,7 @@ static inline uint32_t step4(
 static inline uint32_t step8(
 	const struct classifier *c, const struct tree *tree, uint32_t l, uint32_t at, uint64_t x)
 {
-	const uint64_t *node = &c->arrays.keys8[tree->at[l] + at * CLASSIFIER_FANOUT];
+	const uint64_t *node = c->arrays.keys8 + tree->at[l] + at * CLASSIFIER_FANOUT;
 	uint32_t n = (node[4] <= x ? 4U : 0U) + (node[8] <= x ? 4U : 0U) +
 		     (node[12] <= x ? 4U : 0U);
 
