@@ -21,6 +21,19 @@ def bare(tmp_path_factory):
     lab.down()
 
 
+@pytest.fixture(scope="module")
+def lab(request, tmp_path_factory):
+    """As the module's LAB says; its host alpha has the module's FILE for a policy."""
+    name = request.module.__name__.removeprefix("test_")
+    directory = tmp_path_factory.mktemp(name)
+    (directory / "alpha").mkdir()
+    (directory / "alpha/ipsecinit.conf").write_text(request.module.FILE)
+    (directory / f"{name}.lab").write_text(request.module.LAB)
+    up = Lab(directory / f"{name}.lab", tmp_path_factory.mktemp("labs"), name)
+    yield up
+    up.down()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failed test shows what the services and the key managers wrote."""
@@ -28,8 +41,9 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if not report.failed:
         return
-    lab = getattr(item, "funcargs", {}).get("bare")
-    if lab:
-        report.sections.append(("services", lab.logs()))
-    for manager in getattr(item, "funcargs", {}).get("iked", {}).values():
+    given = getattr(item, "funcargs", {})
+    up = given.get("bare") or given.get("lab")
+    if up:
+        report.sections.append(("services", up.logs()))
+    for manager in given.get("iked", {}).values():
         report.sections.append((f"iked of {manager.host.name}", manager.log_text()[-8000:]))

@@ -7,7 +7,6 @@ import struct
 import pytest
 from lablib import wire
 from manager import WAIT_SEC, until
-from nettest.lab import Lab
 from nettest.peer import statistics
 from pfkey_bytes import (ACQUIRE, ADD, AH, AKEY, DELETE, EKEY, ESP, FLUSH, GETSPI, PROPOSAL, REGISTER, SA,
                          UPDATE, Client, ends, key, message, sa, spirange)
@@ -26,17 +25,6 @@ host beta
 	address  eth0 {OTHER}/24
 link alpha:eth0 beta:eth0
 """
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("acquire")
-    (directory / "alpha").mkdir()
-    (directory / "alpha/ipsecinit.conf").write_text(FILE)
-    (directory / "acquire.lab").write_text(LAB)
-    lab = Lab(directory / "acquire.lab", tmp_path_factory.mktemp("labs"), "acquire")
-    yield lab
-    lab.down()
 
 
 class Manager(Client):

@@ -9,7 +9,6 @@ import struct
 import pytest
 from lablib import wire
 from manager import until
-from nettest.lab import Lab
 
 DOOR = "/run/netipsec/pfkey-linux"
 OWN, PEER, MOVED = "192.0.2.1", "192.0.2.2", "192.0.2.3"
@@ -74,17 +73,6 @@ class Client:
     def add(self, port, what=DISCARD, *more):
         policy = extension(POLICY, struct.pack("=HBBII", what, OUT, 0, 0, 1000))
         return self.ask(SPDADD, address(SRC, OWN, 32, 0), address(DST, "0.0.0.0", 0, port), policy, *more)
-
-
-@pytest.fixture(name="lab", scope="module")
-def make_lab(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("policies")
-    (directory / "alpha").mkdir()
-    (directory / "alpha/ipsecinit.conf").write_text(FILE)
-    (directory / "policies.lab").write_text(LAB)
-    lab = Lab(directory / "policies.lab", tmp_path_factory.mktemp("labs"), "policies")
-    yield lab
-    lab.down()
 
 
 @pytest.fixture(scope="module")
