@@ -42,6 +42,14 @@ struct flow {
 	uint8_t icmp_type, icmp_code;
 };
 
+/* Of one protocol between the same ends and ports; what ICMP says is no part of it. */
+static inline bool flow_same_ends(const struct flow *a, const struct flow *b)
+{
+	return a->protocol == b->protocol && a->has_ports == b->has_ports &&
+	       a->local_port == b->local_port && a->remote_port == b->remote_port &&
+	       address_equal(&a->local, &b->local) && address_equal(&a->remote, &b->remote);
+}
+
 bool protocol_has_ports(uint8_t protocol); /* TCP, UDP, SCTP */
 bool protocol_is_icmp(uint8_t protocol, int family); /* 1 with AF_INET, 58 with AF_INET6 */
 /* Of a family's own ICMP: a type that brings back a part of another packet; redirects do not count. */

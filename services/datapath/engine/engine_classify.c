@@ -39,11 +39,8 @@ void engine_look_up(const struct engine_view *view, int tunnel, const struct flo
 
 static bool is_same_flow(const struct flow *a, const struct flow *b)
 {
-	return a->direction == b->direction && a->protocol == b->protocol &&
-	       a->has_ports == b->has_ports && a->has_icmp == b->has_icmp &&
-	       a->local_port == b->local_port && a->remote_port == b->remote_port &&
-	       a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code &&
-	       address_equal(&a->local, &b->local) && address_equal(&a->remote, &b->remote);
+	return a->direction == b->direction && a->has_icmp == b->has_icmp &&
+	       a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code && flow_same_ends(a, b);
 }
 
 /* The note of the flow, without a look at the cache when it is that of the packet before. */

@@ -9,13 +9,6 @@
 #include "common/base/clock.h"
 #include "services/datapath/sad/sadb_parts.h"
 
-static bool flow_equal(const struct flow *a, const struct flow *b)
-{
-	return a->protocol == b->protocol && a->has_ports == b->has_ports &&
-	       a->local_port == b->local_port && a->remote_port == b->remote_port &&
-	       address_equal(&a->local, &b->local) && address_equal(&a->remote, &b->remote);
-}
-
 /* Any packet under the same rule asks the same, unless the rule wants an SA for each flow. */
 static bool is_unique(const struct sadb_acquire *acquire)
 {
@@ -31,7 +24,7 @@ static bool is_same(const struct sadb_question *question, const struct sadb_acqu
 	       question->rule_id == acquire->rule_id &&
 	       address_equal(&question->src, &acquire->src) &&
 	       address_equal(&question->dst, &acquire->dst) &&
-	       (!is_unique(acquire) || flow_equal(&question->flow, &acquire->flow));
+	       (!is_unique(acquire) || flow_same_ends(&question->flow, &acquire->flow));
 }
 
 static bool is_over(const struct sadb *sadb, const struct sadb_question *question, uint64_t now)
